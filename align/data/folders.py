@@ -1,0 +1,73 @@
+"""Folders of IDX files: the one a user names, and the per-user cache."""
+
+import os
+import sys
+import uuid
+from pathlib import Path
+
+from align.data import idx
+from align.data.errors import DataError, SourceUnavailable
+
+
+def cache_dir() -> Path:
+    """The per-user cache: $XDG_CACHE_HOME, or else the platform's usual place, then align/data."""
+    usual = {"darwin": "~/Library/Caches", "win32": os.environ.get("LOCALAPPDATA") or "~/AppData/Local"}
+    root = os.environ.get("XDG_CACHE_HOME") or usual.get(sys.platform, "~/.cache")
+    return Path(root).expanduser() / "align" / "data"
+
+
+def read_folder(name: str, folder: str | os.PathLike) -> dict[str, bytes]:
+    """Read the four files of dataset `name` from `folder/name` or `folder`, gzipped or not.
+
+    Raises SourceUnavailable where files are missing, DataError where one is there and cannot be read.
+    """
+    folder = Path(folder).expanduser()
+    found = {file: _find(file, (folder / name, folder)) for file in idx.ALL_FILES}
+    missing = [file for file, path in found.items() if path is None]
+    if missing:
+        reason = f"has no {', '.join(missing)} (each with or without .gz)" if folder.is_dir() else "is not a folder"
+        raise SourceUnavailable(f"{folder} {reason}")
+    return {file: idx.read(path) for file, path in found.items()}
+
+
+def read_named(name: str, folder: str | os.PathLike) -> dict[str, bytes]:
+    """Read the four files from a folder that the user named.
+
+    Raises DataError where they are missing: to train on other data than the user asked for would be worse.
+    """
+    try:
+        return read_folder(name, folder)
+    except SourceUnavailable as error:
+        raise DataError(
+            f"no {name} in data_dir={os.fspath(folder)!r} (--data_dir or ALIGN_DATA_DIR): {error}. "
+            f"Put the files there, into {name}/ or directly, or name no folder to have them fetched"
+        ) from error
+
+
+def write_cache(name: str, files: dict[str, bytes]) -> None:
+    """Write the decompressed files, already verified, to the per-user cache; raises DataError where that fails."""
+    try:
+        for file, data in files.items():
+            write_atomically(cache_dir() / name / file, data)
+    except OSError as error:
+        raise DataError(
+            f"cannot write the cache {cache_dir() / name}: {error.strerror or error}. Set XDG_CACHE_HOME to a folder "
+            "that can be written, or put the IDX files into a folder and name it by --data_dir or ALIGN_DATA_DIR"
+        ) from error
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write `data` to `path` so that another process, or a later run, sees all of it or nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        temporary.write_bytes(data)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _find(file: str, folders: tuple[Path, ...]) -> Path | None:
+    spellings = (file, file.replace("-idx", ".idx"))
+    paths = (folder / f"{spelling}{suffix}" for folder in folders for spelling in spellings for suffix in ("", ".gz"))
+    return next((path for path in paths if path.is_file()), None)
