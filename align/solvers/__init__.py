@@ -1,0 +1,11 @@
+"""Solvers: from corresponding rows to the map between them.
+
+Every solver is called as `solver(source, target, *, weights=None, ...)` with source `[n, d_source]` and target
+`[n, d_target]`, and returns an `AffineMap`. Written for one pair of point sets; `jax.vmap` gives the repeats.
+"""
+
+from align.maps import AffineMap
+from align.solvers.linear import affine, linear
+from align.solvers.rigid import rigid
+
+__all__ = ["AffineMap", "affine", "linear", "rigid"]

@@ -1,0 +1,80 @@
+"""What every solver accepts: the checks on its arguments and the rule for dtypes.
+
+float32 and float64 are kept. Half precision (float16, bfloat16) and integers are computed and returned in the default
+float (float32, or float64 where x64 is on, for integers; float32 for half precision). Mixed dtypes are promoted.
+"""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+
+
+def paired(source, target, weights, *, minimum_rows=1):
+    """Return source `[n, d_source]`, target `[n, d_target]`, weights `[n]` or None as floats; ValueError if not so."""
+    source, target = jnp.asarray(source), jnp.asarray(target)
+    for name, array in (("source", source), ("target", target)):
+        if array.ndim != 2 or array.shape[1] == 0:
+            raise ValueError(f"{name} must be [rows, dimensions], at least one dimension; it is {array.shape}")
+    if source.shape[0] != target.shape[0]:
+        raise ValueError(f"source and target must have as many rows; they are {source.shape} and {target.shape}")
+    if source.shape[0] < minimum_rows:
+        raise ValueError(
+            f"source and target need at least {minimum_rows} row(s); they are {source.shape} and {target.shape}"
+        )
+    dtype = float_dtype(source=source, target=target)
+    if weights is not None:
+        weights = jnp.asarray(weights)
+        if weights.shape != source.shape[:1]:
+            raise ValueError(f"weights must be [{source.shape[0]}], one per row of source; it is {weights.shape}")
+        float_dtype(weights=weights)
+        weights = weights.astype(dtype)
+    return source.astype(dtype), target.astype(dtype), weights
+
+
+def float_dtype(**arrays):
+    """Return the dtype to compute in: that of the arrays, at least float32."""
+    for name, array in arrays.items():
+        if jnp.issubdtype(array.dtype, jnp.complexfloating) or array.dtype == bool:
+            raise ValueError(f"{name} must hold real numbers; its dtype is {array.dtype}")
+    dtype = jnp.result_type(*(array.dtype for array in arrays.values()))
+    return jnp.promote_types(dtype, jnp.float32) if jnp.issubdtype(dtype, jnp.floating) else jnp.result_type(float)
+
+
+def embeddable(source, target):
+    """ValueError where the source has more dimensions than the target: no map keeps all its distances."""
+    if source.shape[1] > target.shape[1]:
+        raise ValueError(
+            f"source must not have more dimensions than target for a map that keeps distances; "
+            f"they are {source.shape} and {target.shape} (fit the other way round and invert, or use `affine`)"
+        )
+
+
+def diagnosed(fitted, weights):
+    """Complete the map of a closed form: its status, NaN in place of a failed fit, and no gradient of diagnostics."""
+    sound = jnp.isfinite(fitted.weight).all() & jnp.isfinite(fitted.bias).all() & jnp.isfinite(fitted.residual)
+    if weights is not None:
+        sound &= (weights >= 0).all()
+    return dataclasses.replace(
+        fitted,
+        weight=jnp.where(sound, fitted.weight, jnp.nan),
+        bias=jnp.where(sound, fitted.bias, jnp.nan),
+        rank=jnp.asarray(fitted.rank, jnp.int32),
+        condition=jax.lax.stop_gradient(fitted.condition),
+        iterations=jnp.zeros((), jnp.int32),
+        converged=sound,
+    )
+
+
+def checked(fitted, **arrays):
+    """Return the map; where it failed and the input is concrete, ValueError says which input is to blame."""
+    if isinstance(fitted.converged, jax.core.Tracer) or bool(jnp.all(fitted.converged)):
+        return fitted
+    for name, array in arrays.items():
+        if array is None:
+            continue
+        if not bool(jnp.isfinite(array).all()):
+            raise ValueError(f"{name} holds NaN or infinity")
+        if name == "weights" and not bool((array >= 0).all() & (array > 0).any()):
+            raise ValueError("weights must not be negative, and one of them must be positive")
+    return fitted

@@ -1,0 +1,151 @@
+"""Centred second moments of corresponding rows, in one pass and as accurate at 10 million rows as at a thousand."""
+
+import functools
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+HIGHEST = lax.Precision.HIGHEST
+# Long enough for the product to run at full speed, short enough that its float32 sums stay accurate and in cache.
+_BLOCK = 1024
+
+
+class Moments(NamedTuple):
+    """Sums over rows, about the means.
+
+    total: sum of the weights; source_mean: `[d_source]`; target_mean: `[d_target]`; cross: `[d_source, d_target]`.
+    source: `[d_source, d_source]`, or None where it was not asked for.
+    source_squares: `[d_source]` and target_squares: `[d_target]`, the sums of squares per dimension.
+    """
+
+    total: jax.Array
+    source_mean: jax.Array
+    target_mean: jax.Array
+    cross: jax.Array
+    source_squares: jax.Array
+    target_squares: jax.Array
+    source: jax.Array | None = None
+
+
+def moments(source, target, weights=None, *, gram=True) -> Moments:
+    """Sum the centred second moments of source `[n, d_source]` and target `[n, d_target]`, weights `[n]` or None.
+
+    `gram=False` leaves out the product source' source, the costlier half for solvers that need only the cross term.
+    """
+    return _moments(source, target, weights, gram)
+
+
+def _two_sum(a, b):
+    """Return a + b rounded, and what the rounding lost, exactly (Knuth)."""
+    total = a + b
+    shadow = total - a
+    return total, (a - (total - shadow)) + (b - shadow)
+
+
+def _block_sums(source, target, weights, gram):
+    scaled = source if weights is None else source * weights[:, None]
+    scaled_target = target if weights is None else target * weights[:, None]
+    right = jnp.concatenate([source, target], axis=1) if gram else target
+    return (
+        jnp.asarray(source.shape[0], source.dtype) if weights is None else weights.sum(),
+        scaled.sum(0),
+        scaled_target.sum(0),
+        (scaled * source).sum(0),
+        (scaled_target * target).sum(0),
+        jnp.matmul(scaled.T, right, precision=HIGHEST),
+    )
+
+
+def blocked_sum(term, arrays):
+    """Sum `term(*rows)`, a pytree, over blocks of rows of `arrays` (None is passed through), with compensation.
+
+    The float32 error is that of one block, whatever the number of rows: what each addition of a block rounds away is
+    kept in a second accumulator (two-sum).
+    """
+    rows = next(a for a in arrays if a is not None).shape[0]
+    blocks, rest = divmod(rows, _BLOCK)
+    if blocks == 0:
+        return term(*arrays)
+
+    def take(start, size):
+        return [None if a is None else lax.dynamic_slice_in_dim(a, start, size) for a in arrays]
+
+    def add(sums, terms):
+        pairs = jax.tree.map(lambda s, t: _two_sum(s, t), sums[0], terms)
+        high = jax.tree.map(lambda _, pair: pair[0], terms, pairs)
+        return high, jax.tree.map(lambda low, _, pair: low + pair[1], sums[1], terms, pairs)
+
+    def step(sums, block):
+        return add(sums, term(*take(block * _BLOCK, _BLOCK))), None
+
+    first = term(*take(0, _BLOCK))
+    sums, _ = lax.scan(step, (first, jax.tree.map(jnp.zeros_like, first)), jnp.arange(1, blocks))
+    if rest:
+        sums = add(sums, term(*take(blocks * _BLOCK, rest)))
+    return jax.tree.map(jnp.add, *sums)
+
+
+def _centre(array):
+    # Any shift near the mean will do: the sums are moved to the exact mean afterwards.
+    return lax.stop_gradient(array[:: math.ceil(array.shape[0] / _BLOCK)].mean(0))
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(3,))
+def _moments(source, target, weights, gram):
+    shifts = _centre(source), _centre(target)
+    total, source_sum, target_sum, source_squares, target_squares, products = blocked_sum(
+        lambda x, y, w: _block_sums(x - shifts[0], y - shifts[1], w, gram), (source, target, weights)
+    )
+    source_offset, target_offset = source_sum / total, target_sum / total
+    offsets = jnp.concatenate([source_offset, target_offset]) if gram else target_offset
+    products = products - total * jnp.outer(source_offset, offsets)
+    d_source = source.shape[1]
+    return Moments(
+        total,
+        shifts[0] + source_offset,
+        shifts[1] + target_offset,
+        products[:, d_source:] if gram else products,
+        source_squares - total * source_offset**2,
+        target_squares - total * target_offset**2,
+        products[:, :d_source] if gram else None,
+    )
+
+
+@_moments.defjvp
+def _moments_jvp(gram, primals, tangents):
+    # The means' own derivatives drop out of every second moment, because the weighted centred rows sum to zero.
+    (source, target, weights), (d_source, d_target, d_weights) = primals, tangents
+    out = _moments(source, target, weights, gram)
+    x, y = source - out.source_mean, target - out.target_mean
+    wx, wy, dx, dy = x, y, d_source, d_target
+    d_total = jnp.zeros_like(out.total)
+    if weights is not None:
+        wx, wy, dx, dy = (a * weights[:, None] for a in (wx, wy, dx, dy))
+        d_total = d_weights.sum()
+
+    def both(left, d_left, right, d_right, raw_left):
+        change = jnp.matmul(d_left.T, right, precision=HIGHEST) + jnp.matmul(left.T, d_right, precision=HIGHEST)
+        if weights is None:
+            return change
+        return change + jnp.matmul((raw_left * d_weights[:, None]).T, right, precision=HIGHEST)
+
+    def squares(left, d_right, raw):
+        change = 2 * (left * d_right).sum(0)
+        return change if weights is None else change + (raw**2 * d_weights[:, None]).sum(0)
+
+    def mean(d_weighted, raw):
+        change = d_weighted.sum(0) if weights is None else (d_weighted + raw * d_weights[:, None]).sum(0)
+        return change / out.total
+
+    return out, Moments(
+        d_total,
+        mean(dx, x),
+        mean(dy, y),
+        both(wx, dx, y, d_target, x),
+        squares(wx, d_source, x),
+        squares(wy, d_target, y),
+        both(wx, dx, x, d_source, x) if gram else None,
+    )
