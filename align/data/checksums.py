@@ -39,7 +39,4 @@ def verify(data: bytes, *, name: str, file: str, where: str) -> None:
         return
     published = {digest: f"{dataset}/{its}" for dataset, files in SHA256.items() for its, digest in files.items()}
     hint = f"; these are the bytes of {published[came]}" if came in published else ""
-    raise DataError(
-        f"{where} is not {name}/{file}: its SHA-256 is {came}, expected {expected}{hint}. "
-        "Replace it by the published file, or delete it to have it fetched again"
-    )
+    raise DataError(f"{where} is not {name}/{file}: its SHA-256 is {came}, expected {expected}{hint}")

@@ -30,20 +30,6 @@ def read_folder(name: str, folder: str | os.PathLike) -> dict[str, bytes]:
     return {file: idx.read(path) for file, path in found.items()}
 
 
-def read_named(name: str, folder: str | os.PathLike) -> dict[str, bytes]:
-    """Read the four files from a folder that the user named.
-
-    Raises DataError where they are missing: to train on other data than the user asked for would be worse.
-    """
-    try:
-        return read_folder(name, folder)
-    except SourceUnavailable as error:
-        raise DataError(
-            f"no {name} in data_dir={os.fspath(folder)!r} (--data_dir or ALIGN_DATA_DIR): {error}. "
-            f"Put the files there, into {name}/ or directly, or name no folder to have them fetched"
-        ) from error
-
-
 def write_cache(name: str, files: dict[str, bytes]) -> None:
     """Write the decompressed files, already verified, to the per-user cache; raises DataError where that fails."""
     try:

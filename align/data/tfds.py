@@ -3,7 +3,9 @@
 TensorFlow is needed for neither. Nor is Google's storage of prepared datasets ever asked.
 """
 
+import contextlib
 import hashlib
+import os
 import tempfile
 import threading
 import urllib.request
@@ -14,40 +16,44 @@ from typing import Any
 import numpy as np
 
 from align.data import idx
-from align.data.errors import SourceUnavailable
+from align.data.errors import DataError, SourceUnavailable
 
 _PROBE_SECONDS = 5
 
 
-def prepared(name: str) -> dict[str, bytes]:
-    """Read a copy that TensorFlow Datasets has prepared on this machine, back in the order of the published files."""
+@contextlib.contextmanager
+def _next_source_on_failure() -> Iterator[None]:
     try:
-        import tensorflow_datasets as tfds
-
-        builder = tfds.builder(name)
-        if not builder.is_prepared():
-            raise SourceUnavailable(f"no prepared copy in {builder.data_dir}")
-        return {file: data for split in idx.FILES for file, data in _read_split(builder, split).items()}
-    except SourceUnavailable:
+        yield
+    except DataError:
         raise
     except Exception as error:  # whichever way a third party fails, the next source is tried
         raise SourceUnavailable(f"{type(error).__name__}: {error}") from error
 
 
+@_next_source_on_failure()
+def prepared(name: str) -> dict[str, bytes]:
+    """Read a copy that TensorFlow Datasets has prepared on this machine, back in the order of the published files."""
+    folder = Path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser() / name
+    versions = sorted(folder.glob("*/dataset_info.json"))
+    if not versions:
+        raise SourceUnavailable(f"no prepared copy in {folder}")
+    import tensorflow_datasets as tfds
+
+    builder = tfds.builder_from_directory(versions[-1].parent)
+    return {file: data for split in idx.FILES for file, data in _read_split(builder, split).items()}
+
+
+@_next_source_on_failure()
 def download(name: str) -> dict[str, bytes]:
     """Download the published files through TensorFlow Datasets, which checks them against its own checksums too."""
-    try:
-        import tensorflow_datasets as tfds
+    import tensorflow_datasets as tfds
 
-        urls = {file: f"{tfds.builder_cls(name).URL}{file}.gz" for file in idx.ALL_FILES}
-        _probe(next(iter(urls.values())))
-        with tempfile.TemporaryDirectory() as folder:
-            manager = tfds.download.DownloadManager(download_dir=folder, force_checksums_validation=True)
-            return {file: idx.read(path) for file, path in manager.download(urls).items()}
-    except SourceUnavailable:
-        raise
-    except Exception as error:  # as above
-        raise SourceUnavailable(f"{type(error).__name__}: {error}") from error
+    urls = {file: f"{tfds.builder_cls(name).URL}{file}.gz" for file in idx.ALL_FILES}
+    _probe(next(iter(urls.values())))
+    with tempfile.TemporaryDirectory() as folder:
+        manager = tfds.download.DownloadManager(download_dir=folder, force_checksums_validation=True)
+        return {file: idx.read(path) for file, path in manager.download(urls).items()}
 
 
 def _read_split(builder: Any, split: str) -> dict[str, bytes]:
