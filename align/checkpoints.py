@@ -1,0 +1,82 @@
+"""Training states on disk, through Orbax: the only file that knows it.
+
+One folder holds one network: the newest finished epoch, and a description of what was trained on what. Orbax writes
+beside the final name and renames, so an interrupted save leaves the checkpoint before it.
+"""
+
+import json
+import os
+from pathlib import Path
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+
+from align.training import State
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint that is damaged, or that holds another network than the one asked for."""
+
+
+def save(folder: Path, state: State, description: dict) -> None:
+    """Save a state as the checkpoint of its epoch, wait until it is whole on disk, then drop the one before."""
+    try:
+        with _manager(folder) as manager:
+            manager.save(
+                int(state.epoch),
+                args=ocp.args.Composite(state=ocp.args.StandardSave(state), description=ocp.args.JsonSave(description)),
+            )
+            manager.wait_until_finished()
+    except OSError as error:
+        raise CheckpointError(f"cannot save a checkpoint in {folder}: {error}") from error
+
+
+def restore(folder: Path, like: State, description: dict) -> State | None:
+    """Restore the newest checkpoint of a network; None where there is none.
+
+    `like` gives the shapes and types (as `jax.eval_shape` does), `description` what the network must have been trained as. Raises CheckpointError
+    where the checkpoint is of something else or cannot be read.
+    """
+    if not folder.is_dir():
+        return None
+    with _manager(folder) as manager:
+        epoch = manager.latest_step()
+        if epoch is None:
+            return None
+        try:
+            found = manager.restore(epoch, args=ocp.args.Composite(description=ocp.args.JsonRestore()))["description"]
+        except Exception as error:
+            raise _unreadable(folder, epoch, error) from error
+        if found != json.loads(json.dumps(description)):
+            raise CheckpointError(
+                f"the checkpoint in {folder} is of another network: it was trained as {found}, expected {description}; "
+                "delete the folder to train anew, or name another workdir"
+            )
+        try:
+            state = manager.restore(epoch, args=ocp.args.Composite(state=ocp.args.StandardRestore(like)))["state"]
+        except Exception as error:
+            raise _unreadable(folder, epoch, error) from error
+    state = jax.device_get(state)
+    if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(state.params)):
+        raise CheckpointError(f"the checkpoint of epoch {epoch} in {folder} holds parameters that are not finite")
+    return state
+
+
+def latest_epoch(folder: Path) -> int:
+    """Give the epoch of the newest checkpoint in a folder, 0 where there is none, without reading it."""
+    return max((int(entry.name) for entry in folder.glob("*") if entry.name.isdigit()), default=0)
+
+
+def _unreadable(folder, epoch, error):
+    first_line = (str(error) or type(error).__name__).splitlines()[0]
+    return CheckpointError(
+        f"the checkpoint of epoch {epoch} in {folder} cannot be read ({first_line}); delete the folder to train anew"
+    )
+
+
+def _manager(folder):
+    options = ocp.CheckpointManagerOptions(
+        max_to_keep=1, enable_async_checkpointing=False, cleanup_tmp_directories=True
+    )
+    return ocp.CheckpointManager(os.path.abspath(folder), options=options)

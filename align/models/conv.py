@@ -1,0 +1,49 @@
+"""The convolutional autoencoder: strided convolutions, and dense layers to and from the latent."""
+
+from flax import linen as nn
+from jax import Array
+
+from align.models.layers import Conv, ConvTranspose
+
+
+class ConvEncoder(nn.Module):
+    """Map images `[n, h, w, 1]` to latents `[n, latent]`."""
+
+    latent: int
+    channels: tuple[int, ...] = (16, 32)
+    hidden: tuple[int, ...] = ()
+
+    @nn.compact
+    def __call__(self, images: Array) -> Array:
+        x = images
+        for features in self.channels:
+            x = nn.relu(Conv(features)(x))
+        x = x.reshape(len(x), -1)
+        for width in self.hidden:
+            x = nn.relu(nn.Dense(width)(x))
+        return nn.Dense(self.latent)(x)
+
+
+class ConvDecoder(nn.Module):
+    """Map codes `[n, d]` to images `[n, 28, 28, 1]`: the encoder's mirror image, whatever the width of the codes.
+
+    `channels` and `hidden` are the encoder's; `sigmoid` bounds the pixels to (0, 1).
+    """
+
+    channels: tuple[int, ...] = (16, 32)
+    hidden: tuple[int, ...] = ()
+    sigmoid: bool = False
+    size: int = 28
+
+    @nn.compact
+    def __call__(self, codes: Array) -> Array:
+        x = codes
+        for width in reversed(self.hidden):
+            x = nn.relu(nn.Dense(width)(x))
+        side = self.size // 2 ** len(self.channels)
+        x = nn.relu(nn.Dense(side * side * self.channels[-1])(x))
+        x = x.reshape(len(x), side, side, self.channels[-1])
+        for features in reversed(self.channels[:-1]):
+            x = nn.relu(ConvTranspose(features)(x))
+        x = ConvTranspose(1)(x)
+        return nn.sigmoid(x) if self.sigmoid else x

@@ -1,0 +1,78 @@
+"""Trained networks, found again: by what they are, never trained twice, and going on from their last epoch."""
+
+import hashlib
+import json
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import jax
+from flax import linen as nn
+from jax import Array
+
+from align import checkpoints, training
+
+
+def named_key(seed: int, *names: str) -> Array:
+    """Derive the key of a named purpose from a seed, so that no two purposes share their random numbers."""
+    return jax.random.fold_in(jax.random.key(seed), zlib.crc32("/".join(names).encode()))
+
+
+def obtain(
+    model: nn.Module,
+    identities: Sequence[dict],
+    inputs: Array | Sequence[Array],
+    targets: Array | Sequence[Array],
+    settings: training.Settings,
+    folder: Path,
+    *,
+    constants: tuple = (),
+    after_round: Callable[[int, float], None] = lambda epochs, loss: None,
+) -> list[Any]:
+    """Give the trained parameters of networks of one architecture, training those (parts) that are not there yet.
+
+    Each identity says what a network is: at least its `kind` and `seed`; with the settings and the architecture it is
+    what a checkpoint in `folder` is found by. `inputs`, `targets`, `constants` as for `training.fit`. `after_round`
+    receives the number of network-epochs just finished and their mean loss; it is called first with those found.
+    """
+    shared = not isinstance(inputs, list | tuple)
+    samples = inputs if shared else inputs[0]
+    described = [_describe(model, identity, settings) for identity in identities]
+    places = [folder / name for name, _ in described]
+    states, keys = [], []
+    for identity, place, (_, description) in zip(identities, places, described, strict=True):
+        purpose = json.dumps({name: value for name, value in identity.items() if name != "seed"}, sort_keys=True)
+        key = named_key(identity["seed"], "initialise", purpose)
+        like = jax.eval_shape(lambda k: training.start(model, k, samples, settings, constants), key)
+        state = checkpoints.restore(place, like, description)
+        states.append(state or jax.device_get(training.start(model, key, samples, settings, constants)))
+        keys.append(named_key(identity["seed"], "order", purpose))
+    found = sum(int(state.epoch) for state in states)
+    if found:
+        after_round(found, float("nan"))
+
+    def save(done):
+        for index, state in done.items():
+            checkpoints.save(places[index], state, described[index][1])
+        after_round(len(done), sum(float(state.loss) for state in done.values()) / len(done))
+
+    states = training.fit(model, states, keys, inputs, targets, settings, constants=constants, after_round=save)
+    return [state.params for state in states]
+
+
+def trained_epochs(model: nn.Module, identity: dict, settings: training.Settings, folder: Path) -> int:
+    """Give the number of epochs that a network has been trained for already."""
+    return checkpoints.latest_epoch(folder / _describe(model, identity, settings)[0])
+
+
+def _describe(model, identity, settings):
+    description = {
+        **identity,
+        "architecture": " ".join(repr(model).split()),
+        "settings": asdict(settings),
+    }
+    digest = hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()[:10]
+    words = (f"{name}{value}" if isinstance(value, int) else str(value) for name, value in identity.items())
+    return "-".join([*words, digest]), description

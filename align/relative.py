@@ -1,0 +1,100 @@
+"""Relative representations (paper section 3.3, equation 4): a code as its similarities to anchors.
+
+Nothing here is fitted. What a similarity is invariant to decides which latent spaces it makes comparable:
+
+| similarity  | unchanged by                                                              |
+|-------------|---------------------------------------------------------------------------|
+| euclidean   | rotation, reflection, translation                                         |
+| cosine      | rotation, reflection, isotropic scale                                     |
+| centred     | rotation, reflection, translation, isotropic scale (cosine around the anchors' mean) |
+| whitened    | every invertible affine map (distance in the anchors' own covariance)     |
+
+The paper uses the first. Two spaces that are related by a linear map that is no rotation look alike only to the last,
+which needs more anchors than dimensions.
+"""
+
+import jax
+from flax import linen as nn
+from jax import Array
+from jax import numpy as jnp
+
+_HIGHEST = jax.lax.Precision.HIGHEST
+
+
+def euclidean(codes: Array, anchors: Array) -> Array:
+    """Give the distances of codes `[n, d]` to anchors `[a, d]`: `[n, a]`."""
+    # Distances are translation-invariant: moving the origin into the cloud keeps the expanded square accurate.
+    origin = anchors.mean(0)
+    codes, anchors = codes - origin, anchors - origin
+    products = jnp.matmul(codes, anchors.T, precision=_HIGHEST)
+    squared = jnp.sum(codes**2, -1)[:, None] + jnp.sum(anchors**2, -1) - 2 * products
+    # The root has no derivative at 0, where a code is an anchor itself: give it the subgradient 0.
+    positive = squared > 0
+    return jnp.where(positive, jnp.sqrt(jnp.where(positive, squared, 1.0)), 0.0)
+
+
+def cosine(codes: Array, anchors: Array) -> Array:
+    """Give the cosines of the angles between codes `[n, d]` and anchors `[a, d]`: `[n, a]`; 0 for a zero vector."""
+    return jnp.matmul(_unit(codes), _unit(anchors).T, precision=_HIGHEST)
+
+
+def centred(codes: Array, anchors: Array) -> Array:
+    """Give the cosines around the anchors' mean: `[n, d], [a, d] -> [n, a]`."""
+    origin = anchors.mean(0)
+    return cosine(codes - origin, anchors - origin)
+
+
+def whitened(codes: Array, anchors: Array) -> Array:
+    """Give the distances in the metric of the anchors' covariance (Mahalanobis): `[n, d], [a, d] -> [n, a]`.
+
+    With x = L y, for L Lᵀ the covariance, an affine map of the space changes y by a rotation alone. Directions whose
+    variance is below d · eps of the largest carry no information of the anchors and are left out.
+    """
+    origin = anchors.mean(0)
+    anchors, codes = anchors - origin, codes - origin
+    _, scales, axes = jnp.linalg.svd(anchors / jnp.sqrt(len(anchors)), full_matrices=False)
+    known = scales > scales[0] * anchors.shape[1] * jnp.finfo(anchors.dtype).eps
+    whiten = axes.T * jnp.where(known, 1 / jnp.where(known, scales, 1.0), 0.0)
+    return euclidean(
+        jnp.matmul(codes, whiten, precision=_HIGHEST),
+        jnp.matmul(anchors, whiten, precision=_HIGHEST),
+    )
+
+
+def _unit(x):
+    norm = jnp.sqrt(jnp.maximum(jnp.sum(x**2, -1, keepdims=True), jnp.finfo(x.dtype).tiny))
+    return x / norm
+
+
+SIMILARITIES = {"euclidean": euclidean, "cosine": cosine, "centred": centred, "whitened": whitened}
+
+
+def represent(codes: Array, anchors: Array, similarity: str = "euclidean") -> Array:
+    """Represent codes `[n, d]` relative to anchors `[a, d]` by a named similarity: `[n, a]` (equation 4).
+
+    Raises ValueError for an unknown similarity or for codes and anchors of different dimensions.
+    """
+    if similarity not in SIMILARITIES:
+        raise ValueError(f"similarity must be one of {', '.join(SIMILARITIES)}; it is {similarity!r}")
+    if codes.ndim != 2 or anchors.ndim != 2 or codes.shape[1] != anchors.shape[1]:
+        raise ValueError(f"codes [n, d] and anchors [a, d] must agree in d; they are {codes.shape} and {anchors.shape}")
+    return SIMILARITIES[similarity](codes, anchors)
+
+
+class RelativeAutoencoder(nn.Module):
+    """An autoencoder with a relative representation between its halves, trained as a whole (the paper's end2end)."""
+
+    encoder: nn.Module
+    decoder: nn.Module
+    similarity: str = "euclidean"
+
+    def encode(self, images: Array) -> Array:
+        return self.encoder(images)
+
+    def decode(self, representation: Array) -> Array:
+        return self.decoder(representation)
+
+    def __call__(self, images: Array, anchors: Array) -> Array:
+        """Reconstruct images `[n, 28, 28, 1]` by way of the anchor images `[a, 28, 28, 1]`."""
+        codes = self.encode(jnp.concatenate([images, anchors]))
+        return self.decode(represent(codes[: len(images)], codes[len(images) :], self.similarity))

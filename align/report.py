@@ -1,0 +1,137 @@
+"""Result rows on disk, and what is made of them: means per cell, and tables with the paper's numbers beside ours.
+
+A row is one JSON object on one line: one ordered pair of networks (or one network with itself), one method, one test
+error, and where it came from. Rows are the only results: tables and figures are made from them.
+"""
+
+import json
+import math
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from align import paper
+
+IDENTITY = (
+    "table",
+    "dataset",
+    "method",
+    "source_model",
+    "target_model",
+    "latent",
+    "anchors",
+    "source_seed",
+    "target_seed",
+)
+
+
+class RowError(ValueError):
+    """A row that is no result, or a file that holds one."""
+
+
+class Summary(NamedTuple):
+    """Mean and standard deviation of the test errors of a cell, over so many networks or ordered pairs."""
+
+    mean: float
+    std: float
+    count: int
+
+
+def check(row: dict) -> dict:
+    """Return the row; RowError where a column is missing or the error is not a finite number."""
+    if missing := [name for name in (*IDENTITY, "test_error") if name not in row]:
+        raise RowError(f"a row lacks {', '.join(missing)}: {row}")
+    error = row["test_error"]
+    if isinstance(error, bool) or not isinstance(error, int | float) or not math.isfinite(error):
+        raise RowError(f"test_error must be a finite number; it is {error!r} in the row {identity(row)}")
+    return row
+
+
+def identity(row: dict) -> tuple:
+    """Give what makes a row unique: its identity columns and the settings it was made with."""
+    return (*(row[name] for name in IDENTITY), json.dumps(row.get("settings"), sort_keys=True))
+
+
+def append(path: Path, rows: Iterable[dict]) -> None:
+    """Append rows to a JSON Lines file, all of them or none, each on a line of its own.
+
+    RowError for a row that is no result, before anything is written. A last line without an end, left by a process that
+    was killed while it wrote, is cut off first.
+    """
+    text = "".join(json.dumps(check(row)) + "\n" for row in rows)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab+") as file:
+        file.seek(0)
+        content = file.read()
+        whole = content.rfind(b"\n") + 1
+        if whole != len(content):
+            file.truncate(whole)
+        file.write(text.encode())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read(path: Path) -> list[dict]:
+    """Read the rows of a JSON Lines file, none where there is no file; an unfinished last line is left out.
+
+    RowError names the file and the line of anything else that is no row.
+    """
+    if not path.exists():
+        return []
+    rows = []
+    *lines, unfinished = path.read_bytes().split(b"\n")
+    for number, line in enumerate(lines, start=1):
+        try:
+            rows.append(check(json.loads(line)))
+        except (ValueError, TypeError) as error:
+            raise RowError(f"{path}, line {number} is no result row: {error}") from error
+    return rows
+
+
+def cell(row: dict) -> paper.Key:
+    """Give the cell of a table that a row belongs to."""
+    own = row["source_seed"] == row["target_seed"] and row["source_model"] == row["target_model"]
+    return paper.Key(*(row[name] for name in IDENTITY[:7]), own)
+
+
+def summarise(rows: Iterable[dict]) -> dict[paper.Key, Summary]:
+    """Average the rows of each cell; the standard deviation is that of the rows themselves (divided by their number)."""
+    cells = defaultdict(list)
+    for row in {identity(row): row for row in rows}.values():
+        cells[cell(row)].append(row["test_error"])
+    summaries = {}
+    for key, errors in cells.items():
+        mean = math.fsum(errors) / len(errors)
+        std = math.sqrt(math.fsum((error - mean) ** 2 for error in errors) / len(errors))
+        summaries[key] = Summary(mean, std, len(errors))
+    return summaries
+
+
+def comparison(rows: Sequence[dict]) -> list[dict]:
+    """Put our cells beside the paper's: one record per cell, in the order of the rows, as columns of text."""
+    records = []
+    for key, ours in summarise(rows).items():
+        theirs = paper.CELLS.get(key)
+        records.append(
+            {
+                "latent": str(key.latent),
+                "anchors": "" if key.anchors is None else str(key.anchors),
+                "method": f"{key.method} (own)" if key.own and key.method != "autoencoder" else key.method,
+                "networks": f"{key.source_model} → {key.target_model}" if not key.own else key.source_model,
+                "ours": f"{ours.mean:.4f} ± {ours.std:.4f}",
+                "paper": "" if theirs is None else f"{theirs.mean:.3f} ± {theirs.deviation:.4f}",
+                "ours / paper": "" if theirs is None else f"{ours.mean / theirs.mean:.3f}",
+                "rows": str(ours.count),
+            }
+        )
+    return records
+
+
+def markdown(records: Sequence[dict]) -> str:
+    """Lay records out as a Markdown table."""
+    if not records:
+        return "(no rows)\n"
+    lines = [list(records[0]), ["---"] * len(records[0]), *(list(record.values()) for record in records)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -1,0 +1,165 @@
+"""One training loop for every network: Adam on the mean squared error, an epoch at a time, seeds in parallel.
+
+A network is a Flax module that maps inputs to predictions; autoencoders, decoders of relative representations and
+stitching networks differ in what they are given, not in how they are trained. Repeats with other seeds are
+independent, so they run side by side with `pmap`, one program per device and no communication. With more networks
+than devices a CPU runs them in rounds (those that are furthest behind go next, so that all devices stay busy),
+and an accelerator runs several per device with `vmap`.
+"""
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import optax
+from flax import linen as nn
+from jax import Array
+from jax import numpy as jnp
+
+SCHEDULES = ("onecycle", "constant")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a network is trained; the paper's own (section 4.1) is batch 64 and a constant learning rate of 1e-3.
+
+    `passes` is the number of passes over the data that make an epoch: one compiled call, then checkpoint and progress.
+    """
+
+    epochs: int = 10
+    batch: int = 64
+    learning_rate: float = 4e-3
+    schedule: str = "onecycle"
+    passes: int = 1
+
+    def __post_init__(self):
+        for name in ("epochs", "batch", "passes"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1; it is {getattr(self, name)}")
+        if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
+            raise ValueError(f"learning_rate must be positive and finite; it is {self.learning_rate}")
+        if self.schedule not in SCHEDULES:
+            raise ValueError(f"schedule must be one of {', '.join(SCHEDULES)}; it is {self.schedule!r}")
+
+    def steps(self, n: int) -> int:
+        """Give the optimiser's steps in one pass over n samples; the last, smaller batch is left out."""
+        return n // min(self.batch, n)
+
+
+class State(NamedTuple):
+    """A network in training: what a checkpoint holds. Its arrays live on the host between epochs."""
+
+    params: Any
+    optimizer: Any
+    epoch: Any
+    loss: Any
+
+
+def optimizer(settings: Settings, n: int) -> optax.GradientTransformation:
+    """Give Adam with the schedule over the whole training on n samples."""
+    rate = settings.learning_rate
+    if settings.schedule == "onecycle":
+        steps = settings.epochs * settings.passes * settings.steps(n)
+        rate = optax.cosine_onecycle_schedule(max(steps, 7), rate, pct_start=0.15)
+    return optax.adam(rate)
+
+
+def start(model: nn.Module, key: Array, inputs: Array, settings: Settings, constants: tuple = ()) -> State:
+    """Initialise a network for `inputs` `[n, ...]`; constants are further arguments of the model, not trained."""
+    params = _initialise(model, key, inputs[:1], constants)
+    return State(params, optimizer(settings, len(inputs)).init(params), jnp.int32(0), jnp.float32(jnp.inf))
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _initialise(model, key, inputs, constants):
+    return model.init(key, inputs, *constants)
+
+
+def fit(
+    model: nn.Module,
+    states: Sequence[State],
+    keys: Sequence[Array],
+    inputs: Array | Sequence[Array],
+    targets: Array | Sequence[Array],
+    settings: Settings,
+    *,
+    constants: tuple = (),
+    devices: Sequence[jax.Device] | None = None,
+    after_round: Callable[[dict[int, State]], None] = lambda _: None,
+) -> list[State]:
+    """Train networks of one architecture to the end of their epochs, in parallel.
+
+    `inputs` and `targets` are one array `[n, ...]` that all networks share, or a list with one array per network.
+    `keys[i]` draws the order of network i's samples; a network's result does not depend on those beside it.
+    `after_round` receives {network's index: its state} whenever some of them have finished an epoch: the place to save
+    a checkpoint, to show progress, and to stop by raising.
+    """
+    if len(keys) != len(states):
+        raise ValueError(f"keys must be one per state; there are {len(keys)} for {len(states)} states")
+    devices = jax.local_devices() if devices is None else devices
+    states = list(states)
+    shared = tuple(not isinstance(data, list | tuple) for data in (inputs, targets))
+    samples = len(targets if shared[1] else targets[0])
+    while behind := [i for i, state in enumerate(states) if state.epoch < settings.epochs]:
+        behind.sort(key=lambda i: int(states[i].epoch))
+        width = min(len(devices), len(behind))
+        per_device = 1 if devices[0].platform == "cpu" else math.ceil(len(behind) / width)
+        chosen = behind[: width * per_device]
+        # A last, incomplete row is filled with repeats, whose results are dropped.
+        grid = np.resize(chosen, (width, per_device))
+        run = _epochs(model, settings, samples, shared, tuple(devices[:width]))
+        data = (x if same else _stack(x, grid) for x, same in zip((inputs, targets), shared, strict=True))
+        trained = jax.device_get(run(_stack(states, grid), _stack(keys, grid), *data, constants))
+        for slot, index in enumerate(chosen):
+            where = np.unravel_index(slot, grid.shape)
+            states[index] = jax.tree.map(lambda x, where=where: x[where], trained)
+        after_round({index: states[index] for index in chosen})
+    return states
+
+
+def _stack(values, grid):
+    """Stack one pytree per network into leading axes [device, network of the device]."""
+    rows = [jax.tree.map(lambda *leaves: jnp.stack(leaves), *(values[i] for i in row)) for row in grid]
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *rows)
+
+
+@functools.cache
+def _epochs(model, settings, samples, shared, devices):
+    """Compile an epoch of several networks: a program per device, on its networks one beside the other."""
+    per_network = [None if same else 0 for same in shared]
+
+    def several(states, keys, inputs, targets, constants):
+        epoch = functools.partial(_epoch, model, settings, samples)
+        axes = (0, 0, *per_network, None)
+        if keys.shape[0] == 1:  # a batch axis of one would turn every product into a batched one
+            data = (x if same else x[0] for x, same in zip((inputs, targets), shared, strict=True))
+            state = epoch(jax.tree.map(lambda x: x[0], states), keys[0], *data, constants)
+            return jax.tree.map(lambda x: x[None], state)
+        return jax.vmap(epoch, in_axes=axes)(states, keys, inputs, targets, constants)
+
+    return jax.pmap(several, in_axes=(0, 0, *per_network, None), devices=devices, donate_argnums=0)
+
+
+def _epoch(model, settings, samples, state, key, inputs, targets, constants):
+    """Pass over the data `settings.passes` times, in an order drawn from the key and the number of the epoch."""
+    steps = settings.steps(samples)
+    adam = optimizer(settings, samples)
+
+    def loss_of(params, rows):
+        return jnp.mean((model.apply(params, inputs[rows], *constants) - targets[rows]) ** 2)
+
+    def step(carry, rows):
+        params, moments = carry
+        loss, gradient = jax.value_and_grad(loss_of)(params, rows)
+        updates, moments = adam.update(gradient, moments, params)
+        return (optax.apply_updates(params, updates), moments), loss
+
+    keys = jax.random.split(jax.random.fold_in(key, state.epoch), settings.passes)
+    order = jax.vmap(lambda k: jax.random.permutation(k, samples))(keys)
+    order = order[:, : steps * min(settings.batch, samples)].reshape(settings.passes * steps, -1)
+    (params, moments), losses = jax.lax.scan(step, (state.params, state.optimizer), order)
+    return State(params, moments, state.epoch + 1, losses.mean())

@@ -1,0 +1,181 @@
+"""How an experiment is started: flags, devices, a first and a last line, progress, and a clean way to stop."""
+
+import itertools
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from absl import app, flags, logging
+
+FLAGS = flags.FLAGS
+DATASETS = ("mnist", "fashion_mnist", "mnist_sample", "fashion_mnist_sample")
+INTERRUPTED = 130
+
+
+def run(
+    plan: Callable,
+    *,
+    tables: Sequence[int],
+    cells: Sequence[tuple[int, int | None]],
+    methods: Sequence[str],
+    dataset: str = "mnist",
+    choose_model: bool = True,
+    finish: Callable = lambda study, say: None,
+) -> None:
+    """Define and parse the flags, do what `plan(study)` lists, print the tables beside the paper's, and exit.
+
+    `cells` are the paper's (latent, anchors) settings, `methods` its methods: the defaults of --latent, --anchors and
+    --methods. `finish(study, say)` draws the experiment's pictures and reports them by `say(text)`. Exit code 0: done;
+    1: could not be done, the last line says why; 130: interrupted, the same command goes on from there.
+    """
+    flags.DEFINE_enum("dataset", dataset, DATASETS, "Data; a sample is the 6,000 + 1,000 images that are shipped.")
+    if choose_model:
+        flags.DEFINE_enum("model", "conv", ["conv", "mlp"], "Architecture of the autoencoders.")
+    flags.DEFINE_list("latent", None, "Latent dimensions, such as 10,50; the default are the paper's.")
+    if any(anchors for _, anchors in cells):
+        flags.DEFINE_list("anchors", None, "Numbers of anchors; the default are the paper's at each latent.")
+    flags.DEFINE_list("methods", list(methods), "Methods, by their names in experiments/methods.py.")
+    flags.DEFINE_integer("seeds", 3, "Number of networks; every ordered pair of them makes a row.", lower_bound=2)
+    flags.DEFINE_integer("epochs", None, "Epochs of training; the default is that of align.training.Settings.", 1)
+    flags.DEFINE_float("learning_rate", None, "Learning rate of Adam, at its peak.")
+    flags.DEFINE_enum("schedule", None, ["onecycle", "constant"], "Its schedule; the paper's is constant, at 1e-3.")
+    flags.DEFINE_string("data_dir", None, "Folder of the IDX files; the default is $ALIGN_DATA_DIR, or found for you.")
+    flags.DEFINE_string("workdir", "workdir", "Where trained networks are kept and found again.")
+    flags.DEFINE_string("results", None, "Where rows and pictures go; the default is results/ in the workdir.")
+    flags.DEFINE_bool("dry_run", False, "List what would be done, and its cost, and stop.")
+    flags.DEFINE_bool("quiet", False, "Print errors only.")
+    for flag in FLAGS.flags_by_module_dict()[__name__]:
+        FLAGS.register_key_flag_for_module(sys.argv[0], flag)  # so that --help lists them
+    app.run(lambda argv: sys.exit(_main(plan, tables, cells, finish)))
+
+
+def _main(plan, tables, cells, finish):
+    from rich.console import Console
+
+    console = Console(quiet=FLAGS.quiet, highlight=False, soft_wrap=True)
+    console.width = max(console.width, 100) if not console.is_terminal else console.width
+    errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    logging.set_verbosity(logging.WARNING)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        # JAX is imported after the flags are read: --help answers at once, and a CPU can be split into devices first.
+        study = _study(cells)
+        _introduce(console, study)
+        tasks = plan(study)
+        if FLAGS.dry_run:
+            _list(console, tasks)
+            return 0
+        _work(console, tasks)
+        finish(study, console.print)
+        for number in tables:
+            _show(console, study, number)
+        console.print(f"Rows and pictures: {study.results}; trained networks: {study.workdir / 'networks'}")
+        return 0
+    except KeyboardInterrupt:
+        errors.print("Interrupted. What was finished is kept: the same command goes on from there.")
+        return INTERRUPTED
+    except (ValueError, RuntimeError, OSError) as error:
+        errors.print("[red]error:[/] ", end="")
+        errors.print(str(error), markup=False)
+        return 1
+
+
+def _study(cells):
+    import jax
+
+    if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
+        jax.config.update("jax_num_cpu_devices", os.cpu_count())
+    from study import Study
+
+    from align.data import load
+    from align.training import Settings
+
+    chosen = {name: FLAGS[name].value for name in ("epochs", "learning_rate", "schedule")}
+    workdir = Path(FLAGS.workdir)
+    return Study(
+        data=load(FLAGS.dataset, FLAGS.data_dir),
+        model=FLAGS.model if "model" in FLAGS else "conv",
+        cells=_cells(cells),
+        methods=tuple(FLAGS.methods),
+        seeds=tuple(range(FLAGS.seeds)),
+        settings=Settings(**{name: value for name, value in chosen.items() if value is not None}),
+        workdir=workdir,
+        results=Path(FLAGS.results) if FLAGS.results else workdir / "results",
+    )
+
+
+def _cells(papers):
+    """Give the (latent, anchors) settings: the paper's, those of the paper at the values given, or all combinations."""
+    latents, anchors = (_integers(name) for name in ("latent", "anchors"))
+    if latents and (anchors or not any(count for _, count in papers)):
+        return tuple(itertools.product(latents, anchors or (None,)))
+    cells = tuple(cell for cell in papers if cell[0] in (latents or [cell[0]]) and cell[1] in (anchors or [cell[1]]))
+    if not cells:
+        known = ", ".join(f"({latent}, {count})" for latent, count in papers)
+        raise ValueError(
+            f"--latent and --anchors must both be given for a setting that is none of the paper's: {known}"
+        )
+    return cells
+
+
+def _integers(name):
+    values = (FLAGS[name].value if name in FLAGS else None) or []
+    if not all(value.strip().isdecimal() and int(value) > 0 for value in values):
+        raise ValueError(f"--{name} must be whole numbers from 1, such as 10,50; it is {','.join(values)!r}")
+    return tuple(int(value) for value in values)
+
+
+def _introduce(console, study):
+    import jax
+
+    device = f"{jax.local_device_count()} x {jax.devices()[0].device_kind}"
+    settings = study.settings
+    console.print(
+        f"[bold]{Path(sys.argv[0]).stem}[/]: {study.data.name} (from: {study.data.source}), "
+        f"{len(study.data.train.images):,} + {len(study.data.test.images):,} images; {len(study.seeds)} seeds, "
+        f"{settings.epochs} epochs, {settings.schedule} {settings.learning_rate:g}; {device}, jax {jax.__version__}"
+    )
+
+
+def _list(console, tasks):
+    from rich.table import Table
+
+    table = Table("task", "minutes on two cores", title="What would be done")
+    for task in tasks:
+        table.add_row(task.name, f"{task.cost / 60:.1f}" if task.cost else "done")
+    table.add_row("total", f"{sum(task.cost for task in tasks) / 60:.1f}", style="bold")
+    console.print(table)
+
+
+def _work(console, tasks):
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    to_do = [task for task in tasks if task.cost]
+    remaining = (TextColumn("left"), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), *remaining)
+    with Progress(*columns, console=console, disable=FLAGS.quiet or not to_do) as progress:
+        bar = progress.add_task("", total=sum(task.cost for task in to_do))
+        for task in to_do:
+            progress.update(bar, description=task.name)
+            task.run(lambda share, cost=task.cost: progress.advance(bar, share * cost))
+            if not console.is_terminal:
+                console.print(f"done: {task.name}")
+
+
+def _show(console, study, number):
+    from rich.table import Column, Table
+    from study import rows_of
+
+    from align import report
+
+    records = report.comparison(rows_of(study, number))
+    if records:
+        table = Table(
+            *(Column(name, no_wrap=True) for name in records[0]),
+            title=f"Table {number}: test reconstruction error, mean ± standard deviation",
+        )
+        for record in records:
+            table.add_row(*record.values())
+        console.print(table)
