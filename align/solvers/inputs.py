@@ -50,9 +50,14 @@ def embeddable(source, target):
         )
 
 
+def relative(error, spread):
+    """Return the root of the share of squares unexplained; 0 where nothing is, even of a target that is constant."""
+    return jax.lax.stop_gradient(jnp.sqrt(jnp.where(error <= 0, 0, error / spread)))
+
+
 def diagnosed(fitted, weights):
     """Complete the map of a closed form: its status, NaN in place of a failed fit, and no gradient of diagnostics."""
-    sound = jnp.isfinite(fitted.weight).all() & jnp.isfinite(fitted.bias).all() & jnp.isfinite(fitted.residual)
+    sound = jnp.isfinite(fitted.weight).all() & jnp.isfinite(fitted.bias).all() & ~jnp.isnan(fitted.residual)
     if weights is not None:
         sound &= (weights >= 0).all()
     return dataclasses.replace(

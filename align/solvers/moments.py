@@ -16,18 +16,34 @@ _BLOCK = 1024
 class Moments(NamedTuple):
     """Sums over rows, about the means.
 
-    total: sum of the weights; source_mean: `[d_source]`; target_mean: `[d_target]`; cross: `[d_source, d_target]`.
+    total: sum of the weights; cross: `[d_source, d_target]`.
     source: `[d_source, d_source]`, or None where it was not asked for.
     source_squares: `[d_source]` and target_squares: `[d_target]`, the sums of squares per dimension.
+    The means are kept as a shift and what is left of the mean after it, so that `centred` rows carry the rounding of
+    their spread and not that of their mean.
     """
 
     total: jax.Array
-    source_mean: jax.Array
-    target_mean: jax.Array
+    source_shift: jax.Array
+    source_offset: jax.Array
+    target_shift: jax.Array
+    target_offset: jax.Array
     cross: jax.Array
     source_squares: jax.Array
     target_squares: jax.Array
     source: jax.Array | None = None
+
+    @property
+    def source_mean(self):
+        return self.source_shift + self.source_offset
+
+    @property
+    def target_mean(self):
+        return self.target_shift + self.target_offset
+
+    def centred(self, source, target):
+        """Return rows of source and target about the means."""
+        return (source - self.source_shift) - self.source_offset, (target - self.target_shift) - self.target_offset
 
 
 def moments(source, target, weights=None, *, gram=True) -> Moments:
@@ -95,9 +111,9 @@ def _centre(array):
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(3,))
 def _moments(source, target, weights, gram):
-    shifts = _centre(source), _centre(target)
+    source_shift, target_shift = _centre(source), _centre(target)
     total, source_sum, target_sum, source_squares, target_squares, products = blocked_sum(
-        lambda x, y, w: _block_sums(x - shifts[0], y - shifts[1], w, gram), (source, target, weights)
+        lambda x, y, w: _block_sums(x - source_shift, y - target_shift, w, gram), (source, target, weights)
     )
     source_offset, target_offset = source_sum / total, target_sum / total
     offsets = jnp.concatenate([source_offset, target_offset]) if gram else target_offset
@@ -105,8 +121,10 @@ def _moments(source, target, weights, gram):
     d_source = source.shape[1]
     return Moments(
         total,
-        shifts[0] + source_offset,
-        shifts[1] + target_offset,
+        source_shift,
+        source_offset,
+        target_shift,
+        target_offset,
         products[:, d_source:] if gram else products,
         source_squares - total * source_offset**2,
         target_squares - total * target_offset**2,
@@ -119,7 +137,7 @@ def _moments_jvp(gram, primals, tangents):
     # The means' own derivatives drop out of every second moment, because the weighted centred rows sum to zero.
     (source, target, weights), (d_source, d_target, d_weights) = primals, tangents
     out = _moments(source, target, weights, gram)
-    x, y = source - out.source_mean, target - out.target_mean
+    x, y = out.centred(source, target)
     wx, wy, dx, dy = x, y, d_source, d_target
     d_total = jnp.zeros_like(out.total)
     if weights is not None:
@@ -142,7 +160,9 @@ def _moments_jvp(gram, primals, tangents):
 
     return out, Moments(
         d_total,
+        jnp.zeros_like(out.source_shift),
         mean(dx, x),
+        jnp.zeros_like(out.target_shift),
         mean(dy, y),
         both(wx, dx, y, d_target, x),
         squares(wx, d_source, x),

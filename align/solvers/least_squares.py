@@ -1,0 +1,152 @@
+"""Least squares from moments where they determine the answer, from the rows where they do not.
+
+Moments square the condition number. Three ways of rising cost and care, chosen by what the moments themselves show:
+
+0. Cholesky of the moments: well-conditioned, and a residual that is not lost in rounding;
+1. the same with one step of iterative refinement on the rows, which squares the error of the first solution;
+2. QR of the rows, block by block, and an SVD of the triangle: anything else, rank-deficient data included.
+"""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from align.solvers.care import with_care
+from align.solvers.decompositions import numerical_rank, pinv_semidefinite, reciprocal
+from align.solvers.moments import HIGHEST, Moments, blocked_sum
+
+_product = functools.partial(jnp.matmul, precision=HIGHEST)
+_WELL_CONDITIONED = 30  # of the scaled Gram matrix: the solution loses less than that many epsilons of the moments
+_RESOLVED = 1e-3  # share of the squares left unexplained below which the moments' difference is rounding
+
+
+class LeastSquares(NamedTuple):
+    """weight `[d_source, d_target]`; rank; condition of the source; error: the sum of squares left unexplained."""
+
+    weight: jax.Array
+    rank: jax.Array
+    condition: jax.Array
+    error: jax.Array
+
+
+def about_origin(m: Moments):
+    """Return the second moments source' source and source' target about the origin instead of the means."""
+    gram = m.source + m.total * jnp.outer(m.source_mean, m.source_mean)
+    return gram, m.cross + m.total * jnp.outer(m.source_mean, m.target_mean)
+
+
+@jax.custom_jvp
+def differentiable(gram, cross, value, rank):
+    """Return value = gram⁺ cross, computed elsewhere with more care, with the derivative of that definition."""
+    return value
+
+
+@differentiable.defjvp
+def _differentiable_jvp(primals, tangents):
+    # W = G⁺ C. Since C lies in the range of G for all data, what is left of the constant-rank derivative of G⁺ is
+    # dW = G⁺ (dC − dG W) + (I − G⁺ G) dG G⁺ W.
+    gram, cross, value, rank = primals
+    d_gram, d_cross, _, _ = tangents
+    weight = differentiable(gram, cross, value, rank)
+    inverse = pinv_semidefinite(gram, rank)
+    across = _product(d_gram, _product(inverse, weight))
+    change = _product(inverse, d_cross - _product(d_gram, weight))
+    return weight, change + across - _product(inverse, _product(gram, across))
+
+
+def least_squares(m, source, target, weights, rcond, intercept) -> LeastSquares:
+    """Solve for the weight of least squares, minimum norm where undetermined; the moments `m` are those of the rows."""
+    rows, d_source = source.shape
+    careful = functools.partial(_from_rows, intercept=intercept)
+    if rows <= d_source:
+        return careful(m, source, target, weights, rcond, None, None)
+
+    gram, cross = (m.source, m.cross) if intercept else about_origin(m)
+    squares = m.target_squares.sum()
+    if not intercept:
+        squares = squares + m.total * (m.target_mean**2).sum()
+    scale = lax.rsqrt(jnp.diagonal(gram))
+    scaled = gram * scale * scale[:, None]
+    half = lax.linalg.triangular_solve(
+        lax.linalg.cholesky(scaled), jnp.eye(d_source, dtype=gram.dtype), left_side=True, lower=True
+    )
+    scaled_inverse = _product(half.T, half)
+    inverse = scaled_inverse * scale * scale[:, None]
+    extremes = jax.vmap(_largest_eigenvalue)(jnp.stack([scaled, scaled_inverse, gram, inverse]))
+    scaled_condition, squared_condition = extremes[0] * extremes[1], extremes[2] * extremes[3]
+    weight = _product(inverse, cross)
+    error = squares - (weight * cross).sum()
+    cheap = LeastSquares(weight, jnp.asarray(d_source), jnp.sqrt(squared_condition), error)
+
+    determined = scaled_condition < 1e-3 / jnp.finfo(gram.dtype).eps
+    determined &= rcond * cheap.condition < 0.5
+    exact = (scaled_condition < _WELL_CONDITIONED) & (error > _RESOLVED * squares)
+    level = jnp.where(determined, jnp.where(exact, 0, 1), 2)
+    branches = [lambda *operands: operands[-2], functools.partial(_refined, intercept=intercept), careful]
+    return with_care(level, branches, m, source, target, weights, jnp.asarray(rcond, gram.dtype), cheap, inverse)
+
+
+def _largest_eigenvalue(matrix):
+    # The power method on a semi-definite matrix; the quotient errs by the square of the vector's error.
+    start = matrix[:, jnp.argmax(jnp.diagonal(matrix))]
+
+    def step(_, vector):
+        return _product(matrix, vector / jnp.linalg.norm(vector))
+
+    vector = lax.fori_loop(0, 16, step, start)
+    vector = vector / jnp.linalg.norm(vector)
+    return _product(vector, _product(matrix, vector))
+
+
+def _refined(m, source, target, weights, _, cheap, inverse, *, intercept):
+    def unexplained(x, y, w):
+        if intercept:
+            x, y = m.centred(x, y)
+        error = y - _product(x, cheap.weight)
+        weighted = error if w is None else error * w[:, None]
+        return _product(x.T, weighted), (error * weighted).sum()
+
+    gradient, error = blocked_sum(unexplained, (source, target, weights))
+    change = _product(inverse, gradient)
+    return cheap._replace(weight=cheap.weight + change, error=jnp.maximum(error - (change * gradient).sum(), 0))
+
+
+def _from_rows(m, source, target, weights, rcond, *_, intercept):
+    def prepared(x, y, w):
+        if intercept:
+            x, y = m.centred(x, y)
+        rows = jnp.concatenate([x, y], axis=1)
+        return rows if w is None else rows * jnp.sqrt(w)[:, None]
+
+    d_source, width = source.shape[1], source.shape[1] + target.shape[1]
+    if source.shape[0] > 2 * width:
+        triangle = _triangle(prepared, (source, target, weights), width)
+        # Its last rows hold what no map of the source reaches: they belong to the error alone.
+        left, right, unreachable = triangle[:d_source, :d_source], triangle[:d_source, d_source:], triangle[d_source:]
+    else:
+        rows = prepared(source, target, weights)
+        left, right, unreachable = rows[:, :d_source], rows[:, d_source:], rows[:0]
+    u, s, vt = jnp.linalg.svd(left, full_matrices=False)
+    keep = s > rcond * s[0]
+    coefficients = jnp.where(keep[:, None], _product(u.T, right), 0)
+    weight = _product(vt.T, reciprocal(s, keep)[:, None] * coefficients)
+    error = ((right - _product(u, coefficients)) ** 2).sum() + (unreachable[:, d_source:] ** 2).sum()
+    return LeastSquares(weight, *numerical_rank(s, rcond), error)
+
+
+def _triangle(prepared, arrays, width):
+    """Return the triangular factor `[width, width]` of all prepared rows, from blocks of them one after the other."""
+    rows = arrays[0].shape[0]
+    block = min(max(1024, width), rows)
+    blocks, rest = divmod(rows, block)
+
+    def append(triangle, start, size):
+        rows = prepared(*(None if a is None else lax.dynamic_slice_in_dim(a, start, size) for a in arrays))
+        return jnp.linalg.qr(jnp.concatenate([triangle, rows]), mode="r")
+
+    triangle = jnp.zeros((width, width), arrays[0].dtype)
+    triangle, _ = lax.scan(lambda t, k: (append(t, k * block, block), None), triangle, jnp.arange(blocks))
+    return append(triangle, blocks * block, rest) if rest else triangle
