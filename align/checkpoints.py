@@ -35,8 +35,8 @@ def save(folder: Path, state: State, description: dict) -> None:
 def restore(folder: Path, like: State, description: dict) -> State | None:
     """Restore the newest checkpoint of a network; None where there is none.
 
-    `like` gives the shapes and types (as `jax.eval_shape` does), `description` what the network must have been trained as. Raises CheckpointError
-    where the checkpoint is of something else or cannot be read.
+    `like` gives the shapes and types (as `jax.eval_shape` does), `description` what the network must have been trained
+    as. Raises CheckpointError where the checkpoint is of something else or cannot be read.
     """
     if not folder.is_dir():
         return None

@@ -3,17 +3,18 @@
 from functools import partial
 
 import jax
+from flax import linen as nn
 from jax import Array
 from jax import numpy as jnp
 
-from align.models.autoencoder import in_blocks
+from align.models import in_blocks
 
 
 @partial(jax.jit, static_argnums=0)
-def reconstruction_error(model, params, codes: Array, images: Array) -> Array:
+def reconstruction_error(decoder: nn.Module, params, codes: Array, images: Array) -> Array:
     """Give the mean squared error per pixel of decoded codes `[n, d]` against images `[n, 28, 28, 1]`, standardised.
 
     This is the paper's "test reconstruction error": its values carry no scale factor, its standard deviations 1e-3.
     """
-    decoded = in_blocks(lambda block: model.apply(params, block, method="decode"), codes)
+    decoded = in_blocks(lambda block: decoder.apply(params, block), codes)
     return jnp.mean((decoded - images) ** 2)

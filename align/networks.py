@@ -1,5 +1,6 @@
 """Trained networks, found again: by what they are, never trained twice, and going on from their last epoch."""
 
+import functools
 import hashlib
 import json
 import zlib
@@ -29,25 +30,27 @@ def obtain(
     folder: Path,
     *,
     constants: tuple = (),
+    context: str = "",
     after_round: Callable[[int, float], None] = lambda epochs, loss: None,
 ) -> list[Any]:
     """Give the trained parameters of networks of one architecture, training those (parts) that are not there yet.
 
     Each identity says what a network is: at least its `kind` and `seed`; with the settings and the architecture it is
-    what a checkpoint in `folder` is found by. `inputs`, `targets`, `constants` as for `training.fit`. `after_round`
-    receives the number of network-epochs just finished and their mean loss; it is called first with those found.
+    what a checkpoint in `folder` is found by; `context` names anything else that it depends on. `inputs`, `targets`
+    and `constants` are as for `training.fit`. `after_round` receives the number of network-epochs just finished and
+    their mean loss; it is called first with those found.
     """
     shared = not isinstance(inputs, list | tuple)
     samples = inputs if shared else inputs[0]
-    described = [_describe(model, identity, settings) for identity in identities]
+    described = [_describe(model, identity, settings, context) for identity in identities]
     places = [folder / name for name, _ in described]
     states, keys = [], []
     for identity, place, (_, description) in zip(identities, places, described, strict=True):
         purpose = json.dumps({name: value for name, value in identity.items() if name != "seed"}, sort_keys=True)
         key = named_key(identity["seed"], "initialise", purpose)
-        like = jax.eval_shape(lambda k: training.start(model, k, samples, settings, constants), key)
-        state = checkpoints.restore(place, like, description)
-        states.append(state or jax.device_get(training.start(model, key, samples, settings, constants)))
+        start = functools.partial(training.start, model, inputs=samples, settings=settings, constants=constants)
+        state = checkpoints.restore(place, jax.eval_shape(start, key), description)
+        states.append(state or jax.device_get(start(key)))
         keys.append(named_key(identity["seed"], "order", purpose))
     found = sum(int(state.epoch) for state in states)
     if found:
@@ -62,14 +65,19 @@ def obtain(
     return [state.params for state in states]
 
 
-def trained_epochs(model: nn.Module, identity: dict, settings: training.Settings, folder: Path) -> int:
-    """Give the number of epochs that a network has been trained for already."""
-    return checkpoints.latest_epoch(folder / _describe(model, identity, settings)[0])
+def trained_share(
+    model: nn.Module, identities: Sequence[dict], settings: training.Settings, folder: Path, *, context: str = ""
+) -> float:
+    """Give the share of the training of some networks that has been done already, from 0 to 1."""
+    names = (_describe(model, identity, settings, context)[0] for identity in identities)
+    epochs = sum(checkpoints.latest_epoch(folder / name) for name in names)
+    return epochs / (settings.epochs * len(identities))
 
 
-def _describe(model, identity, settings):
+def _describe(model, identity, settings, context):
     description = {
         **identity,
+        "context": " ".join(context.split()),
         "architecture": " ".join(repr(model).split()),
         "settings": asdict(settings),
     }

@@ -81,7 +81,7 @@ def read(path: Path) -> list[dict]:
     if not path.exists():
         return []
     rows = []
-    *lines, unfinished = path.read_bytes().split(b"\n")
+    *lines, _unfinished = path.read_bytes().split(b"\n")
     for number, line in enumerate(lines, start=1):
         try:
             rows.append(check(json.loads(line)))
@@ -97,7 +97,7 @@ def cell(row: dict) -> paper.Key:
 
 
 def summarise(rows: Iterable[dict]) -> dict[paper.Key, Summary]:
-    """Average the rows of each cell; the standard deviation is that of the rows themselves (divided by their number)."""
+    """Average the rows of each cell; the standard deviation divides by their number."""
     cells = defaultdict(list)
     for row in {identity(row): row for row in rows}.values():
         cells[cell(row)].append(row["test_error"])

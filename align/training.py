@@ -107,7 +107,7 @@ def fit(
     while behind := [i for i, state in enumerate(states) if state.epoch < settings.epochs]:
         behind.sort(key=lambda i: int(states[i].epoch))
         width = min(len(devices), len(behind))
-        per_device = 1 if devices[0].platform == "cpu" else math.ceil(len(behind) / width)
+        per_device = networks_per_device(devices[:width], len(behind))
         chosen = behind[: width * per_device]
         # A last, incomplete row is filled with repeats, whose results are dropped.
         grid = np.resize(chosen, (width, per_device))
@@ -119,6 +119,11 @@ def fit(
             states[index] = jax.tree.map(lambda x, where=where: x[where], trained)
         after_round({index: states[index] for index in chosen})
     return states
+
+
+def networks_per_device(devices: Sequence[jax.Device], networks: int) -> int:
+    """Give how many networks a device trains at a time: a CPU core one, an accelerator its share of all."""
+    return 1 if devices[0].platform == "cpu" else math.ceil(networks / len(devices))
 
 
 def _stack(values, grid):

@@ -16,17 +16,18 @@ METHODS = ("rigid", "linear", "stitching_k1", "stitching_k2", "stitching_k4")
 
 def cells(study):
     """Give the cells of the table."""
-    from study import Cell, draw_anchors
+    from cells import Cell, draw_per_pair
 
     return [
-        Cell(3, study.model, study.model, latent, study.methods, count, draw_anchors(study, latent, count))
+        Cell(3, study.model, study.model, latent, study.methods, count, draw_per_pair(study, latent, count))
         for latent, count in study.cells
     ]
 
 
 def plan(study):
     """List the trainings and the cells of the table."""
-    from study import cell_task, training_task
+    from cells import cell_task
+    from study import training_task
 
     tasks = [training_task(study, study.model, latent) for latent in study.latents]
     return tasks + [cell_task(study, cell) for cell in cells(study)]

@@ -87,6 +87,7 @@ def _study(cells):
 
     if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
         jax.config.update("jax_num_cpu_devices", os.cpu_count())
+    from cells import METHODS, OWN
     from study import Study
 
     from align.data import load
@@ -94,6 +95,8 @@ def _study(cells):
 
     chosen = {name: FLAGS[name].value for name in ("epochs", "learning_rate", "schedule")}
     workdir = Path(FLAGS.workdir)
+    if unknown := [name for name in FLAGS.methods if name not in (*METHODS, *OWN)]:
+        raise ValueError(f"--methods has no {', '.join(unknown)}; there are {', '.join((*METHODS, *OWN))}")
     return Study(
         data=load(FLAGS.dataset, FLAGS.data_dir),
         model=FLAGS.model if "model" in FLAGS else "conv",

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import numpy as np
-from study import Cell, Study, fit, networks_of
+from cells import OWN, Cell, carry
+from study import Study
 
-from align import figures, models
+from align import figures
 from align.data import STANDARDISATION
 
 
@@ -14,22 +15,26 @@ def reconstructions(study: Study, cell: Cell) -> Path:
 
     The pair is that of the first two seeds, with the anchors of its rows; the images are the first of each class.
     """
-    path = study.results / f"table{cell.table}_latent{cell.latent}_anchors{cell.anchors}.png"
+    name = f"table{cell.table}_{cell.source_model}_{cell.target_model}_latent{cell.latent}"
+    path = study.results / (name + (f"_anchors{cell.anchors}.png" if cell.anchors else ".png"))
     if path.exists():
         return path
     labels = study.data.test.labels
     chosen = np.array([np.flatnonzero(labels == label)[0] for label in np.unique(labels)])
-    pair = study.pairs[0]
-    sources, targets = networks_of(study, cell)
-    codes = sources[pair[0]][1].test[chosen]
-    network, own = targets[pair[1]]
-    decoded = {"test image": study.data.test.images[chosen]}
-    decoded["own"] = models.decode(network.model, network.params, own.test[chosen])
+    source, target = study.pairs[0]
+    own = cell._replace(source_model=cell.target_model)
+    lines = [("own", own, "autoencoder", (target, target))]
     for method in cell.methods:
-        (fitted,) = fit(study, cell, method, [pair])
-        decoded[method] = models.decode(network.model, network.params, fitted(codes))
-    title = f"{study.data.name}, latent {cell.latent}, {cell.anchors} anchors: seed {pair[0]} → seed {pair[1]}"
-    rows = {name: grey(images, study.data.name) for name, images in decoded.items()}
+        if method in OWN:
+            lines.append((f"{method} (own)", own, method, (target, target)))
+        lines.append((method, cell, method, (source, target)))
+    rows = {"test image": study.data.test.images[chosen]}
+    for label, where, method, pair in lines:
+        ((decoder, params, codes),) = carry(study, where, method, [pair])
+        rows[label] = decoder.apply(params, codes[chosen])
+    title = f"{study.data.name}, latent {cell.latent}, {cell.anchors or 'all'} anchors: "
+    title += f"{cell.source_model}, seed {source} → {cell.target_model}, seed {target}"
+    rows = {name: grey(images, study.data.name) for name, images in rows.items()}
     return figures.image_grid(path, rows, title=title)
 
 

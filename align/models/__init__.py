@@ -1,6 +1,6 @@
 """Flax modules for the networks whose latents are aligned, and pure jitted `encode` and `decode`."""
 
-from align.models.autoencoder import MODELS, Autoencoder, autoencoder, decode, encode
+from align.models.autoencoder import MODELS, Autoencoder, autoencoder, decode, decoder_of, encode, in_blocks
 from align.models.conv import ConvDecoder, ConvEncoder
 from align.models.mlp import MLPDecoder, MLPEncoder
 
@@ -13,5 +13,7 @@ __all__ = [
     "MLPEncoder",
     "autoencoder",
     "decode",
+    "decoder_of",
     "encode",
+    "in_blocks",
 ]

@@ -46,6 +46,11 @@ def autoencoder(model: str, latent: int, dataset: str) -> Autoencoder:
     return Autoencoder(MLPEncoder(latent), MLPDecoder(sigmoid=sigmoid))
 
 
+def decoder_of(model, params) -> tuple[nn.Module, dict]:
+    """Give the decoder of an autoencoder as a network of its own, with its share of the parameters."""
+    return model.decoder, {"params": params["params"]["decoder"]}
+
+
 @partial(jax.jit, static_argnums=0)
 def encode(model: Autoencoder, params, images: Array) -> Array:
     """Encode images `[n, 28, 28, 1]` to latents `[n, latent]`, in blocks so that memory stays bounded."""

@@ -45,7 +45,7 @@ def im2col(x: Array, size: int, stride: int) -> Array:
 
 @partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3))
 def col2im(patches: Array, size: int, stride: int, shape: tuple[int, int]) -> Array:
-    """Add patches up where they overlap, the transpose of `im2col`: `[n, ceil(h / stride), …, size² c] -> [n, h, w, c]`.
+    """Add patches up where they overlap, the transpose of `im2col`: `[n, ceil(h / stride), …] -> [n, h, w, c]`.
 
     Patch i's tap k lies at q = stride * i + k - low. Written as q = stride * b + a, phase a of the output receives
     tap k = stride * d + a + low of patch i = b - d: for each of the stride² phases a sum of plain shifted slices,

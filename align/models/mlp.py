@@ -19,7 +19,7 @@ class MLPEncoder(nn.Module):
 
 
 class MLPDecoder(nn.Module):
-    """Map codes `[n, d]` to images `[n, 28, 28, 1]`; `hidden` is the encoder's, `sigmoid` bounds the pixels to (0, 1)."""
+    """Map codes `[n, d]` to images `[n, 28, 28, 1]`; `hidden` is the encoder's, `sigmoid` bounds pixels to (0, 1)."""
 
     hidden: tuple[int, ...] = (512, 256)
     sigmoid: bool = False

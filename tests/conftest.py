@@ -1,0 +1,22 @@
+"""Two devices on one host, so that what runs in parallel is tested in parallel."""
+
+import jax
+import pytest
+
+jax.config.update("jax_num_cpu_devices", 2)
+
+
+@pytest.fixture(scope="session")
+def sample():
+    """The shipped MNIST sample."""
+    from align.data import load
+
+    return load("mnist_sample")
+
+
+@pytest.fixture
+def double_precision():
+    """Run one test in float64."""
+    jax.config.update("jax_enable_x64", True)
+    yield
+    jax.config.update("jax_enable_x64", False)

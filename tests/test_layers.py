@@ -1,0 +1,80 @@
+"""Both forms of the convolutions are one function: forward, gradients, and what Flax computes."""
+
+import jax
+import numpy as np
+import pytest
+from flax import linen as nn
+from jax import numpy as jnp
+
+from align.models import layers
+
+FORMS = {
+    "conv": (layers.conv_matrix, layers.conv_lax),
+    "conv_transpose": (layers.conv_transpose_matrix, layers.conv_transpose_lax),
+}
+SHAPES = [(8, 8), (7, 7), (5, 9), (1, 4)]
+
+
+def example(shape, size, channels=3, features=2):
+    keys = jax.random.split(jax.random.key(0), 2)
+    image = jax.random.normal(keys[0], (2, *shape, channels))
+    return image, jax.random.normal(keys[1], (size, size, channels, features))
+
+
+@pytest.mark.parametrize("layer", FORMS)
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_matrix_form_equals_lax(layer, size, stride, shape, double_precision):
+    matrix, convolution = FORMS[layer]
+    x, kernel = example(shape, size)
+    expected = convolution(x, kernel, stride)
+    np.testing.assert_allclose(matrix(x, kernel, stride), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("layer", FORMS)
+@pytest.mark.parametrize(("size", "stride", "shape"), [(3, 2, (7, 7)), (4, 2, (6, 5)), (5, 2, (8, 7)), (2, 3, (7, 4))])
+def test_gradients_of_matrix_form_equal_lax(layer, size, stride, shape, double_precision):
+    x, kernel = example(shape, size)
+
+    def gradients(form):
+        return jax.grad(lambda x, kernel: jnp.sum(jnp.sin(form(x, kernel, stride))), argnums=(0, 1))(x, kernel)
+
+    for ours, expected in zip(*map(gradients, FORMS[layer]), strict=True):
+        np.testing.assert_allclose(ours, expected, atol=1e-12)
+
+
+def test_col2im_is_the_transpose_of_im2col():
+    x, _ = example((7, 6), 3)
+    patches = layers.im2col(x, 3, 2)
+    other = jax.random.normal(jax.random.key(1), patches.shape)
+    forth = jnp.vdot(patches, other)
+    back = jnp.vdot(x, layers.col2im(other, 3, 2, (7, 6)))
+    np.testing.assert_allclose(forth, back, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (layers.Conv(4, 3, 2), nn.Conv(4, (3, 3), 2)),
+        (layers.ConvTranspose(4, 3, 2), nn.ConvTranspose(4, (3, 3), (2, 2))),
+        (layers.ConvTranspose(4, 5, 2), nn.ConvTranspose(4, (5, 5), (2, 2))),
+    ],
+)
+def test_modules_equal_flax(ours, theirs):
+    x, _ = example((7, 7), 3)
+    params = theirs.init(jax.random.key(0), x)
+    assert jax.tree.map(jnp.shape, ours.init(jax.random.key(0), x)) == jax.tree.map(jnp.shape, params)
+    np.testing.assert_allclose(ours.apply(params, x), theirs.apply(params, x), atol=2e-5)
+
+
+def test_a_cpu_runs_matrix_products_and_other_platforms_convolutions():
+    x, kernel = example((8, 8), 3)
+    module = layers.Conv(2)
+    params = {"params": {"kernel": kernel, "bias": jnp.zeros(2)}}
+    lowered = {
+        platform: jax.jit(module.apply).trace(params, x).lower(lowering_platforms=(platform,)).as_text()
+        for platform in ("cpu", "cuda")
+    }
+    assert "stablehlo.convolution" not in lowered["cpu"]
+    assert "stablehlo.convolution" in lowered["cuda"]

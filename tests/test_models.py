@@ -1,0 +1,61 @@
+"""The autoencoders: shapes, ranges, halves, and the errors of wrong names."""
+
+import jax
+import numpy as np
+import pytest
+from jax import numpy as jnp
+
+from align import evaluation, models
+
+
+def built(name, dataset="mnist", latent=7, seed=0):
+    model = models.autoencoder(name, latent, dataset)
+    return model, model.init(jax.random.key(seed), jnp.zeros((1, 28, 28, 1)))
+
+
+@pytest.mark.parametrize("name", models.MODELS)
+@pytest.mark.parametrize("dataset", ["mnist", "fashion_mnist"])
+def test_halves_compose_to_the_whole(name, dataset, sample):
+    model, params = built(name, dataset)
+    images = jnp.asarray(sample.test.images[:5])
+    codes = models.encode(model, params, images)
+    decoded = models.decode(model, params, codes)
+    assert codes.shape == (5, 7) and decoded.shape == images.shape
+    np.testing.assert_allclose(decoded, model.apply(params, images), atol=1e-5)
+    bounded = bool(((decoded > 0) & (decoded < 1)).all())
+    assert bounded == (dataset == "mnist")
+
+
+def test_seeds_give_different_networks(sample):
+    images = jnp.asarray(sample.test.images[:5])
+    codes = [models.encode(*built("conv", seed=seed), images) for seed in (0, 1)]
+    assert float(jnp.abs(codes[0] - codes[1]).max()) > 0.1
+
+
+def test_blocks_do_not_change_the_result(sample):
+    model, params = built("conv")
+    images = jnp.asarray(sample.test.images[:7])
+    whole = models.in_blocks(lambda x: model.apply(params, x), images, size=100)
+    blocks = models.in_blocks(lambda x: model.apply(params, x), images, size=3)
+    np.testing.assert_allclose(blocks, whole, atol=1e-6)
+
+
+def test_reconstruction_error_is_the_mean_over_pixels(sample):
+    model, params = built("mlp")
+    images = jnp.asarray(sample.test.images[:6])
+    codes = models.encode(model, params, images)
+    decoder, share = models.decoder_of(model, params)
+    expected = np.mean((np.asarray(model.apply(params, images), np.float64) - sample.test.images[:6]) ** 2)
+    np.testing.assert_allclose(evaluation.reconstruction_error(decoder, share, codes, images), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("resnet", 5, "mnist"), "model must be one of conv, mlp; it is 'resnet'"),
+        (("conv", 0, "mnist"), "latent must be at least 1; it is 0"),
+    ],
+)
+def test_wrong_arguments_are_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        models.autoencoder(*arguments)

@@ -1,0 +1,122 @@
+"""One fit for all: seeds in parallel are seeds alone, rounds go on from anywhere, settings are checked."""
+
+import jax
+import numpy as np
+import pytest
+from flax import linen as nn
+from jax import numpy as jnp
+
+from align import training
+
+SETTINGS = training.Settings(epochs=3, batch=16, learning_rate=1e-2)
+NETWORK = nn.Dense(3)
+
+
+def problem(seed=0, n=100):
+    keys = jax.random.split(jax.random.key(seed), 2)
+    inputs = jax.random.normal(keys[0], (n, 4))
+    return inputs, inputs @ jax.random.normal(keys[1], (4, 3))
+
+
+def fitted(seeds, settings=SETTINGS, data=None, **options):
+    inputs, targets = data or problem()
+    first = inputs[0] if isinstance(inputs, list) else inputs
+    states = [training.start(NETWORK, jax.random.key(seed), first, settings) for seed in seeds]
+    keys = [jax.random.key(100 + seed) for seed in seeds]
+    return training.fit(NETWORK, states, keys, inputs, targets, settings, **options)
+
+
+def largest_difference(a, b):
+    return max(jax.tree.leaves(jax.tree.map(lambda x, y: float(np.abs(x - y).max()), a.params, b.params)))
+
+
+def test_training_learns_a_linear_map():
+    settings = training.Settings(epochs=100, batch=16, learning_rate=3e-2, passes=3)
+    (state,) = fitted([0], settings)
+    assert state.loss < 1e-4 and int(state.epoch) == 100
+
+
+def test_a_seed_does_not_depend_on_those_beside_it():
+    together = fitted([0, 1, 2])
+    for seed in (0, 1, 2):
+        (alone,) = fitted([seed])
+        assert largest_difference(together[seed], alone) <= 1e-5
+    assert largest_difference(together[0], together[1]) > 1e-2
+
+
+def test_one_device_gives_what_two_do():
+    one, two = fitted([0, 1, 2], devices=jax.local_devices()[:1]), fitted([0, 1, 2])
+    assert max(largest_difference(a, b) for a, b in zip(one, two, strict=True)) <= 1e-5
+
+
+def test_several_networks_per_device_give_what_rounds_give(monkeypatch):
+    monkeypatch.setattr(training, "networks_per_device", lambda devices, networks: 2)
+    beside = fitted([0, 1, 2], devices=jax.local_devices()[:1])
+    monkeypatch.undo()
+    rounds = fitted([0, 1, 2], devices=jax.local_devices()[:1])
+    assert max(largest_difference(a, b) for a, b in zip(beside, rounds, strict=True)) <= 1e-5
+
+
+def test_every_network_can_have_its_own_data():
+    data = [problem(seed) for seed in range(2)]
+    inputs, targets = ([pair[i] for pair in data] for i in range(2))
+    together = fitted([0, 1], data=(inputs, targets))
+    for seed in range(2):
+        (alone,) = fitted([seed], data=data[seed])
+        assert largest_difference(together[seed], alone) <= 1e-5
+
+
+def test_training_goes_on_from_where_it_was_stopped():
+    class Stop(Exception):
+        pass
+
+    kept = {}
+
+    def stop_in_second_round(done):
+        kept.update(done)
+        if len(kept) == 3:
+            raise Stop
+
+    inputs, targets = problem()
+    states = [training.start(NETWORK, jax.random.key(seed), inputs, SETTINGS) for seed in range(3)]
+    keys = [jax.random.key(100 + seed) for seed in range(3)]
+    with pytest.raises(Stop):
+        training.fit(NETWORK, states, keys, inputs, targets, SETTINGS, after_round=stop_in_second_round)
+    assert {int(state.epoch) for state in kept.values()} == {1, 2}
+    resumed = training.fit(NETWORK, [kept[i] for i in range(3)], keys, inputs, targets, SETTINGS)
+    straight = fitted([0, 1, 2])
+    assert max(largest_difference(a, b) for a, b in zip(resumed, straight, strict=True)) == 0
+
+
+def test_a_finished_training_is_left_alone():
+    done = fitted([0])
+    inputs, targets = problem()
+    again = training.fit(
+        NETWORK, done, [jax.random.key(100)], inputs, targets, SETTINGS, after_round=lambda done: pytest.fail("trained")
+    )
+    assert again[0] is done[0]
+
+
+def test_fewer_samples_than_a_batch_are_one_batch():
+    (state,) = fitted([0], data=problem(n=5))
+    assert np.isfinite(state.loss)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"epochs": 0}, "epochs must be at least 1; it is 0"),
+        ({"batch": 0}, "batch must be at least 1; it is 0"),
+        ({"learning_rate": -1.0}, "learning_rate must be positive and finite; it is -1.0"),
+        ({"learning_rate": float("nan")}, "learning_rate must be positive and finite; it is nan"),
+        ({"schedule": "step"}, "schedule must be one of onecycle, constant; it is 'step'"),
+    ],
+)
+def test_wrong_settings_are_named(options, message):
+    with pytest.raises(ValueError, match=message):
+        training.Settings(**options)
+
+
+def test_keys_must_match_states():
+    with pytest.raises(ValueError, match="keys must be one per state; there are 0 for 1 states"):
+        training.fit(NETWORK, fitted([0]), [], *problem(), SETTINGS)
