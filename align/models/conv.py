@@ -7,17 +7,22 @@ from align.models.layers import Conv, ConvTranspose
 
 
 class ConvEncoder(nn.Module):
-    """Map images `[n, h, w, 1]` to latents `[n, latent]`."""
+    """Map images `[n, h, w, 1]` to latents `[n, latent]`.
+
+    Convolution i has `channels[i]` features, a kernel of `sizes[i]` and stride 2; `hidden` are the widths of dense
+    layers before the latent.
+    """
 
     latent: int
-    channels: tuple[int, ...] = (16, 32)
+    channels: tuple[int, ...] = (32, 32)
+    sizes: tuple[int, ...] = (5, 3)
     hidden: tuple[int, ...] = ()
 
     @nn.compact
     def __call__(self, images: Array) -> Array:
         x = images
-        for features in self.channels:
-            x = nn.relu(Conv(features)(x))
+        for features, size in zip(self.channels, self.sizes, strict=True):
+            x = nn.relu(Conv(features, size)(x))
         x = x.reshape(len(x), -1)
         for width in self.hidden:
             x = nn.relu(nn.Dense(width)(x))
@@ -27,23 +32,24 @@ class ConvEncoder(nn.Module):
 class ConvDecoder(nn.Module):
     """Map codes `[n, d]` to images `[n, 28, 28, 1]`: the encoder's mirror image, whatever the width of the codes.
 
-    `channels` and `hidden` are the encoder's; `sigmoid` bounds the pixels to (0, 1).
+    `channels`, `sizes` and `hidden` are the encoder's; `sigmoid` bounds the pixels to (0, 1).
     """
 
-    channels: tuple[int, ...] = (16, 32)
+    channels: tuple[int, ...] = (32, 32)
+    sizes: tuple[int, ...] = (5, 3)
     hidden: tuple[int, ...] = ()
     sigmoid: bool = False
-    size: int = 28
+    side: int = 28
 
     @nn.compact
     def __call__(self, codes: Array) -> Array:
         x = codes
         for width in reversed(self.hidden):
             x = nn.relu(nn.Dense(width)(x))
-        side = self.size // 2 ** len(self.channels)
+        side = self.side // 2 ** len(self.channels)
         x = nn.relu(nn.Dense(side * side * self.channels[-1])(x))
         x = x.reshape(len(x), side, side, self.channels[-1])
-        for features in reversed(self.channels[:-1]):
-            x = nn.relu(ConvTranspose(features)(x))
-        x = ConvTranspose(1)(x)
+        for features, size in zip(reversed(self.channels[:-1]), reversed(self.sizes[1:]), strict=True):
+            x = nn.relu(ConvTranspose(features, size)(x))
+        x = ConvTranspose(1, self.sizes[0])(x)
         return nn.sigmoid(x) if self.sigmoid else x

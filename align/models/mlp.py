@@ -23,12 +23,12 @@ class MLPDecoder(nn.Module):
 
     hidden: tuple[int, ...] = (512, 256)
     sigmoid: bool = False
-    size: int = 28
+    side: int = 28
 
     @nn.compact
     def __call__(self, codes: Array) -> Array:
         x = codes
         for width in reversed(self.hidden):
             x = nn.relu(nn.Dense(width)(x))
-        x = nn.Dense(self.size * self.size)(x).reshape(len(x), self.size, self.size, 1)
+        x = nn.Dense(self.side * self.side)(x).reshape(len(x), self.side, self.side, 1)
         return nn.sigmoid(x) if self.sigmoid else x
