@@ -5,7 +5,19 @@ Every solver is called as `solver(source, target, *, weights=None, ...)` with so
 """
 
 from align.maps import AffineMap
-from align.solvers.linear import affine, linear
-from align.solvers.rigid import rigid
+from align.solvers.linear import affine, linear, reduced_rank
+from align.solvers.ridge import RidgePath, ridge
+from align.solvers.rigid import orthogonal, rigid, scaling, similarity
 
-__all__ = ["AffineMap", "affine", "linear", "rigid"]
+__all__ = [
+    "AffineMap",
+    "RidgePath",
+    "affine",
+    "linear",
+    "orthogonal",
+    "reduced_rank",
+    "ridge",
+    "rigid",
+    "scaling",
+    "similarity",
+]

@@ -125,3 +125,47 @@ def _polar_jvp(reflection, primals, tangents):
     if matrix.shape[0] < matrix.shape[1]:
         dq = dq + _product(pinv(p)[0], change - _product(along, q))
     return (q, s), (dq, jnp.zeros_like(s))
+
+
+def leading_projector(symmetric, rank):
+    """Return the projector onto the eigenvectors of the `rank` (static) largest eigenvalues of a symmetric `[n, n]`.
+
+    Its derivative needs a gap after the rank-th eigenvalue and no other; where there is none the projector is not
+    unique, and the derivative leaves out what is undetermined.
+    """
+    return _projector(symmetric, rank)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
+def _projector(symmetric, rank):
+    leading = jnp.linalg.eigh(symmetric)[1][:, symmetric.shape[0] - rank :]
+    return _product(leading, leading.T)
+
+
+@_projector.defjvp
+def _projector_jvp(rank, primals, tangents):
+    # From S P = P S: the change X = P dP (I − P) solves S X − X S = P dS (I − P), and dP = X + X'.
+    (s,), (ds,) = primals, tangents
+    across = _between(s, ds, rank)
+    return _projector(s, rank), across + across.T
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
+def _between(symmetric, right, rank):
+    """Solve S X − X S = P B (I − P) for X = P X (I − P), P the leading projector of S."""
+    values, vectors = jnp.linalg.eigh(symmetric)
+    trailing, leading = jnp.split(vectors, [values.shape[0] - rank], axis=1)
+    gaps = values[values.shape[0] - rank :, None] - values[: values.shape[0] - rank]
+    keep = gaps > values.shape[0] * jnp.finfo(values.dtype).eps * jnp.abs(values).max()
+    rotated = _product(leading.T, _product(right, trailing)) * reciprocal(gaps, keep)
+    return _product(leading, _product(rotated, trailing.T))
+
+
+@_between.defjvp
+def _between_jvp(rank, primals, tangents):
+    # Differentiate the equation and X = P X (I − P); the part of dX between the two spaces solves the same equation.
+    (s, b), (ds, db) = primals, tangents
+    x, across = _between(s, b, rank), _between(s, ds, rank)
+    dp = across + across.T
+    right = db + _product(dp, b) - _product(b, dp) - _product(ds, x) + _product(x, ds)
+    return x, _between(s, right, rank) + _product(dp, x) - _product(x, dp)

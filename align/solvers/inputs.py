@@ -50,14 +50,14 @@ def embeddable(source, target):
         )
 
 
-def relative(error, spread):
-    """Return the root of the share of squares unexplained; 0 where nothing is, even of a target that is constant."""
-    return jax.lax.stop_gradient(jnp.sqrt(jnp.where(error <= 0, 0, error / spread)))
+def diagnosed(fitted, weights, error, spread):
+    """Complete the map of a closed form: residual and status, NaN in place of a failed fit, diagnostics constant.
 
-
-def diagnosed(fitted, weights):
-    """Complete the map of a closed form: its status, NaN in place of a failed fit, and no gradient of diagnostics."""
-    sound = jnp.isfinite(fitted.weight).all() & jnp.isfinite(fitted.bias).all() & ~jnp.isnan(fitted.residual)
+    error: sum of squares that the map leaves of the target; spread: that of the target about its mean.
+    """
+    error, spread = jax.lax.stop_gradient((error, spread))
+    residual = jnp.sqrt(jnp.where(error <= 0, 0, error / spread))  # a constant target reached exactly leaves nothing
+    sound = jnp.isfinite(fitted.weight).all() & jnp.isfinite(fitted.bias).all() & jnp.isfinite(error)
     if weights is not None:
         sound &= (weights >= 0).all()
     return dataclasses.replace(
@@ -66,6 +66,7 @@ def diagnosed(fitted, weights):
         bias=jnp.where(sound, fitted.bias, jnp.nan),
         rank=jnp.asarray(fitted.rank, jnp.int32),
         condition=jax.lax.stop_gradient(fitted.condition),
+        residual=jnp.where(sound, residual, jnp.nan),
         iterations=jnp.zeros((), jnp.int32),
         converged=sound,
     )

@@ -16,11 +16,11 @@ from jax import lax
 
 from align.solvers.care import with_care
 from align.solvers.decompositions import numerical_rank, pinv_semidefinite, reciprocal
-from align.solvers.moments import HIGHEST, Moments, blocked_sum
+from align.solvers.moments import HIGHEST, blocked_sum
+from align.solvers.residuals import RESOLVED
 
 _product = functools.partial(jnp.matmul, precision=HIGHEST)
 _WELL_CONDITIONED = 30  # of the scaled Gram matrix: the solution loses less than that many epsilons of the moments
-_RESOLVED = 1e-3  # share of the squares left unexplained below which the moments' difference is rounding
 
 
 class LeastSquares(NamedTuple):
@@ -30,12 +30,6 @@ class LeastSquares(NamedTuple):
     rank: jax.Array
     condition: jax.Array
     error: jax.Array
-
-
-def about_origin(m: Moments):
-    """Return the second moments source' source and source' target about the origin instead of the means."""
-    gram = m.source + m.total * jnp.outer(m.source_mean, m.source_mean)
-    return gram, m.cross + m.total * jnp.outer(m.source_mean, m.target_mean)
 
 
 @jax.custom_jvp
@@ -57,17 +51,16 @@ def _differentiable_jvp(primals, tangents):
     return weight, change + across - _product(inverse, _product(gram, across))
 
 
-def least_squares(m, source, target, weights, rcond, intercept) -> LeastSquares:
-    """Solve for the weight of least squares, minimum norm where undetermined; the moments `m` are those of the rows."""
-    rows, d_source = source.shape
-    careful = functools.partial(_from_rows, intercept=intercept)
-    if rows <= d_source:
-        return careful(m, source, target, weights, rcond, None, None)
+def least_squares(m, source, target, weights, rcond) -> LeastSquares:
+    """Solve for the weight of least squares, minimum norm where undetermined.
 
-    gram, cross = (m.source, m.cross) if intercept else about_origin(m)
-    squares = m.target_squares.sum()
-    if not intercept:
-        squares = squares + m.total * (m.target_mean**2).sum()
+    The moments `m` of the rows say what to subtract from them: their means, or nothing (moments about the origin).
+    """
+    rows, d_source = source.shape
+    if rows <= d_source:
+        return _from_rows(m, source, target, weights, rcond)
+
+    gram, cross, squares = m.source, m.cross, m.target_squares.sum()
     scale = lax.rsqrt(jnp.diagonal(gram))
     scaled = gram * scale * scale[:, None]
     half = lax.linalg.triangular_solve(
@@ -83,9 +76,9 @@ def least_squares(m, source, target, weights, rcond, intercept) -> LeastSquares:
 
     determined = scaled_condition < 1e-3 / jnp.finfo(gram.dtype).eps
     determined &= rcond * cheap.condition < 0.5
-    exact = (scaled_condition < _WELL_CONDITIONED) & (error > _RESOLVED * squares)
+    exact = (scaled_condition < _WELL_CONDITIONED) & (error > RESOLVED * squares)
     level = jnp.where(determined, jnp.where(exact, 0, 1), 2)
-    branches = [lambda *operands: operands[-2], functools.partial(_refined, intercept=intercept), careful]
+    branches = [lambda *operands: operands[-2], _refined, _from_rows]
     return with_care(level, branches, m, source, target, weights, jnp.asarray(rcond, gram.dtype), cheap, inverse)
 
 
@@ -101,10 +94,9 @@ def _largest_eigenvalue(matrix):
     return _product(vector, _product(matrix, vector))
 
 
-def _refined(m, source, target, weights, _, cheap, inverse, *, intercept):
+def _refined(m, source, target, weights, _, cheap, inverse):
     def unexplained(x, y, w):
-        if intercept:
-            x, y = m.centred(x, y)
+        x, y = m.centred(x, y)
         error = y - _product(x, cheap.weight)
         weighted = error if w is None else error * w[:, None]
         return _product(x.T, weighted), (error * weighted).sum()
@@ -114,10 +106,9 @@ def _refined(m, source, target, weights, _, cheap, inverse, *, intercept):
     return cheap._replace(weight=cheap.weight + change, error=jnp.maximum(error - (change * gradient).sum(), 0))
 
 
-def _from_rows(m, source, target, weights, rcond, *_, intercept):
+def _from_rows(m, source, target, weights, rcond, *_):
     def prepared(x, y, w):
-        if intercept:
-            x, y = m.centred(x, y)
+        x, y = m.centred(x, y)
         rows = jnp.concatenate([x, y], axis=1)
         return rows if w is None else rows * jnp.sqrt(w)[:, None]
 

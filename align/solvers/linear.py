@@ -7,8 +7,12 @@ import jax.numpy as jnp
 
 from align.maps import AffineMap
 from align.solvers import inputs
-from align.solvers.least_squares import about_origin, differentiable, least_squares
-from align.solvers.moments import HIGHEST, moments
+from align.solvers.decompositions import leading_projector
+from align.solvers.least_squares import differentiable, least_squares
+from align.solvers.moments import HIGHEST, about_origin, moments
+from align.solvers.residuals import unexplained
+
+_product = functools.partial(jnp.matmul, precision=HIGHEST)
 
 
 def linear(source, target, *, weights=None, rcond=None) -> AffineMap:
@@ -32,20 +36,58 @@ def affine(source, target, *, weights=None, rcond=None) -> AffineMap:
     return _solve(source, target, weights, rcond, intercept=True)
 
 
+def reduced_rank(source, target, *, rank, weights=None, rcond=None) -> AffineMap:
+    """Fit the weight of at most the given rank, and the bias, closest to the pairs in the least-squares sense.
+
+    Reduced-rank regression (Izenman 1975): the `affine` fit, projected onto the `rank` leading principal directions of
+    its own predictions. Arguments as for `linear`; ValueError unless 1 ≤ rank ≤ min(d_source, d_target).
+    """
+    source, target, weights = inputs.paired(source, target, weights)
+    largest = min(source.shape[1], target.shape[1])
+    if not 1 <= rank <= largest:
+        raise ValueError(
+            f"rank must be 1 to {largest} for source {source.shape} and target {target.shape}; it is {rank}"
+        )
+    fitted = _fit_reduced(source, target, weights, _cutoff(source, rcond), rank)
+    return inputs.checked(fitted, source=source, target=target, weights=weights)
+
+
 def _solve(source, target, weights, rcond, *, intercept):
     source, target, weights = inputs.paired(source, target, weights)
-    rcond = source.shape[1] * jnp.finfo(source.dtype).eps if rcond is None else rcond
-    fitted = _fit(source, target, weights, rcond, intercept)
+    fitted = _fit(source, target, weights, _cutoff(source, rcond), intercept)
     return inputs.checked(fitted, source=source, target=target, weights=weights)
+
+
+def _cutoff(source, rcond):
+    # From the number of columns: one from the number of rows would discard most of a tall float32 problem.
+    return source.shape[1] * float(jnp.finfo(source.dtype).eps) if rcond is None else rcond
 
 
 @functools.partial(jax.jit, static_argnames="intercept")
 def _fit(source, target, weights, rcond, intercept):
+    means = m = moments(source, target, weights)
+    if not intercept:
+        m = about_origin(m)
+    weight, solved = _weight(m, source, target, weights, rcond)
+    bias = m.target_mean - _product(m.source_mean, weight)
+    fitted = AffineMap(weight, bias, solved.rank, solved.condition)
+    return inputs.diagnosed(fitted, weights, solved.error, means.target_squares.sum())
+
+
+def _weight(m, source, target, weights, rcond):
+    solved = least_squares(*jax.lax.stop_gradient((m, source, target, weights, rcond)))
+    rank = solved.rank.astype(solved.weight.dtype)
+    return differentiable(m.source, m.cross, solved.weight, rank), solved
+
+
+@functools.partial(jax.jit, static_argnames="rank")
+def _fit_reduced(source, target, weights, rcond, rank):
     m = moments(source, target, weights)
-    gram, cross = (m.source, m.cross) if intercept else about_origin(m)
-    solved = least_squares(*jax.lax.stop_gradient((m, source, target, weights, rcond)), intercept)
-    weight = differentiable(gram, cross, solved.weight, solved.rank.astype(gram.dtype))
-    bias = m.target_mean - jnp.matmul(m.source_mean, weight, precision=HIGHEST)
-    bias = bias if intercept else jnp.zeros_like(bias)
-    residual = inputs.relative(solved.error, m.target_squares.sum())
-    return inputs.diagnosed(AffineMap(weight, bias, solved.rank, solved.condition, residual), weights)
+    full, solved = _weight(m, source, target, weights, rcond)
+    predicted = _product(full.T, _product(m.source, full))  # second moments of the full map's predictions
+    weight = _product(full, leading_projector(predicted, rank))
+    lost = jnp.trace(predicted) - (weight * _product(m.source, full)).sum()
+    error = unexplained(m, source, target, weights, weight, solved.error + lost)
+    bias = m.target_mean - _product(m.source_mean, weight)
+    fitted = AffineMap(weight, bias, jnp.minimum(rank, solved.rank), solved.condition)
+    return inputs.diagnosed(fitted, weights, error, m.target_squares.sum())

@@ -54,6 +54,19 @@ def moments(source, target, weights=None, *, gram=True) -> Moments:
     return _moments(source, target, weights, gram)
 
 
+def about_origin(m: Moments) -> Moments:
+    """Return the moments about the origin, with means of zero."""
+    x, y = m.source_mean, m.target_mean
+    zeros = {name: jnp.zeros_like(getattr(m, name)) for name in m._fields if name.endswith(("shift", "offset"))}
+    return m._replace(
+        cross=m.cross + m.total * jnp.outer(x, y),
+        source_squares=m.source_squares + m.total * x**2,
+        target_squares=m.target_squares + m.total * y**2,
+        source=None if m.source is None else m.source + m.total * jnp.outer(x, x),
+        **zeros,
+    )
+
+
 def _two_sum(a, b):
     """Return a + b rounded, and what the rounding lost, exactly (Knuth)."""
     total = a + b
@@ -104,14 +117,14 @@ def blocked_sum(term, arrays):
     return jax.tree.map(jnp.add, *sums)
 
 
-def _centre(array):
+def _near_mean(array):
     # Any shift near the mean will do: the sums are moved to the exact mean afterwards.
     return lax.stop_gradient(array[:: math.ceil(array.shape[0] / _BLOCK)].mean(0))
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(3,))
 def _moments(source, target, weights, gram):
-    source_shift, target_shift = _centre(source), _centre(target)
+    source_shift, target_shift = _near_mean(source), _near_mean(target)
     total, source_sum, target_sum, source_squares, target_squares, products = blocked_sum(
         lambda x, y, w: _block_sums(x - source_shift, y - target_shift, w, gram), (source, target, weights)
     )

@@ -1,20 +1,31 @@
-"""How much of the target a map leaves unexplained, measured on the rows themselves."""
+"""The sum of squares that a map leaves unexplained: from moments while they resolve it, from the rows otherwise."""
+
+import functools
 
 import jax
 import jax.numpy as jnp
 
+from align.solvers.care import with_care
 from align.solvers.moments import HIGHEST, blocked_sum
 
+_product = functools.partial(jnp.matmul, precision=HIGHEST)
+RESOLVED = 1e-3  # share of the target's squares below which a difference of moments is mostly rounding
 
-def relative_residual(source, target, weights, weight, bias):
-    """Return ‖target − (source @ weight + bias)‖ / ‖target − mean‖, without a gradient; 0 where both norms are 0."""
-    source, target, weights, weight, bias = jax.lax.stop_gradient((source, target, weights, weight, bias))
-    mean = target.mean(0) if weights is None else jnp.matmul(weights, target, precision=HIGHEST) / weights.sum()
 
+def unexplained(m, source, target, weights, weight, estimate):
+    """Return Σ w ‖target − source @ weight‖² about the means of the moments `m`, without a gradient.
+
+    estimate: the same from the moments alone, which is kept unless rounding swamps it.
+    """
+    operands = jax.lax.stop_gradient((m, source, target, weights, weight, estimate))
+    level = jnp.where(operands[-1] > RESOLVED * m.target_squares.sum(), 0, 1)
+    return with_care(jax.lax.stop_gradient(level), [lambda *operands: operands[-1], _measured], *operands)
+
+
+def _measured(m, source, target, weights, weight, _):
     def squares(x, y, w):
-        errors = ((y - jnp.matmul(x, weight, precision=HIGHEST) - bias) ** 2).sum(1)
-        spread = ((y - mean) ** 2).sum(1)
-        return (errors.sum(), spread.sum()) if w is None else ((errors * w).sum(), (spread * w).sum())
+        x, y = m.centred(x, y)
+        errors = ((y - _product(x, weight)) ** 2).sum(1)
+        return errors.sum() if w is None else (errors * w).sum()
 
-    error, spread = blocked_sum(squares, (source, target, weights))
-    return jnp.sqrt(jnp.where(error == 0, 0, error / spread))
+    return blocked_sum(squares, (source, target, weights))

@@ -1,4 +1,7 @@
-"""Procrustes problems: distances kept, in closed form from the cross-covariance alone (Schönemann 1966)."""
+"""Procrustes problems: maps that keep distances or their ratios, in closed form from the cross-covariance alone.
+
+Schönemann 1966 for the orthogonal factor, Umeyama 1991 for the scale and for maps without reflection.
+"""
 
 import functools
 
@@ -7,31 +10,103 @@ import jax.numpy as jnp
 
 from align.maps import AffineMap
 from align.solvers import inputs
-from align.solvers.decompositions import HIGHEST, numerical_rank, polar
-from align.solvers.moments import moments
-from align.solvers.residuals import relative_residual
+from align.solvers.decompositions import numerical_rank, polar, reciprocal
+from align.solvers.moments import HIGHEST, about_origin, moments
+from align.solvers.residuals import unexplained
+
+_product = functools.partial(jnp.matmul, precision=HIGHEST)
 
 
-def rigid(source, target, *, weights=None, reflection=True) -> AffineMap:
-    """Fit the Euclidean motion closest to the pairs in the least-squares sense: an orthogonal weight and a bias.
+def orthogonal(source, target, *, weights=None, reflection=True) -> AffineMap:
+    """Fit the orthogonal matrix closest to the pairs in the least-squares sense; bias is zero.
 
     source `[n, d_source]`, target `[n, d_target]` with d_source ≤ d_target (an isometric embedding where smaller);
     weights `[n]` count rows; reflection=False keeps to rotations, which only restricts maps of equal dimensions.
+    `rank` and `condition` are those of the cross-covariance: below full rank the map is one of several as good.
 
-    E(n) of equations (1) and (2) of the paper. ValueError for shapes that do not fit and concrete input that is not
-    finite.
+    ValueError for shapes that do not fit and concrete input that is not finite.
+    """
+    return _solve(source, target, weights, reflection, "orthogonal")
+
+
+def rigid(source, target, *, weights=None, reflection=True) -> AffineMap:
+    """Fit the Euclidean motion closest to the pairs, an orthogonal weight and a bias; arguments as for `orthogonal`.
+
+    E(n) of equations (1) and (2) of the paper, reflections included unless reflection=False.
+    """
+    return _solve(source, target, weights, reflection, "rigid")
+
+
+def similarity(source, target, *, weights=None, reflection=True) -> AffineMap:
+    """Fit a Euclidean motion and one scale, the weight a multiple of an orthogonal one; arguments as for `orthogonal`.
+
+    The scale is the one of least squares in this direction: fitting the other way round gives a different map.
+    """
+    return _solve(source, target, weights, reflection, "similarity")
+
+
+def scaling(source, target, *, weights=None) -> AffineMap:
+    """Fit one scale and one shift per dimension: a diagonal weight and a bias.
+
+    source and target `[n, d]`; weights `[n]` count rows. A dimension that is constant in the source gets scale 0.
+    ValueError for shapes that do not fit, unequal dimensions, and concrete input that is not finite.
     """
     source, target, weights = inputs.paired(source, target, weights)
+    if source.shape[1] != target.shape[1]:
+        raise ValueError(
+            f"source and target must share their dimensions for a scale per axis; they are {source.shape} and "
+            f"{target.shape}"
+        )
+    return inputs.checked(_scaling(source, target, weights), source=source, target=target, weights=weights)
+
+
+def _solve(source, target, weights, reflection, family):
+    source, target, weights = inputs.paired(source, target, weights)
     inputs.embeddable(source, target)
-    return inputs.checked(_rigid(source, target, weights, reflection), source=source, target=target, weights=weights)
+    fitted = _fit(source, target, weights, reflection, family)
+    return inputs.checked(fitted, source=source, target=target, weights=weights)
 
 
-@functools.partial(jax.jit, static_argnames="reflection")
-def _rigid(source, target, weights, reflection):
-    m = moments(source, target, weights, gram=False)
+@functools.partial(jax.jit, static_argnames=("reflection", "family"))
+def _fit(source, target, weights, reflection, family):
+    means = m = moments(source, target, weights, gram=False)
+    if family == "orthogonal":
+        m = about_origin(m)
+    weight, singular_values = procrustes(m, reflection, scaled=family == "similarity")
+    rank, condition = numerical_rank(singular_values, max(weight.shape) * jnp.finfo(weight.dtype).eps)
+    error = _error(m, source, target, weights, weight)
+    fitted = AffineMap(weight, through_means(m, weight), rank, condition)
+    return inputs.diagnosed(fitted, weights, error, means.target_squares.sum())
+
+
+def procrustes(m, reflection, *, scaled):
+    """Return the orthogonal weight for moments `m`, scaled or not, and the cross-covariance's singular values."""
     weight, singular_values = polar(m.cross, reflection=reflection)
-    bias = m.target_mean - jnp.matmul(m.source_mean, weight, precision=HIGHEST)
-    rank, condition = numerical_rank(singular_values, max(m.cross.shape) * jnp.finfo(weight.dtype).eps)
-    return inputs.diagnosed(
-        AffineMap(weight, bias, rank, condition, relative_residual(source, target, weights, weight, bias)), weights
-    )
+    if scaled:
+        spread = m.source_squares.sum()
+        weight = weight * ((weight * m.cross).sum() * reciprocal(spread, spread > 0))
+    return weight, singular_values
+
+
+def through_means(m, weight):
+    """Return the bias that maps the mean of the source to that of the target."""
+    return m.target_mean - _product(m.source_mean, weight)
+
+
+@jax.jit
+def _scaling(source, target, weights):
+    m = moments(source, target, weights, gram=False)
+    rounding = jnp.finfo(source.dtype).eps * jax.lax.stop_gradient(m.source_mean)
+    varies = m.source_squares > m.total * (4 * rounding) ** 2
+    weight = jnp.diag(jnp.diagonal(m.cross) * reciprocal(m.source_squares, varies))
+    spreads = jnp.sort(jnp.sqrt(jnp.where(varies, m.source_squares, 0)))[::-1]
+    rank, condition = numerical_rank(spreads, 0)
+    error = _error(m, source, target, weights, weight)
+    fitted = AffineMap(weight, through_means(m, weight), rank, condition)
+    return inputs.diagnosed(fitted, weights, error, m.target_squares.sum())
+
+
+def _error(m, source, target, weights, weight):
+    # ‖XW‖² = Σ ‖row of W‖² ‖column of X‖², as the rows of W are orthogonal to each other in every family here.
+    explained = 2 * (weight * m.cross).sum() - ((weight**2).sum(1) * m.source_squares).sum()
+    return unexplained(m, source, target, weights, weight, m.target_squares.sum() - explained)

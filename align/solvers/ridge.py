@@ -1,0 +1,173 @@
+"""Ridge regression whose strength, and what it shrinks towards, are chosen by exact leave-one-out."""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from align.maps import AffineMap
+from align.solvers import inputs
+from align.solvers.decompositions import reciprocal
+from align.solvers.least_squares import differentiable
+from align.solvers.left_out import motions_left_out
+from align.solvers.moments import HIGHEST, blocked_sum, moments
+from align.solvers.rigid import procrustes, through_means
+
+_product = functools.partial(jnp.matmul, precision=HIGHEST)
+TOWARDS = ("zero", "rigid", "similarity")
+
+
+class RidgePath(NamedTuple):
+    """How a ridge fit was chosen: the `details` of its map.
+
+    strength: the chosen one; towards: what it shrinks towards, an index into `ridge.TOWARDS`.
+    degrees_of_freedom: trace of the chosen smoother, the intercept counted, what it shrinks towards not.
+    leave_one_out: ‖error‖ / ‖target − mean(target)‖ of rows predicted by fits that left them out; an estimate of the
+        residual on new data, slightly optimistic for being the least of those tried.
+    path_strengths `[k]`, path_degrees `[k]`, path_leave_one_out `[candidates, k]`: all that was compared.
+    """
+
+    strength: jax.Array
+    towards: jax.Array
+    degrees_of_freedom: jax.Array
+    leave_one_out: jax.Array
+    path_strengths: jax.Array
+    path_degrees: jax.Array
+    path_leave_one_out: jax.Array
+
+
+def ridge(source, target, *, weights=None, strengths=None, towards="auto", reflection=True) -> AffineMap:
+    """Fit Σ w ‖target − source @ weight − bias‖² + strength ‖weight − W₀‖², the bias unpenalised.
+
+    source `[n, d_source]`, target `[n, d_target]`, at least two rows; weights `[n]` count rows.
+    strengths: `[k]`, absolute; unless given, 60 over nine decades about the mean squared singular value of the source,
+        zero among them where there are more rows than unknowns.
+    towards: W₀, one of "zero", "rigid", "similarity", or "auto" for the best of them ("zero" alone where the source
+        has more dimensions than the target, since no map keeps distances there); reflection is that of the rigid map.
+
+    Strength and W₀ minimise the exact leave-one-out error. Each left-out row is predicted by a map that never saw it,
+    W₀ included: W₀ is fitted again without the row, for many rows to first order in what one row changes.
+    `details` of the map is a `RidgePath`. ValueError for shapes that do not fit, an unknown `towards`, and concrete
+    input that is not finite or whose weights sum to one or less.
+    """
+    source, target, weights = inputs.paired(source, target, weights, minimum_rows=2)
+    if towards not in (*TOWARDS, "auto"):
+        raise ValueError(f"towards must be one of {(*TOWARDS, 'auto')}; it is {towards!r}")
+    if towards in TOWARDS[1:]:
+        inputs.embeddable(source, target)
+    elif towards == "auto" and source.shape[1] > target.shape[1]:
+        towards = "zero"
+    if strengths is not None:
+        strengths = jnp.asarray(strengths, source.dtype)
+        if strengths.ndim != 1 or strengths.size == 0:
+            raise ValueError(f"strengths must be [k], at least one; it is {strengths.shape}")
+    candidates = TOWARDS if towards == "auto" else (towards,)
+    fitted = _fit(source, target, weights, strengths, candidates, reflection)
+    return inputs.checked(fitted, source=source, target=target, weights=weights, strengths=strengths)
+
+
+@functools.partial(jax.jit, static_argnames=("candidates", "reflection"))
+def _fit(source, target, weights, strengths, candidates, reflection):
+    m = moments(source, target, weights)
+    if strengths is None:
+        strengths = _default_strengths(m, source.shape)
+    goals = {"zero": jnp.zeros_like(m.cross)}
+    for name in candidates:
+        if name != "zero":
+            goals[name] = procrustes(m, reflection, scaled=name == "similarity")[0]
+
+    values, vectors = jnp.linalg.eigh(jax.lax.stop_gradient(m.source))
+    values = jnp.maximum(values, 0)
+    keep = values > source.shape[1] * jnp.finfo(values.dtype).eps * values[-1]
+    path = functools.partial(_leave_one_out, candidates, reflection)
+    errors, degrees = path(*jax.lax.stop_gradient((m, source, target, weights, strengths)), values, keep, vectors)
+    goal, k = jnp.unravel_index(jnp.argmin(errors), errors.shape)
+    strength = strengths[k]
+    towards = jnp.asarray([TOWARDS.index(name) for name in candidates])[goal]
+    start = jnp.stack([goals[name] for name in candidates])[goal]
+
+    weight, error = _solve(m, source, target, weights, start, strength, values, keep, vectors)
+    spread = m.target_squares.sum()
+    shrunk = jnp.where((strength > 0) | keep, values + strength, 0)
+    relative = jnp.sqrt(errors / spread)
+    chosen = RidgePath(strength, towards, degrees[k], relative.min(), strengths, degrees, relative)
+    used = (strength > 0) | keep
+    shrunk = jnp.where(used, values + strength, jnp.inf)
+    fitted = AffineMap(
+        weight,
+        through_means(m, weight),
+        rank=used.sum(),
+        condition=jnp.sqrt((values[-1] + strength) / shrunk.min()),
+        details=jax.lax.stop_gradient(chosen),
+    )
+    error = jnp.where(jnp.isfinite(errors.min()) & (strengths >= 0).all(), error, jnp.nan)
+    return inputs.diagnosed(fitted, weights, error, spread)
+
+
+def _default_strengths(m, shape):
+    rows, dimensions = shape
+    unit = m.source_squares.sum() / min(rows - 1, dimensions)
+    determined = rows > dimensions + 1
+    multiples = jnp.geomspace(1e-5, 1e4, 59 if determined else 60, dtype=unit.dtype)
+    return unit * (jnp.concatenate([jnp.zeros_like(multiples[:1]), multiples]) if determined else multiples)
+
+
+def _shrinkage(values, keep, strength):
+    """Return 1 / (values + strength), the pseudo-inverse where strength is zero."""
+    return reciprocal(values + strength, keep | (strength > 0))
+
+
+def _leave_one_out(candidates, reflection, m, source, target, weights, strengths, values, keep, vectors):
+    """Return the squared errors of left-out rows `[candidates, k]`, summed, and the degrees of freedom `[k]`.
+
+    With residuals r of the fit to all rows and leverages h, a row's error when left out is r / (1 − h), h including
+    the intercept's 1/Σw. Shrinking towards a map A fits target − source A instead, and the formula is linear in what
+    is fitted: the error is that of the target minus that of the source, fitted by itself, times the A of the other
+    rows.
+    """
+    x, y = m.centred(source, target)
+    coordinates = _product(x, vectors)
+    solution = _product(vectors.T, m.cross)
+    motions = motions_left_out(candidates, reflection, m, x, y, vectors)
+
+    def errors(strength):
+        inverses = _shrinkage(values, keep, strength)
+        free = 1 - 1 / m.total - _product(coordinates**2, inverses)
+        of_target = y - _product(coordinates * inverses, solution)
+        of_source = coordinates * (1 - values * inverses)
+        # Where nothing is left for a row to be predicted from, no strength can be judged.
+        scale = jnp.where(free > 0, 1 / free, jnp.inf)
+
+        def squares(predicted):
+            each = ((of_target - predicted) ** 2).sum(1) * scale**2
+            return (each if weights is None else jnp.where(weights > 0, each * weights, 0)).sum()
+
+        return jnp.stack([squares(motion(of_source)) for motion in motions]), (values * inverses).sum() + 1
+
+    errors, degrees = jax.lax.map(errors, strengths)
+    return jnp.where(jnp.isnan(errors), jnp.inf, errors).T, degrees
+
+
+def _solve(m, source, target, weights, start, strength, values, keep, vectors):
+    """Return the ridge weight, refined once on the rows, differentiable, and the squares it leaves unexplained."""
+    cross = m.cross - _product(m.source, start)
+    inverse = _product(vectors * _shrinkage(values, keep, jax.lax.stop_gradient(strength)), vectors.T)
+    first = start + _product(inverse, cross)
+
+    def at(x, y, w):
+        x, y = constant.centred(x, y)
+        errors = y - _product(x, weight)
+        weighted = errors if w is None else errors * w[:, None]
+        return _product(x.T, weighted), (errors * weighted).sum()
+
+    constant, weight, rows, goal, penalty = jax.lax.stop_gradient(
+        (m, first, (source, target, weights), start, strength)
+    )
+    ascent, error = blocked_sum(at, rows)
+    change = _product(inverse, ascent - penalty * (weight - goal))
+    error = error - 2 * (change * ascent).sum() + (change * _product(constant.source, change)).sum()
+    identity = jnp.eye(values.shape[0], dtype=values.dtype)
+    rank = ((penalty > 0) | keep).sum().astype(values.dtype)
+    correction = differentiable(m.source + strength * identity, cross, weight + change - goal, rank)
+    return start + correction, jnp.maximum(error, 0)
