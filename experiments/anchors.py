@@ -9,7 +9,7 @@ The paper's errors for the second are 0.476 (autoencoder), 0.551 (rigid), 0.500 
 
 import launch
 
-from align.paper import ANCHOR_SETTINGS
+from align.paper import ANCHOR_SETTINGS as CELLS
 
 METHODS = ("rigid", "linear", "stitching_k1", "stitching_k2", "stitching_k4")
 
@@ -42,4 +42,4 @@ def finish(study, say):
 
 
 if __name__ == "__main__":
-    launch.run(plan, tables=[3], cells=ANCHOR_SETTINGS, methods=METHODS, finish=finish)
+    launch.run(plan, tables=[3], cells=CELLS, methods=METHODS, finish=finish)

@@ -11,7 +11,7 @@ import itertools
 
 import launch
 
-from align.paper import ARCHITECTURE_SETTINGS
+from align.paper import ARCHITECTURE_SETTINGS as CELLS
 
 METHODS = ("rigid", "linear", "decoder_only", "end2end")
 MODELS = ("conv", "mlp")
@@ -63,7 +63,7 @@ if __name__ == "__main__":
     launch.run(
         plan,
         tables=[5, 6],
-        cells=ARCHITECTURE_SETTINGS,
+        cells=CELLS,
         methods=METHODS,
         dataset="fashion_mnist",
         choose_model=False,

@@ -11,7 +11,7 @@ from flax import linen as nn
 from jax import Array
 from jax import numpy as jnp
 from methods import METHODS, Pair
-from study import Study, Task, encoded, record, recorded
+from study import Study, Task, encoded, record, recorded, rows_path
 
 from align import evaluation, models, networks, report
 
@@ -60,10 +60,8 @@ def draw_per_pair(study: Study, latent: int, count: int) -> Callable[[int, int],
 
 def cell_task(study: Study, cell: Cell) -> Task:
     """Plan the rows of a cell that are not there yet."""
-    models_of = (
-        cell.source_model if cell.source_model == cell.target_model else f"{cell.source_model} → {cell.target_model}"
-    )
-    title = f"table {cell.table}, {models_of}, latent {cell.latent}"
+    between = cell.source_model if cell.own else f"{cell.source_model} → {cell.target_model}"
+    title = f"table {cell.table}, {between}, latent {cell.latent}"
     title += f", {cell.anchors} anchors" if cell.anchors else ""
     cost = METHOD_SECONDS * len({method for method, *_ in _missing(study, cell)})
     return Task(title, cost, lambda advance: _run(study, cell, advance))
@@ -116,6 +114,20 @@ def carry(study: Study, cell: Cell, method: str, pairs: Sequence[tuple[int, int]
     ]
 
 
+def rows_of(study: Study, table: int) -> list[dict]:
+    """Give the rows of a table that belong to the study: its data, cells, methods, seeds and settings."""
+    settings = [asdict(study.settings), asdict(representations.settings(study))]
+    return [
+        row
+        for row in report.read(rows_path(study, table))
+        if row["dataset"] == study.data.name
+        and row["settings"] == settings[row["method"] in representations.KINDS]
+        and ((row["latent"], row["anchors"]) in study.cells or (row["latent"] in study.latents and not row["anchors"]))
+        and row["method"] in ("autoencoder", *study.methods)
+        and {row["source_seed"], row["target_seed"]} <= set(study.seeds)
+    ]
+
+
 def _missing(study, cell):
     """List the (method, source seed, target seed) of a cell that have no row yet."""
     across = cell.source_model != cell.target_model
@@ -142,5 +154,5 @@ def _row(study, cell, method, source_seed, target_seed):
         "anchors": None if method == "autoencoder" else cell.anchors,
         "source_seed": source_seed,
         "target_seed": target_seed,
-        "settings": asdict(study.settings),
+        "settings": asdict(representations.settings(study) if method in representations.KINDS else study.settings),
     }

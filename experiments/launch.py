@@ -33,10 +33,12 @@ def run(
     flags.DEFINE_enum("dataset", dataset, DATASETS, "Data; a sample is the 6,000 + 1,000 images that are shipped.")
     if choose_model:
         flags.DEFINE_enum("model", "conv", ["conv", "mlp"], "Architecture of the autoencoders.")
-    flags.DEFINE_list("latent", None, "Latent dimensions, such as 10,50; the default are the paper's.")
+    if cells:
+        flags.DEFINE_list("latent", None, "Latent dimensions, such as 10,50; the default are the paper's.")
     if any(anchors for _, anchors in cells):
         flags.DEFINE_list("anchors", None, "Numbers of anchors; the default are the paper's at each latent.")
-    flags.DEFINE_list("methods", list(methods), "Methods, by their names in experiments/methods.py.")
+    if methods:
+        flags.DEFINE_list("methods", list(methods), "Methods, by their names in experiments/methods.py.")
     flags.DEFINE_integer("seeds", 3, "Number of networks; every ordered pair of them makes a row.", lower_bound=2)
     flags.DEFINE_integer("epochs", None, "Epochs of training; the default is that of align.training.Settings.", 1)
     flags.DEFINE_float("learning_rate", None, "Learning rate of Adam, at its peak.")
@@ -95,17 +97,19 @@ def _study(cells):
 
     chosen = {name: FLAGS[name].value for name in ("epochs", "learning_rate", "schedule")}
     workdir = Path(FLAGS.workdir)
-    if unknown := [name for name in FLAGS.methods if name not in (*METHODS, *OWN)]:
+    methods = tuple(FLAGS.methods) if "methods" in FLAGS else ()
+    if unknown := [name for name in methods if name not in (*METHODS, *OWN)]:
         raise ValueError(f"--methods has no {', '.join(unknown)}; there are {', '.join((*METHODS, *OWN))}")
     return Study(
         data=load(FLAGS.dataset, FLAGS.data_dir),
         model=FLAGS.model if "model" in FLAGS else "conv",
         cells=_cells(cells),
-        methods=tuple(FLAGS.methods),
+        methods=methods,
         seeds=tuple(range(FLAGS.seeds)),
         settings=Settings(**{name: value for name, value in chosen.items() if value is not None}),
         workdir=workdir,
         results=Path(FLAGS.results) if FLAGS.results else workdir / "results",
+        data_dir=FLAGS.data_dir,
     )
 
 
@@ -115,7 +119,7 @@ def _cells(papers):
     if latents and (anchors or not any(count for _, count in papers)):
         return tuple(itertools.product(latents, anchors or (None,)))
     cells = tuple(cell for cell in papers if cell[0] in (latents or [cell[0]]) and cell[1] in (anchors or [cell[1]]))
-    if not cells:
+    if papers and not cells:
         known = ", ".join(f"({latent}, {count})" for latent, count in papers)
         raise ValueError(
             f"--latent and --anchors must both be given for a setting that is none of the paper's: {known}"
@@ -168,8 +172,8 @@ def _work(console, tasks):
 
 
 def _show(console, study, number):
+    from cells import rows_of
     from rich.table import Column, Table
-    from study import rows_of
 
     from align import report
 

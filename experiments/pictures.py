@@ -4,9 +4,10 @@ from pathlib import Path
 
 import numpy as np
 from cells import OWN, Cell, carry
-from study import Study
+from methods import METHODS, Pair
+from study import Study, encoded
 
-from align import figures
+from align import figures, networks
 from align.data import STANDARDISATION
 
 
@@ -45,3 +46,32 @@ def grey(images, dataset: str) -> np.ndarray:
     """
     mean, std = (0.0, 1.0) if dataset.startswith("mnist") else STANDARDISATION[dataset]
     return np.clip(np.asarray(images)[..., 0] * std + mean, 0, 1)
+
+
+def latents(study: Study, latent: int, points: int = 2000) -> Path:
+    """Draw test latents of two networks by class: the source's, as every method carries them, and the target's own.
+
+    All panels show the plane of the target's two leading principal components, on one scale; the source's own latents
+    are shown in their own plane.
+    """
+    path = study.results / f"latents_{study.model}_latent{latent}.png"
+    if path.exists():
+        return path
+    (_, source), (_, target) = encoded(study, study.model, latent)[:2]
+    labels = study.data.test.labels[:points]
+    panels = {"source": np.asarray(source.test[:points])}
+    for method in study.methods:
+        (fitted,) = METHODS[method]([Pair(networks.named_key(0, "latents"), source.train, target.train, None)])
+        panels[f"source, {method} map"] = np.asarray(fitted(source.test[:points]))
+    panels["target"] = np.asarray(target.test[:points])
+    planes = {name: np.asarray((source if name == "source" else target).train) for name in panels}
+    return figures.scatter(path, {name: plane(panels[name], planes[name]) for name in panels}, labels)
+
+
+def plane(points: np.ndarray, cloud: np.ndarray) -> np.ndarray:
+    """Project points `[n, d]` onto the two leading principal components of a cloud `[m, d]`; as they are where d = 2."""
+    if cloud.shape[1] <= 2:
+        return points
+    centre = cloud.mean(0)
+    axes = np.linalg.eigh(np.cov((cloud - centre).T))[1][:, ::-1][:, :2]
+    return (points - centre) @ axes

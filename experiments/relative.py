@@ -8,7 +8,7 @@ The paper's errors for the second are, own and transferred, 0.479 and 0.839 (dec
 
 import launch
 
-from align.paper import ANCHOR_SETTINGS
+from align.paper import ANCHOR_SETTINGS as CELLS
 
 METHODS = ("decoder_only", "end2end")
 
@@ -27,4 +27,4 @@ def plan(study):
 
 
 if __name__ == "__main__":
-    launch.run(plan, tables=[2], cells=ANCHOR_SETTINGS, methods=METHODS)
+    launch.run(plan, tables=[2], cells=CELLS, methods=METHODS)

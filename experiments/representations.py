@@ -4,6 +4,7 @@ The anchors of a setting are one random draw that all networks share: a decoder 
 """
 
 import functools
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax
@@ -14,6 +15,7 @@ from study import Study, Task, encoded, training_seconds
 
 from align import models, networks
 from align.relative import RelativeAutoencoder, represent
+from align.training import Settings
 
 KINDS = ("decoder_only", "end2end")
 
@@ -24,6 +26,15 @@ class Relative(NamedTuple):
     decoder: nn.Module
     params: Any
     test: Array
+
+
+def settings(study: Study) -> Settings:
+    """Give the settings of networks on relative representations: a third of the autoencoders' epochs.
+
+    End2end encodes all anchors at every step, several times the cost of an autoencoder's; the errors are those of the
+    representation long before the last epoch.
+    """
+    return replace(study.settings, epochs=max(1, study.settings.epochs // 3))
 
 
 def draw(study: Study, key: Array, count: int) -> Array:
@@ -43,12 +54,12 @@ def relative_task(study: Study, kind: str, name: str, latent: int, count: int) -
     """Plan the training of the networks of one setting."""
     model, identities = _networks(study, kind, name, latent, count)
     folder = study.workdir / "networks"
-    share = networks.trained_share(model, identities, study.settings, folder, context=_context(study, name, latent))
+    share = networks.trained_share(model, identities, settings(study), folder, context=_context(study, name, latent))
     # A decoder alone is about half of an autoencoder; an encoder that also sees the anchors at every step is larger.
     weight = 0.6 if kind == "decoder_only" else 1 + 0.5 * count / study.settings.batch
     return Task(
-        f"train {kind} {name}, latent {latent}, {count} anchors",
-        (1 - share) * weight * training_seconds(study, name),
+        f"train {kind} {study.data.name} {name}, latent {latent}, {count} anchors",
+        (1 - share) * weight * training_seconds(study, name) * settings(study).epochs / study.settings.epochs,
         lambda advance: _train(study, kind, name, latent, count, advance),
     )
 
@@ -81,13 +92,13 @@ def _train(study, kind, name, latent, count, advance=lambda share: None):
     else:
         inputs, constants = images, (images[rows],)
     model, identities = _networks(study, kind, name, latent, count)
-    total = len(study.seeds) * study.settings.epochs
+    total = len(study.seeds) * settings(study).epochs
     return networks.obtain(
         model,
         identities,
         inputs,
         images,
-        study.settings,
+        settings(study),
         study.workdir / "networks",
         constants=constants,
         context=_context(study, name, latent),

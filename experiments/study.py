@@ -5,7 +5,7 @@ import itertools
 import platform
 import subprocess
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,6 +34,7 @@ class Study:
     settings: training.Settings
     workdir: Path
     results: Path
+    data_dir: str | None = None
 
     @property
     def latents(self) -> tuple[int, ...]:
@@ -95,7 +96,7 @@ def training_task(study: Study, name: str, latent: int) -> Task:
     identities = [_autoencoder(study, name, latent, seed) for seed in study.seeds]
     share = networks.trained_share(model, identities, study.settings, study.workdir / "networks")
     return Task(
-        f"train {name}, latent {latent}",
+        f"train {study.data.name} {name}, latent {latent}",
         (1 - share) * training_seconds(study, name),
         lambda advance: autoencoders(study, name, latent, advance),
     )
@@ -123,20 +124,6 @@ def encoded(study: Study, name: str, latent: int) -> list[tuple[Network, Codes]]
 
 def rows_path(study: Study, table: int) -> Path:
     return study.results / f"table{table}.jsonl"
-
-
-def rows_of(study: Study, table: int) -> list[dict]:
-    """Give the rows of a table that belong to the study: its data, networks, cells, methods and settings."""
-    settings = asdict(study.settings)
-    return [
-        row
-        for row in report.read(rows_path(study, table))
-        if row["dataset"] == study.data.name
-        and row["settings"] == settings
-        and ((row["latent"], row["anchors"]) in study.cells or (row["latent"] in study.latents and not row["anchors"]))
-        and row["method"] in ("autoencoder", *study.methods)
-        and {row["source_seed"], row["target_seed"]} <= set(study.seeds)
-    ]
 
 
 def recorded(study: Study, table: int) -> set[tuple]:
