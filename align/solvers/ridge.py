@@ -71,7 +71,7 @@ def ridge(source, target, *, weights=None, strengths=None, towards="auto", refle
 def _fit(source, target, weights, strengths, candidates, reflection):
     m = moments(source, target, weights)
     if strengths is None:
-        strengths = _default_strengths(m, source.shape)
+        strengths = default_strengths(m, source.shape[0])
     goals = {"zero": jnp.zeros_like(m.cross)}
     for name in candidates:
         if name != "zero":
@@ -105,15 +105,15 @@ def _fit(source, target, weights, strengths, candidates, reflection):
     return inputs.diagnosed(fitted, weights, error, spread)
 
 
-def _default_strengths(m, shape):
-    rows, dimensions = shape
-    unit = m.source_squares.sum() / min(rows - 1, dimensions)
-    determined = rows > dimensions + 1
-    multiples = jnp.geomspace(1e-5, 1e4, 59 if determined else 60, dtype=unit.dtype)
-    return unit * (jnp.concatenate([jnp.zeros_like(multiples[:1]), multiples]) if determined else multiples)
+def default_strengths(m, rows):
+    """Return 60 strengths, nine decades about the mean squared singular value, the first of them zero if determined."""
+    dimensions = m.cross.shape[0]
+    multiples = jnp.geomspace(1e-5, 1e4, 60, dtype=m.cross.dtype)
+    multiples = multiples.at[0].multiply(jnp.where(rows > dimensions + 1, 0, 1))
+    return m.source_squares.sum() / jnp.minimum(rows - 1, dimensions) * multiples
 
 
-def _shrinkage(values, keep, strength):
+def shrinkage(values, keep, strength):
     """Return 1 / (values + strength), the pseudo-inverse where strength is zero."""
     return reciprocal(values + strength, keep | (strength > 0))
 
@@ -132,7 +132,7 @@ def _leave_one_out(candidates, reflection, m, source, target, weights, strengths
     motions = motions_left_out(candidates, reflection, m, x, y, vectors)
 
     def errors(strength):
-        inverses = _shrinkage(values, keep, strength)
+        inverses = shrinkage(values, keep, strength)
         free = 1 - 1 / m.total - _product(coordinates**2, inverses)
         of_target = y - _product(coordinates * inverses, solution)
         of_source = coordinates * (1 - values * inverses)
@@ -152,7 +152,7 @@ def _leave_one_out(candidates, reflection, m, source, target, weights, strengths
 def _solve(m, source, target, weights, start, strength, values, keep, vectors):
     """Return the ridge weight, refined once on the rows, differentiable, and the squares it leaves unexplained."""
     cross = m.cross - _product(m.source, start)
-    inverse = _product(vectors * _shrinkage(values, keep, jax.lax.stop_gradient(strength)), vectors.T)
+    inverse = _product(vectors * shrinkage(values, keep, jax.lax.stop_gradient(strength)), vectors.T)
     first = start + _product(inverse, cross)
 
     def at(x, y, w):
