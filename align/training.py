@@ -30,9 +30,9 @@ class Settings:
     `passes` is the number of passes over the data that make an epoch: one compiled call, then checkpoint and progress.
     """
 
-    epochs: int = 15
+    epochs: int = 14
     batch: int = 64
-    learning_rate: float = 4e-3
+    learning_rate: float = 5e-3
     schedule: str = "onecycle"
     passes: int = 1
 

@@ -4,6 +4,7 @@ import itertools
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -69,7 +70,7 @@ def _main(plan, tables, cells, finish):
         if FLAGS.dry_run:
             _list(console, tasks)
             return 0
-        _work(console, tasks)
+        _work(console, study, tasks)
         finish(study, console.print)
         for number in tables:
             _show(console, study, number)
@@ -156,8 +157,9 @@ def _list(console, tasks):
     console.print(table)
 
 
-def _work(console, tasks):
+def _work(console, study, tasks):
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from study import log_time
 
     to_do = [task for task in tasks if task.cost]
     remaining = (TextColumn("left"), TimeRemainingColumn())
@@ -166,7 +168,9 @@ def _work(console, tasks):
         bar = progress.add_task("", total=sum(task.cost for task in to_do))
         for task in to_do:
             progress.update(bar, description=task.name)
+            began = time.perf_counter()
             task.run(lambda share, cost=task.cost: progress.advance(bar, share * cost))
+            log_time(study, task.name, time.perf_counter() - began)
             if not console.is_terminal:
                 console.print(f"done: {task.name}")
 

@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import json
 import platform
 import subprocess
 from collections.abc import Callable, Sequence
@@ -134,6 +135,13 @@ def recorded(study: Study, table: int) -> set[tuple]:
 def record(study: Study, table: int, rows: Sequence[dict]) -> None:
     """Append rows with where they came from."""
     report.append(rows_path(study, table), [{**row, **provenance(study)} for row in rows])
+
+
+def log_time(study: Study, name: str, seconds: float) -> None:
+    """Append how long a task took to timings.jsonl, which the report sums by stage."""
+    study.results.mkdir(parents=True, exist_ok=True)
+    with (study.results / "timings.jsonl").open("a") as file:
+        file.write(json.dumps({"task": name, "seconds": round(seconds, 2)}) + "\n")
 
 
 @functools.cache

@@ -1,0 +1,172 @@
+"""The paper's claims, each with what decides it: a function from the rows to our numbers and whether they bear it out.
+
+Comparisons are paired: two methods are compared on the same ordered pairs of networks, with the same anchors.
+"""
+
+from statistics import fmean
+
+from align import paper
+
+Rows = dict[int, list[dict]]
+
+
+def errors(rows: Rows, table: int, method: str, *, own: bool = False, **columns) -> dict[tuple, float]:
+    """Give the errors of a method, by everything that a comparison pairs on: networks, latent and anchors."""
+    found = {}
+    for row in rows[table]:
+        same = row["source_seed"] == row["target_seed"] and row["source_model"] == row["target_model"]
+        if row["method"] == method and same == own and all(row[name] == value for name, value in columns.items()):
+            key = tuple(row[n] for n in ("source_model", "target_model", "latent", "source_seed", "target_seed"))
+            found[(*key, row["anchors"])] = row["test_error"]
+    if not found:
+        raise LookupError(f"no rows of {method} in table {table} with {columns}")
+    return found
+
+
+def mean(rows: Rows, table: int, method: str, **options) -> float:
+    return fmean(errors(rows, table, method, **options).values())
+
+
+def won(rows: Rows, table: int, better: str, worse: str, **options) -> tuple[int, int]:
+    """Count the pairs on which one method has the smaller error, and all pairs that both have."""
+    a, b = errors(rows, table, better, **options), errors(rows, table, worse, **options)
+    both = a.keys() & b.keys()
+    return sum(a[key] < b[key] for key in both), len(both)
+
+
+def linear_beats_rigid(rows):
+    wins = [won(rows, table, "linear", "rigid") for table in (1, 3)]
+    won_all, count = sum(w for w, _ in wins), sum(n for _, n in wins)
+    return f"linear below rigid on {won_all} of {count} pairs of Tables 1 and 3", won_all > 0.9 * count
+
+
+def stitching_falls_behind(rows):
+    texts, holds = [], True
+    for latent in (30, 50, 100, 150):
+        best = min(mean(rows, 1, f"stitching_k{k}", latent=latent) for k in (1, 2, 4))
+        linear = mean(rows, 1, "linear", latent=latent)
+        texts.append(f"{latent}: {best:.4f} against {linear:.4f}")
+        holds &= best > linear
+    return "best stitching against linear at latent " + "; ".join(texts), holds
+
+
+def two_is_best(rows):
+    best = {}
+    for latent in (30, 50, 100, 150):
+        best[latent] = min((1, 2, 4), key=lambda k: mean(rows, 1, f"stitching_k{k}", latent=latent))
+    text = ", ".join(f"k = {k} at {latent}" for latent, k in best.items())
+    return f"best {text}", sum(k == 2 for k in best.values()) >= 3
+
+
+def stitching_needs_many_pairs(rows):
+    few = fmean(mean(rows, 3, f"stitching_k{k}", latent=50, anchors=100) for k in (1, 2, 4))
+    all_pairs = fmean(mean(rows, 1, f"stitching_k{k}", latent=50) for k in (1, 2, 4))
+    gap = [mean(rows, 3, "linear", latent=50, anchors=100), mean(rows, 1, "linear", latent=50)]
+    text = f"latent 50: {all_pairs:.4f} from all pairs, {few:.4f} from 100; linear {gap[1]:.4f}, {gap[0]:.4f}"
+    return text, few - all_pairs > 5 * (gap[0] - gap[1])
+
+
+def nothing_gained_after_50(rows):
+    own = {latent: mean(rows, 1, "autoencoder", own=True, latent=latent) for latent in (2, 10, 30, 50, 100, 150)}
+    text = ", ".join(f"{latent}: {error:.4f}" for latent, error in own.items())
+    floor = paper.MNIST_FLOOR
+    left = (own[50] - floor) / (own[10] - floor)
+    return f"{text}; of the excess over the floor at latent 10, {left:.0%} is left at 50", own[50] - own[150] < 0.01
+
+
+def more_anchors_do_not_help(rows):
+    texts, gains = [], []
+    for method in ("decoder_only", "end2end"):
+        for latent, few, many in ((2, 10, 50), (10, 50, 100), (30, 100, 300), (50, 100, 200), (100, 200, 300)):
+            pair = [mean(rows, 2, method, latent=latent, anchors=count) for count in (few, many)]
+            gains.append(1 - pair[1] / pair[0])
+            texts.append(f"{method} {latent}: {gains[-1]:+.1%}")
+    return "error less with more anchors: " + ", ".join(texts), sum(gain > 0.02 for gain in gains) <= len(gains) / 2
+
+
+def relative_costs_accuracy(rows):
+    pairs = []
+    for latent, count in paper.ANCHOR_SETTINGS:
+        plain = mean(rows, 2, "autoencoder", own=True, latent=latent)
+        pairs.append(mean(rows, 2, "end2end", own=True, latent=latent, anchors=count) > plain)
+    return f"end2end's own error above the autoencoder's in {sum(pairs)} of {len(pairs)} settings", sum(pairs) >= 8
+
+
+def means_lag_at_higher_latents(rows):
+    texts, ratios = [], []
+    for latent, count in ((2, 50), (10, 100), (30, 100), (50, 100)):
+        means, anchors = (
+            mean(rows, 4, "means_linear", latent=latent),
+            mean(rows, 3, "linear", latent=latent, anchors=count),
+        )
+        ratios.append(means / anchors)
+        texts.append(f"{latent}: {means:.3f} against {anchors:.3f}")
+    return "linear from class means against anchors at latent " + "; ".join(texts), ratios[0] < 1.1 < min(ratios[2:])
+
+
+def icp_degrades(rows):
+    texts, worse = [], []
+    for step in ("rigid", "linear"):
+        for latent in (2, 10, 30, 50):
+            before, after = (mean(rows, 4, f"means_{name}{step}", latent=latent) for name in ("", "icp_"))
+            worse.append(after > before)
+            texts.append(f"{step} {latent}: {before:.3f} → {after:.3f}")
+    return "; ".join(texts), all(worse)
+
+
+def rigid_drops_at_50(rows):
+    gap = {}
+    for latent in (30, 50, 100):
+        gap[latent] = mean(rows, 1, "rigid", latent=latent) - mean(rows, 1, "linear", latent=latent)
+    text = ", ".join(f"{latent}: {value:.4f}" for latent, value in gap.items())
+    return f"rigid less linear at latent {text}", gap[50] > max(gap[30], gap[100])
+
+
+def architectures_need_linear(rows):
+    texts, holds = [], True
+    for source, target in (("conv", "mlp"), ("mlp", "conv")):
+        for latent, count in paper.ARCHITECTURE_SETTINGS:
+            options = {"source_model": source, "target_model": target, "latent": latent, "anchors": count}
+            linear, rigid = (mean(rows, 5, method, **options) for method in ("linear", "rigid"))
+            texts.append(f"{source} → {target} {latent}: linear {linear:.3f}, rigid {rigid:.3f}")
+            holds &= linear < rigid
+    return "; ".join(texts), holds
+
+
+def end2end_beats_rigid(rows):
+    texts, holds = [], True
+    for source, target in (("conv", "mlp"), ("mlp", "conv")):
+        for latent, count in paper.ARCHITECTURE_SETTINGS:
+            options = {"source_model": source, "target_model": target, "latent": latent, "anchors": count}
+            relative, rigid = mean(rows, 6, "end2end", **options), mean(rows, 5, "rigid", **options)
+            texts.append(f"{source} → {target} {latent}: {relative:.3f} against {rigid:.3f}")
+            holds &= relative < rigid
+    return "; ".join(texts), holds
+
+
+def decoder_only_fails(rows):
+    texts, holds = [], True
+    for source, target in (("conv", "mlp"), ("mlp", "conv")):
+        for latent, count in paper.ARCHITECTURE_SETTINGS:
+            options = {"source_model": source, "target_model": target, "latent": latent, "anchors": count}
+            relative, rigid = mean(rows, 5, "decoder_only", **options), mean(rows, 5, "rigid", **options)
+            texts.append(f"{source} → {target} {latent}: {relative:.3f}, rigid {rigid:.3f}")
+            holds &= relative > rigid
+    return "; ".join(texts), holds
+
+
+CLAIMS = {
+    "A linear map transfers better than a rigid one (4.2.1, 4.2.2)": linear_beats_rigid,
+    "Stitching falls behind the linear map on the test set, from all pairs (4.2.1)": stitching_falls_behind,
+    "k = 2 tends to be the best stitching for higher latents (4.2.1)": two_is_best,
+    "Stitching needs many pairs; the linear map loses little with few (4.2.2)": stitching_needs_many_pairs,
+    "No significant gain after latent 50 (4.2.1)": nothing_gained_after_50,
+    "More anchors do not help relative representations much (4.2.2)": more_anchors_do_not_help,
+    "The autoencoder alone is better than with relative representations (4.3.1)": relative_costs_accuracy,
+    "Class means match anchors at low latents and lag at higher ones (4.2.3)": means_lag_at_higher_latents,
+    "ICP from the class means degrades the map (4.2.3)": icp_degrades,
+    "Rigid methods drop at latent 50 (4.2.2, note)": rigid_drops_at_50,
+    "Between architectures the linear map is best, the rigid inaccurate (4.3.1)": architectures_need_linear,
+    "End2end works better than the rigid map between architectures (4.3.1)": end2end_beats_rigid,
+    "Decoder-only fails completely between architectures (4.3.1)": decoder_only_fails,
+}

@@ -1,0 +1,209 @@
+"""The report on the whole paper, rebuilt from the rows: every cell beside the paper's, pictures, claims, times.
+
+python experiments/report.py                         # experiments/results/README.md from its rows
+python experiments/report.py --results=DIR           # the same for another run
+"""
+
+import json
+from collections import Counter, defaultdict
+from pathlib import Path
+
+from absl import app, flags
+from claims import CLAIMS
+
+from align import paper, report
+
+FLAGS = flags.FLAGS
+TITLES = {
+    1: "MNIST, the whole training set as pairs",
+    2: "MNIST, relative representations",
+    3: "MNIST, a few anchors as pairs",
+    4: "MNIST, class labels only",
+    5: "Fashion-MNIST, between architectures: direct maps and relative representations with new decoders",
+    6: "Fashion-MNIST, between architectures: relative representations trained end to end",
+}
+
+
+def write(results: Path) -> Path:
+    """Write README.md into a folder of rows, whole or not at all; return its path."""
+    rows, problems = read(results)
+    notes = _notes(results)
+    parts = [_head(rows, problems), *(_table(number, rows[number], notes) for number in TITLES), notes.get("after", "")]
+    parts += [_claims(rows), _pictures(results), _times(results)]
+    path = results / "README.md"
+    partial = path.with_suffix(".partial")
+    partial.write_text("\n".join(part for part in parts if part))
+    partial.replace(path)
+    return path
+
+
+def read(results: Path) -> tuple[dict[int, list[dict]], list[str]]:
+    """Read the rows of all tables, each once; and say in words what is missing, duplicate or no row."""
+    rows, problems = {}, []
+    for number in TITLES:
+        file = results / f"table{number}.jsonl"
+        try:
+            found = report.read(file)
+        except report.RowError as error:
+            problems.append(str(error))
+            found = []
+        unique = {report.identity(row): row for row in found}
+        if len(unique) < len(found):
+            problems.append(f"{file.name}: {len(found) - len(unique)} duplicate rows, counted once")
+        rows[number] = list(unique.values())
+        counts = Counter(map(report.cell, rows[number]))
+        for key, settings in _settings(rows[number]).items():
+            if len(settings) > 1:
+                problems.append(f"{file.name}: {_name(key)} has rows of {len(settings)} different settings")
+        for key in paper.CELLS:
+            if key.table == number and not counts[key]:
+                problems.append(f"{file.name}: no row of {_name(key)}")
+    return rows, problems
+
+
+def _settings(rows):
+    found = defaultdict(set)
+    for row in rows:
+        found[report.cell(row)].add(json.dumps(row["settings"], sort_keys=True))
+    return found
+
+
+def _name(key):
+    anchors = f", {key.anchors} anchors" if key.anchors else ""
+    return f"{key.method}{' (own)' if key.own else ''}, {key.source_model} → {key.target_model}, {key.latent}{anchors}"
+
+
+def _head(rows, problems):
+    everything = [row for table in rows.values() for row in table]
+    if not everything:
+        return "# Results\n\nNo rows yet: `python experiments/paper.py` makes them.\n"
+    seeds = sorted({row["source_seed"] for row in everything})
+    sources = ", ".join(sorted({f"{row['dataset']} ({row['data_source']})" for row in everything}))
+    settings = Counter(json.dumps(row["settings"], sort_keys=True) for row in everything)
+    devices = ", ".join(sorted({row["device"] for row in everything}))
+    versions = everything[-1]["versions"]
+    lines = [
+        "# The paper's tables and figures, reproduced",
+        "",
+        "Made by `python experiments/paper.py`, and rebuilt from the rows beside this file by "
+        "`python experiments/report.py`. Errors are the mean squared error per standardised pixel on the test images. "
+        "As in the paper, means carry no factor and standard deviations (over ordered pairs of networks) are in units "
+        "of 10⁻³. Each cell: **ours**, the paper's, and ours / paper's.",
+        "",
+        f"- {len(everything):,} rows; seeds {', '.join(map(str, seeds))}; data: {sources}",
+        f"- {devices}; " + ", ".join(f"{name} {number}" for name, number in versions.items()),
+        *(f"- {count:,} rows with settings `{text}`" for text, count in settings.most_common()),
+        f"- Missing, duplicate or unreadable rows: {len(problems)}" + (":" if problems else ""),
+        *(f"  - {problem}" for problem in problems),
+        "",
+        f"On MNIST no error can lie below {paper.MNIST_FLOOR}: the target is the standardised image, the decoder ends "
+        "in a sigmoid, and this is what remains of the pixels outside [0, 1].",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _table(number, rows, notes):
+    """Lay a table out as the paper does: a line per latent, anchors and direction, a column per method."""
+    ours = report.summarise(rows)
+    theirs = {key: cell for key, cell in paper.CELLS.items() if key.table == number}
+    keys = list(dict.fromkeys([*theirs, *ours]))
+    columns = list(dict.fromkeys((key.method, key.own) for key in keys))
+    settings = sorted({(key.latent, key.anchors) for key in keys if key.anchors or number in (1, 4)}, key=_order)
+    if number in (1, 4):
+        settings = sorted({(key.latent, None) for key in keys})
+    directions = list(dict.fromkeys((key.source_model, key.target_model) for key in keys))
+    lines = [f"## Table {number}: {TITLES[number]}", ""]
+    names = [f"{method} (own)" if own and method != "autoencoder" else method for method, own in columns]
+    header = ["latent", "anchors", "networks", *names]
+    lines += [f"| {' | '.join(header)} |", "|" + " --- |" * len(header)]
+    for source, target in directions:
+        for latent, anchors in settings:
+            texts = []
+            for method, own in columns:
+                key = paper.Key(
+                    number,
+                    "fashion_mnist" if number > 4 else "mnist",
+                    method,
+                    source,
+                    target,
+                    latent,
+                    None if method == "autoencoder" else anchors,
+                    own,
+                )
+                texts.append(_cell(ours.get(key), theirs.get(key)))
+            if any(texts):
+                between = source if source == target else f"{source} → {target}"
+                lines.append(f"| {latent} | {anchors or ''} | {between} | {' | '.join(texts)} |")
+    over = [
+        f"{_name(key)} ({ours[key].mean:.4f}, paper {cell.mean:.3f})"
+        for key, cell in theirs.items()
+        if key in ours and ours[key].mean > cell.mean + 5e-5
+    ]
+    lines += ["", f"Cells: {len(theirs)} in the paper, {len(theirs) - len(over)} of ours at or below it."]
+    if over:
+        lines += ["Above it: " + "; ".join(over) + "."]
+    return "\n".join([*lines, "", notes.get(f"table {number}", "")])
+
+
+def _order(setting):
+    return setting[0], setting[1] or 0
+
+
+def _cell(ours, theirs):
+    text = f"**{ours.mean:.4f}** ± {ours.std * 1e3:.1f}" if ours else ""
+    if theirs:
+        text += f"<br>{theirs.mean:.3f} ± {theirs.std:g}"
+        text += f"<br>× {ours.mean / theirs.mean:.3f}" if ours else ""
+    return text
+
+
+def _claims(rows):
+    lines = ["## The paper's claims, one by one", "", "| claim | our rows | verdict |", "| --- | --- | --- |"]
+    for claim, check in CLAIMS.items():
+        try:
+            numbers, holds = check(rows)
+        except (LookupError, ZeroDivisionError, ValueError):
+            numbers, holds = "rows are missing", None
+        lines.append(f"| {claim} | {numbers} | {({True: 'holds', False: 'does not hold', None: 'open'})[holds]} |")
+    return "\n".join([*lines, ""])
+
+
+def _pictures(results):
+    pictures = sorted(results.glob("*.png"))
+    lines = ["## Pictures", ""] if pictures else []
+    for picture in pictures:
+        lines += [f"![{picture.stem.replace('_', ' ')}]({picture.name})", ""]
+    return "\n".join(lines)
+
+
+def _times(results):
+    """Sum the seconds of all tasks by stage."""
+    file = results / "timings.jsonl"
+    if not file.exists():
+        return ""
+    stages = defaultdict(float)
+    for line in file.read_text().splitlines():
+        task = json.loads(line)
+        stages[task["task"].split(",")[0]] += task["seconds"]
+    lines = ["## Time", "", "| stage | minutes |", "| --- | --- |"]
+    lines += [f"| {stage} | {seconds / 60:.1f} |" for stage, seconds in stages.items()]
+    lines += [f"| **all** | **{sum(stages.values()) / 60:.1f}** |", ""]
+    return "\n".join(lines)
+
+
+def _notes(results):
+    """Read notes.md: paragraphs that explain cells, each under a heading such as "# table 3"."""
+    file = results / "notes.md"
+    notes, heading = defaultdict(str), ""
+    for line in file.read_text().splitlines() if file.exists() else []:
+        if line.startswith("# "):
+            heading = line[2:].strip()
+        else:
+            notes[heading] += line + "\n"
+    return notes
+
+
+if __name__ == "__main__":
+    flags.DEFINE_string("results", str(Path(__file__).parent / "results"), "Folder of the rows.")
+    app.run(lambda argv: print(write(Path(FLAGS.results))))
