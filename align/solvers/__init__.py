@@ -5,6 +5,8 @@ Every solver is called as `solver(source, target, *, weights=None, ...)` with so
 """
 
 from align.maps import AffineMap
+from align.solvers.icp import icp
+from align.solvers.labels import class_means
 from align.solvers.linear import affine, linear, reduced_rank
 from align.solvers.ridge import RidgePath, ridge
 from align.solvers.rigid import orthogonal, rigid, scaling, similarity
@@ -13,6 +15,8 @@ __all__ = [
     "AffineMap",
     "RidgePath",
     "affine",
+    "class_means",
+    "icp",
     "linear",
     "orthogonal",
     "reduced_rank",

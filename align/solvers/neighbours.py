@@ -1,0 +1,86 @@
+"""Exact nearest neighbours, in blocks: bounded memory, and the search itself costs little more than the product."""
+
+import functools
+import math
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+HIGHEST = lax.Precision.HIGHEST
+# Inner products held at a time, per pair of point sets: 16 MB of float32.
+_HELD = 2**22
+
+
+def nearest(queries, points, *, count=1, penalty=None):
+    """Find the `count` points nearest to each query, nearest first; the lower index wins a tie for the first.
+
+    queries `[*groups, n, d]`, points `[*groups, m, d]`, penalty `[*groups, m]`: added to the squared distances of a
+    point before they are compared, inf to leave it out. A query never meets the points of another group.
+
+    Returns indices `[*groups, n, count]` into the m points, and the squared distances, without penalty, of the same
+    shape. Where a group has no point left, the indices mean nothing. ValueError for shapes that do not fit.
+    """
+    queries, points = jnp.asarray(queries), jnp.asarray(points)
+    if queries.ndim < 2 or queries.shape[:-2] != points.shape[:-2] or queries.shape[-1] != points.shape[-1]:
+        raise ValueError(
+            f"queries and points must be [*groups, rows, dimensions], alike but for their rows; "
+            f"they are {queries.shape} and {points.shape}"
+        )
+    if not 1 <= count <= points.shape[-2]:
+        raise ValueError(f"count must lie between 1 and the {points.shape[-2]} points; it is {count}")
+    if penalty is None:
+        penalty = jnp.zeros(points.shape[:-1], points.dtype)
+    groups = queries.shape[:-2]
+    flat = [a.reshape(-1, *a.shape[len(groups) :]) for a in (queries, points, penalty)]
+    return tuple(a.reshape(*groups, *a.shape[1:]) for a in _nearest(*flat, count))
+
+
+def mutual(queries, points, *, query_penalty=None, penalty=None):
+    """Match each query to its nearest point where it is that point's nearest query too.
+
+    Returns indices `[*groups, n]` and whether each is mutual; arguments as for `nearest`.
+    """
+    forth = nearest(queries, points, penalty=penalty)[0][..., 0]
+    back = nearest(points, queries, penalty=query_penalty)[0][..., 0]
+    return forth, jnp.take_along_axis(back, forth, axis=-1) == jnp.arange(queries.shape[-2])
+
+
+@functools.partial(jax.jit, static_argnames="count")
+def _nearest(queries, points, penalty, count):
+    # |x − y|² + p(y) is least where x·y − (|y|² + p(y))/2 is greatest. XLA's argmax on a CPU takes several times as
+    # long as the product, a maximum does not; so take maxima of chunks, and search only the chunks that hold the
+    # result: the k greatest values lie in the k chunks of the greatest maxima.
+    groups, n, d = queries.shape
+    m = points.shape[1]
+    chunk = 2 ** max(3, round(math.log2(m) / 2))
+    chunks = -(-m // chunk)
+    block = max(1, min(n, 512, _HELD // m))
+    blocks = -(-n // block)
+
+    centre = points.mean(1, keepdims=True)  # close to the points, so that little is lost to cancellation
+    pad = ((0, 0), (0, chunks * chunk - m), (0, 0))
+    y = jnp.pad(points - centre, pad)
+    offset = jnp.pad((y[:, :m] ** 2).sum(2) + penalty, pad[:2], constant_values=jnp.inf) / 2
+    x = jnp.pad(queries - centre, ((0, 0), (0, blocks * block - n), (0, 0))).reshape(groups * blocks, block, d)
+
+    def search(inputs):
+        rows, group = inputs
+        scores = (jnp.matmul(rows, y[group].T, precision=HIGHEST) - offset[group]).reshape(block, chunks, chunk)
+        best = _greatest(scores.max(2), min(count, chunks))[1]
+        candidates = jnp.take_along_axis(scores, best[:, :, None], axis=1).reshape(block, -1)
+        within = _greatest(candidates, count)[1]
+        return jnp.take_along_axis(best, within // chunk, axis=1) * chunk + within % chunk
+
+    indices = lax.map(search, (x, jnp.repeat(jnp.arange(groups), blocks)))
+    indices = jnp.minimum(indices.reshape(groups, -1, count)[:, :n], m - 1)
+    found = jax.vmap(lambda p, i: p[i])(points, indices)
+    return indices, ((queries[:, :, None] - found) ** 2).sum(-1)
+
+
+def _greatest(values, count):
+    """Return the greatest values of each row `[n, count]`, and where they are."""
+    if count > 1:
+        return lax.top_k(values, count)
+    where = jnp.argmax(values, 1, keepdims=True)
+    return jnp.take_along_axis(values, where, axis=1), where
