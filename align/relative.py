@@ -69,6 +69,24 @@ def _unit(x):
 SIMILARITIES = {"euclidean": euclidean, "cosine": cosine, "centred": centred, "whitened": whitened}
 
 
+def layer_normalised(representation: Array) -> Array:
+    """Bring every sample's similarities `[n, a]` to mean 0 and standard deviation 1: its scale and offset are lost."""
+    return _standard(representation, representation, axis=1)
+
+
+def standardised(representation: Array, reference: Array) -> Array:
+    """Bring every anchor's similarities `[n, a]` to mean 0 and standard deviation 1 over a reference `[m, a]`.
+
+    With the training samples of the same space as reference, the scale of the space as a whole is lost.
+    """
+    return _standard(representation, reference, axis=0)
+
+
+def _standard(x, reference, axis):
+    spread = reference.std(axis, keepdims=True)
+    return (x - reference.mean(axis, keepdims=True)) / jnp.where(spread > 0, spread, 1.0)
+
+
 def represent(codes: Array, anchors: Array, similarity: str = "euclidean") -> Array:
     """Represent codes `[n, d]` relative to anchors `[a, d]` by a named similarity: `[n, a]` (equation 4).
 

@@ -26,6 +26,8 @@ def cells(study):
     listed = []
     for (latent, count), table in itertools.product(study.cells, (5, 6)):
         methods = tuple(method for method in study.methods if TABLES.get(method, 5) == table)
+        if not methods:
+            continue
         indices = shared_anchors(study, latent, count)
         for source, target in itertools.product(MODELS, repeat=2):
             own = source == target

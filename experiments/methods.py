@@ -32,7 +32,7 @@ def _means(step):
 
 
 def _icp(step):
-    """Iterate closest points in the form of the paper: one-sided nearest neighbours within the class, from its means."""
+    """Iterate closest points in the form of the paper: one-sided nearest neighbours within the class."""
     return lambda pairs: [
         solvers.icp(p.key, p.source, p.target, source_labels=p.labels, target_labels=p.labels, step=step) for p in pairs
     ]

@@ -8,6 +8,7 @@ The report is written to README.md in --results, next to the rows and pictures t
 
 import dataclasses
 
+import ablation
 import anchors
 import architectures
 import figures
@@ -23,6 +24,7 @@ EXPERIMENTS = (
     (geometry, "mnist"),
     (relative, "mnist"),
     (architectures, "fashion_mnist"),
+    (ablation, "fashion_mnist"),
     (figures, "mnist"),
 )
 

@@ -49,7 +49,7 @@ def grey(images, dataset: str) -> np.ndarray:
 
 
 def latents(study: Study, latent: int, points: int = 2000) -> Path:
-    """Draw test latents of two networks by class: the source's, as every method carries them, and the target's own.
+    """Draw test latents of two networks by class: the source's, as every method carries them, and the target's.
 
     All panels show the plane of the target's two leading principal components, on one scale; the source's own latents
     are shown in their own plane.
@@ -69,7 +69,7 @@ def latents(study: Study, latent: int, points: int = 2000) -> Path:
 
 
 def plane(points: np.ndarray, cloud: np.ndarray) -> np.ndarray:
-    """Project points `[n, d]` onto the two leading principal components of a cloud `[m, d]`; as they are where d = 2."""
+    """Project points `[n, d]` onto the two leading principal components of a cloud `[m, d]`, unless d is 2."""
     if cloud.shape[1] <= 2:
         return points
     centre = cloud.mean(0)

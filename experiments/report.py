@@ -28,8 +28,8 @@ def write(results: Path) -> Path:
     """Write README.md into a folder of rows, whole or not at all; return its path."""
     rows, problems = read(results)
     notes = _notes(results)
-    parts = [_head(rows, problems), *(_table(number, rows[number], notes) for number in TITLES), notes.get("after", "")]
-    parts += [_claims(rows), _pictures(results), _times(results)]
+    parts = [_head(rows, problems), *(_table(number, rows[number], notes) for number in TITLES)]
+    parts += [_ablation(rows[5], notes), _claims(rows), _pictures(results), _times(results)]
     path = results / "README.md"
     partial = path.with_suffix(".partial")
     partial.write_text("\n".join(part for part in parts if part))
@@ -107,7 +107,7 @@ def _table(number, rows, notes):
     """Lay a table out as the paper does: a line per latent, anchors and direction, a column per method."""
     ours = report.summarise(rows)
     theirs = {key: cell for key, cell in paper.CELLS.items() if key.table == number}
-    keys = list(dict.fromkeys([*theirs, *ours]))
+    keys = [key for key in dict.fromkeys([*theirs, *ours]) if not key.method.startswith("decoder_only_")]
     columns = list(dict.fromkeys((key.method, key.own) for key in keys))
     settings = sorted({(key.latent, key.anchors) for key in keys if key.anchors or number in (1, 4)}, key=_order)
     if number in (1, 4):
@@ -156,6 +156,27 @@ def _cell(ours, theirs):
         text += f"<br>{theirs.mean:.3f} ± {theirs.std:g}"
         text += f"<br>× {ours.mean / theirs.mean:.3f}" if ours else ""
     return text
+
+
+def _ablation(rows, notes):
+    """Lay out the variants of decoder_only between architectures, one cause of its failure taken away at a time."""
+    ours = report.summarise(row for row in rows if row["method"].startswith("decoder_only"))
+    variants = list(dict.fromkeys(key.method for key in ours))
+    if len(variants) < 2:
+        return ""
+    cells = dict.fromkeys(
+        (k.latent, k.anchors, k.source_model, k.target_model) for k in ours if k.method != "decoder_only"
+    )
+    lines = ["## Why decoder-only fails between architectures", "", notes.get("ablation", "")]
+    header = ["variant", *(f"{s} → {t} ({latent}, {count})" for latent, count, s, t in cells)]
+    lines += [f"| {' | '.join(header)} |", "|" + " --- |" * len(header)]
+    for variant in variants:
+        texts = []
+        for latent, count, source, target in cells:
+            key = paper.Key(5, "fashion_mnist", variant, source, target, latent, count, source == target)
+            texts.append(_cell(ours.get(key), None))
+        lines.append(f"| {variant} | {' | '.join(texts)} |")
+    return "\n".join([*lines, ""])
 
 
 def _claims(rows):

@@ -14,10 +14,36 @@ from jax import numpy as jnp
 from study import Study, Task, encoded, training_seconds
 
 from align import models, networks
-from align.relative import RelativeAutoencoder, represent
+from align.relative import RelativeAutoencoder, layer_normalised, represent, standardised
 from align.training import Settings
 
-KINDS = ("decoder_only", "end2end")
+
+class Kind(NamedTuple):
+    """What is trained, and what a code is represented by.
+
+    whole: encoder and decoder together, else a decoder for the codes of an autoencoder. normalise: "none", "layer"
+    (each sample) or "standard" (each anchor, over the training images). averaged: an anchor is the mean code of this
+    many training images, those of its class nearest to it in pixels.
+    """
+
+    whole: bool = False
+    similarity: str = "euclidean"
+    normalise: str = "none"
+    averaged: int = 1
+
+
+# The paper's two, and the variants that find out what decoder_only fails by (experiments/ablation.py).
+KINDS = {
+    "decoder_only": Kind(),
+    "end2end": Kind(whole=True),
+    "decoder_only_layer": Kind(normalise="layer"),
+    "decoder_only_standard": Kind(normalise="standard"),
+    "decoder_only_averaged": Kind(averaged=50),
+    "decoder_only_centred": Kind(similarity="centred"),
+    "decoder_only_whitened": Kind(similarity="whitened"),
+    "decoder_only_whitened_averaged": Kind(similarity="whitened", averaged=50),
+    "decoder_only_whitened_standard": Kind(similarity="whitened", normalise="standard"),
+}
 
 
 class Relative(NamedTuple):
@@ -56,7 +82,7 @@ def relative_task(study: Study, kind: str, name: str, latent: int, count: int) -
     folder = study.workdir / "networks"
     share = networks.trained_share(model, identities, settings(study), folder, context=_context(study, name, latent))
     # A decoder alone is about half of an autoencoder; an encoder that also sees the anchors at every step is larger.
-    weight = 0.6 if kind == "decoder_only" else 1 + 0.5 * count / study.settings.batch
+    weight = 1 + 0.5 * count / study.settings.batch if KINDS[kind].whole else 0.6
     return Task(
         f"train {kind} {study.data.name} {name}, latent {latent}, {count} anchors",
         (1 - share) * weight * training_seconds(study, name) * settings(study).epochs / study.settings.epochs,
@@ -68,29 +94,56 @@ def relative_task(study: Study, kind: str, name: str, latent: int, count: int) -
 def relative(study: Study, kind: str, name: str, latent: int, count: int) -> list[Relative]:
     """Give the decoders of all seeds with their representations of the test images, training what is missing."""
     params = _train(study, kind, name, latent, count)
-    rows = shared_anchors(study, latent, count)
-    test = jnp.asarray(study.data.test.images)
     model, _ = _networks(study, kind, name, latent, count)
+    if not KINDS[kind].whole:
+        tests = [
+            _representations(study, KINDS[kind], codes, latent, count)[1] for _, codes in encoded(study, name, latent)
+        ]
+        return [Relative(model, p, test) for p, test in zip(params, tests, strict=True)]
+    test = jnp.asarray(study.data.test.images)
+    anchors = jnp.asarray(study.data.train.images)[shared_anchors(study, latent, count)]
     trained = []
-    if kind == "decoder_only":
-        for p, (_, codes) in zip(params, encoded(study, name, latent), strict=True):
-            trained.append(Relative(model, p, represent(codes.test, codes.train[rows])))
-        return trained
-    anchors = jnp.asarray(study.data.train.images)[rows]
     for p in params:
         codes, anchor_codes = (models.encode(model, p, images) for images in (test, anchors))
-        trained.append(Relative(*models.decoder_of(model, p), represent(codes, anchor_codes)))
+        trained.append(Relative(*models.decoder_of(model, p), represent(codes, anchor_codes, KINDS[kind].similarity)))
     return trained
 
 
-def _train(study, kind, name, latent, count, advance=lambda share: None):
+def _representations(study, kind, codes, latent, count):
+    """Represent the codes of the training and of the test images in one network."""
     rows = shared_anchors(study, latent, count)
-    images = jnp.asarray(study.data.train.images)
-    if kind == "decoder_only":
-        codes = [codes.train for _, codes in encoded(study, name, latent)]
-        inputs, constants = [represent(x, x[rows]) for x in codes], ()
+    if kind.averaged > 1:
+        rows = _neighbours(study, latent, count, kind.averaged)
+        anchors = codes.train[rows].mean(1)
     else:
-        inputs, constants = images, (images[rows],)
+        anchors = codes.train[rows]
+    train, test = (represent(x, anchors, kind.similarity) for x in (codes.train, codes.test))
+    if kind.normalise == "layer":
+        return layer_normalised(train), layer_normalised(test)
+    if kind.normalise == "standard":
+        return standardised(train, train), standardised(test, train)
+    return train, test
+
+
+@functools.lru_cache(maxsize=2)
+def _neighbours(study, latent, count, size):
+    """Find the training images of its class nearest to each anchor in pixels: indices `[count, size]`, network-free."""
+    images = jnp.asarray(study.data.train.images).reshape(len(study.data.train.images), -1)
+    labels = jnp.asarray(study.data.train.labels)
+    found = []
+    for row in shared_anchors(study, latent, count):
+        distances = jnp.where(labels == labels[row], jnp.sum((images - images[row]) ** 2, -1), jnp.inf)
+        found.append(jax.lax.top_k(-distances, size)[1])
+    return jnp.stack(found)
+
+
+def _train(study, kind, name, latent, count, advance=lambda share: None):
+    images = jnp.asarray(study.data.train.images)
+    if KINDS[kind].whole:
+        inputs, constants = images, (images[shared_anchors(study, latent, count)],)
+    else:
+        codes = (codes for _, codes in encoded(study, name, latent))
+        inputs, constants = [_representations(study, KINDS[kind], x, latent, count)[0] for x in codes], ()
     model, identities = _networks(study, kind, name, latent, count)
     total = len(study.seeds) * settings(study).epochs
     return networks.obtain(
@@ -109,7 +162,8 @@ def _train(study, kind, name, latent, count, advance=lambda share: None):
 def _networks(study, kind, name, latent, count):
     """Give the architecture, and the identities of all seeds."""
     plain = models.autoencoder(name, latent, study.data.name)
-    model = plain.decoder if kind == "decoder_only" else RelativeAutoencoder(plain.encoder, plain.decoder)
+    whole = RelativeAutoencoder(plain.encoder, plain.decoder, KINDS[kind].similarity)
+    model = whole if KINDS[kind].whole else plain.decoder
     identity = {"kind": kind, "dataset": study.data.name, "model": name, "latent": latent, "anchors": count}
     return model, [{**identity, "seed": seed} for seed in study.seeds]
 
