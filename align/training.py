@@ -113,9 +113,12 @@ def fit(
         chosen = behind[: width * per_device]
         # A last, incomplete row is filled with repeats, whose results are dropped.
         grid = np.resize(chosen, (width, per_device))
-        run = _epochs(model, settings, samples, shared, tuple(devices[:width]))
         data = (x if same else _stack(x, grid) for x, same in zip((inputs, targets), shared, strict=True))
-        trained = jax.device_get(run(_stack(states, grid), _stack(keys, grid), *data, constants))
+        arguments = (_stack(states, grid), _stack(keys, grid), *data, constants)
+        leaves, tree = jax.tree.flatten(arguments)
+        shapes = tree, tuple((jnp.shape(x), jnp.result_type(x)) for x in leaves)
+        run = _epochs(model, settings, samples, shared, tuple(devices[:width]), shapes)
+        trained = jax.device_get(run(*arguments))
         for slot, index in enumerate(chosen):
             where = np.unravel_index(slot, grid.shape)
             states[index] = jax.tree.map(lambda x, where=where: x[where], trained)
@@ -135,7 +138,7 @@ def _stack(values, grid):
 
 
 @functools.cache
-def _epochs(model, settings, samples, shared, devices):
+def _epochs(model, settings, samples, shared, devices, shapes):
     """Compile an epoch of several networks: a program per device, on its networks one beside the other."""
     per_network = [None if same else 0 for same in shared]
 
@@ -148,7 +151,13 @@ def _epochs(model, settings, samples, shared, devices):
             return jax.tree.map(lambda x: x[None], state)
         return jax.vmap(epoch, in_axes=axes)(states, keys, inputs, targets, constants)
 
-    return jax.pmap(several, in_axes=(0, 0, *per_network, None), devices=devices, donate_argnums=0)
+    program = jax.pmap(several, in_axes=(0, 0, *per_network, None), devices=devices, donate_argnums=0)
+    tree, leaves = shapes
+    arguments = jax.tree.unflatten(tree, [jax.ShapeDtypeStruct(*leaf) for leaf in leaves])
+    # Programs side by side fill the cores of a CPU; threads within each product would only get in each other's way.
+    alone = devices[0].platform != "cpu" or len(devices) == 1
+    options = {} if alone else {"xla_cpu_multi_thread_eigen": False}
+    return program.lower(*arguments).compile(compiler_options=options)
 
 
 def _epoch(model, settings, samples, state, key, inputs, targets, constants):
