@@ -1,0 +1,89 @@
+"""Anchor selection: every strategy gives different indices; each does what its name says."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from align import anchors
+
+KEY = jax.random.key(0)
+LATENTS = np.random.default_rng(0).normal(size=(90, 3)).astype(np.float32) * [3, 1, 0.5]
+LABELS = np.arange(90) % 4
+STRATEGIES = {
+    "random": anchors.random,
+    "class_balanced": functools.partial(anchors.class_balanced, labels=LABELS),
+    "farthest_point": anchors.farthest_point,
+    "kmeans": anchors.kmeans,
+    "leverage": anchors.leverage,
+    "d_optimal": anchors.d_optimal,
+}
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_every_strategy_chooses_different_samples(name):
+    strategy = STRATEGIES[name]
+    chosen = strategy(KEY, LATENTS, 12)
+    assert chosen.shape == (12,) and jnp.issubdtype(chosen.dtype, jnp.integer)
+    assert len(set(chosen.tolist())) == 12 and 0 <= int(chosen.min()) <= int(chosen.max()) < 90
+    np.testing.assert_array_equal(jax.jit(strategy, static_argnums=2)(KEY, LATENTS, 12), chosen)
+    assert (chosen == strategy(jax.random.key(1), LATENTS, 12)).all() == (name == "d_optimal")
+    assert sorted(strategy(KEY, LATENTS, 90).tolist()) == list(range(90))
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_duplicates_and_constant_dimensions_are_no_obstacle(name):
+    repeated = np.tile(np.array([[0.0, 5], [1, 5]], np.float32), (45, 1))
+    assert len(set(STRATEGIES[name](KEY, repeated, 7).tolist())) == 7
+
+
+def test_class_balanced_counts():
+    chosen = anchors.class_balanced(KEY, LATENTS, 10, labels=LABELS)
+    assert sorted(np.bincount(LABELS[chosen])) == [2, 2, 3, 3]
+    rare = np.where(np.arange(90) < 2, 8, 1)  # class 8 has two samples only, and gives both
+    assert np.bincount(rare[anchors.class_balanced(KEY, LATENTS, 9, labels=rare)])[8] == 2
+
+
+def test_farthest_points_by_hand():
+    line = np.array([[0.0], [1.0], [2.0], [10.0], [4.0]])
+    chosen = anchors.farthest_point(KEY, line, 3).tolist()
+    first = float(line[chosen[0], 0])
+    second = max(range(5), key=lambda i: abs(line[i, 0] - first))
+    third = max(range(5), key=lambda i: min(abs(line[i, 0] - first), abs(line[i, 0] - line[second, 0])))
+    assert chosen[1:] == [second, third]
+
+
+def test_kmeans_finds_one_sample_in_each_clump():
+    clumps = np.array([[0, 0], [9, 0], [0, 9], [9, 9]]).repeat(20, 0) + 0.1 * LATENTS[:80, :2]
+    assert sorted(anchors.kmeans(KEY, clumps, 4) // 20) == [0, 1, 2, 3]
+    around = anchors.neighbourhoods(KEY, clumps, 4, size=20)
+    assert around.shape == (4, 20)
+    assert sorted(tuple(sorted(row)) for row in around.tolist()) == [tuple(range(i, i + 20)) for i in range(0, 80, 20)]
+
+
+def test_leverage_prefers_what_the_fit_depends_on():
+    latents = np.zeros((100, 1))
+    latents[7] = 1
+    assert all(7 in anchors.leverage(key, latents, 20) for key in jax.random.split(KEY, 10))
+
+
+def test_d_optimal_beats_random_draws():
+    def information(chosen):
+        design = np.c_[np.ones(len(chosen)), LATENTS[np.asarray(chosen)]]
+        return np.linalg.slogdet(design.T @ design)[1]
+
+    drawn = [information(anchors.random(key, LATENTS, 8)) for key in jax.random.split(KEY, 30)]
+    assert information(anchors.d_optimal(KEY, LATENTS, 8)) > max(drawn)
+
+
+def test_bad_input_is_named():
+    with pytest.raises(ValueError, match="count must lie between 1 and the 90 latents; it is 91"):
+        anchors.random(KEY, LATENTS, 91)
+    with pytest.raises(ValueError, match=r"latents must be \[rows, dimensions\].*\(90,\)"):
+        anchors.kmeans(KEY, LATENTS[:, 0], 3)
+    with pytest.raises(ValueError, match=r"labels must be \[90\].*\(3,\)"):
+        anchors.class_balanced(KEY, LATENTS, 3, labels=LABELS[:3])
+    with pytest.raises(ValueError, match="size must lie between 1 and the 90 latents; it is 0"):
+        anchors.neighbourhoods(KEY, LATENTS, 3, size=0)
