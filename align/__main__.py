@@ -84,6 +84,9 @@ def _parser():
     fit.add_argument("--weights", help="array [n, 1] of weights of the rows")
     fit.add_argument("--anchors", type=_positive, metavar="N", help="fit on N rows at random instead of all")
     fit.add_argument("--holdout", type=_fraction, default=0.0, metavar="SHARE", help="keep a share of rows to score on")
+    fit.add_argument(
+        "--memory", type=float, default=4, metavar="GIB", help="stream rows that take more than this (%(default)s)"
+    )
     add_sample(fit)
     add_output(fit)
 

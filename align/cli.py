@@ -1,5 +1,6 @@
 """What the subcommands of `align` do with their parsed arguments; the arguments themselves are in `__main__`."""
 
+import dataclasses
 import json
 from inspect import Parameter, signature
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 from align import files
 
 _BLOCK_BYTES = 1 << 25
+_STREAMED = ("orthogonal", "rigid", "similarity", "linear", "affine", "ridge")
 
 
 # Commands
@@ -21,24 +23,27 @@ def fit(arguments):
     weights = None if arguments.weights is None else _open_weights(arguments.weights, source)
     _check_output(arguments, suffixes=(".safetensors",))
     n = source.shape[0]
-    order = np.random.default_rng(arguments.seed).permutation(n)
-    held = np.sort(order[: round(arguments.holdout * n)])
-    rows = order[len(held) :][: arguments.anchors]
-    if arguments.anchors and len(rows) < arguments.anchors:
-        raise ValueError(f"--anchors {arguments.anchors} of {n} rows, of which {len(held)} are held out")
-    if 0 < len(held) < 4:
-        raise ValueError(
-            f"--holdout {arguments.holdout} of {n} rows leaves {len(held)} to score on; expected 4 or more"
-        )
+    held, chosen = _selections(n, arguments)
     arrays = [source, target] + ([] if weights is None else [weights])
-    parts = zip(*(part[1:] for part in _chosen(np.sort(rows), arguments, *arrays)), strict=True)
-    x, y, *w = (np.concatenate(part) for part in parts)
-    fitted = solver(x, y, weights=w[0][:, 0] if w else None, **options)
+    rows = int(chosen.sum())
+    try:
+        if sum(array.nbytes for array in arrays) / n * rows > arguments.memory * 2**30:
+            fitted = _stream(arguments, options, arrays, chosen)
+        else:
+            parts = zip(*(part[1:] for part in _chosen(chosen, arguments, *arrays)), strict=True)
+            x, y, *w = (np.concatenate(part) for part in parts)
+            fitted = solver(x, y, weights=w[0][:, 0] if w else None, **options)
+    except TypeError as error:
+        if not options:
+            raise
+        raise ValueError(f"--set {' '.join(arguments.set)}: {error}") from error
     if fitted.converged is not None and not bool(fitted.converged):
-        raise ValueError(f"{arguments.solver} did not converge on {len(x)} rows; nothing was written")
-    known = {"solver": arguments.solver, "options": json.dumps(options), "rows": str(len(x))}
+        raise ValueError(f"{arguments.solver} did not converge on {rows} rows; nothing was written")
+    known = {"solver": arguments.solver, "options": json.dumps(options), "rows": rows}
+    if path := getattr(fitted.details, "_asdict", dict)():
+        known |= {name: float(path[name]) for name in ("strength", "degrees_of_freedom", "leave_one_out")}
     result = describe(fitted) | known | {"output": arguments.output}
-    if len(held):
+    if held.any():
         scores = _scores(fitted, source, target, arguments, held)
         result["held_out"] = scores
         known["held_out"] = json.dumps(scores)
@@ -147,24 +152,44 @@ def _family(weight, bias, scale, uneven, rank):
     return name + (" and translation" if np.any(bias) else "")
 
 
+def _selections(n, arguments):
+    """Return masks of the rows to hold out and of those to fit on."""
+    held, chosen = np.zeros(n, bool), np.ones(n, bool)
+    count = round(arguments.holdout * n)
+    anchors = n - count if arguments.anchors is None else arguments.anchors
+    if anchors > n - count:
+        raise ValueError(f"--anchors {anchors} of {n} rows, of which {count} are held out")
+    if 0 < count < 4:
+        raise ValueError(f"--holdout {arguments.holdout} of {n} rows leaves {count} to score on; expected 4 or more")
+    if anchors < n:
+        order = np.random.default_rng(arguments.seed).permutation(n)
+        held[order[:count]] = True
+        chosen[:] = False
+        chosen[order[count : count + anchors]] = True
+    return held, chosen
+
+
 def _scores(fitted, source, target, arguments, rows=None):
-    """Return scores over `rows` (all of them if None) in one pass, and over a sample for what compares all pairs."""
+    """Return scores over a mask of rows (all of them if None) in one pass, and a sample's for what compares pairs."""
     from align import metrics
 
-    rows = np.arange(source.shape[0]) if rows is None else rows
-    sampled = np.isin(rows, np.random.default_rng(arguments.seed).permutation(rows)[: arguments.sample])
+    rows = np.ones(source.shape[0], bool) if rows is None else rows
+    count = int(rows.sum())
+    sampled = np.zeros(len(rows), bool)
+    some = np.random.default_rng(arguments.seed).choice(count, min(count, arguments.sample), replace=False)
+    sampled[some if count == len(rows) else np.flatnonzero(rows)[some]] = True
     error = cosine = sums = squares = 0.0
     shift, sample = None, []
-    for chosen, x, y in _chosen(rows, arguments, source, target):
+    for block, x, y in _chosen(rows, arguments, source, target):
         mapped = np.asarray(fitted(x))
-        kept = sampled[chosen]
+        kept = sampled[block][rows[block]]
         sample.append((x[kept], mapped[kept], y[kept]))
         mapped, y = mapped.astype(np.float64), y.astype(np.float64)
         shift = y.mean(0) if shift is None else shift  # near the mean, so that the sums of squares do not cancel
         error += np.sum((mapped - y) ** 2)
         sums, squares = sums + np.sum(y - shift, 0), squares + np.sum((y - shift) ** 2)
         cosine += np.sum(np.sum(mapped * y, 1) / (np.linalg.norm(mapped, axis=1) * np.linalg.norm(y, axis=1)))
-    relative = float(np.sqrt(error / (squares - np.sum(sums**2) / len(rows))))
+    relative = float(np.sqrt(error / (squares - np.sum(sums**2) / count)))
     x, mapped, y = (np.concatenate(parts) for parts in zip(*sample, strict=True))
 
     def compared(x):
@@ -174,14 +199,43 @@ def _scores(fitted, source, target, arguments, rows=None):
         return retrieval | {"linear_cka": float(metrics.linear_cka(x, y, unbiased=True))}
 
     return {
-        "rows": len(rows),
+        "rows": count,
         "relative_residual": relative,
         "r_squared": 1 - relative**2,
-        "mean_cosine": float(cosine / len(rows)),
+        "mean_cosine": float(cosine / count),
         "sample": len(x),
         **compared(mapped),
         "unmapped": compared(x),
     }
+
+
+def _stream(arguments, options, arrays, chosen):
+    """Fit from the sufficient statistics of rows that are read block by block and never held together."""
+    from align.solvers import statistics
+
+    if arguments.solver not in _STREAMED:
+        raise ValueError(
+            f"{chosen.sum()} rows are more than --memory {arguments.memory} holds, and {arguments.solver} needs them "
+            f"at once: allow more, choose --anchors, or one of {', '.join(_STREAMED)}"
+        )
+
+    def blocks():
+        # Rows that were not chosen weigh nothing: blocks of one size are compiled once.
+        for start, stop in _ranges(arguments, *arrays):
+            index = np.flatnonzero(chosen[start:stop])
+            x, y, *w = (_read(array, start, stop, index) for array in arrays)
+            whole = [np.zeros((stop - start, part.shape[1]), part.dtype) for part in (x, y)] + [np.zeros(stop - start)]
+            for block, part in zip(whole, (x, y, w[0][:, 0] if w else 1), strict=True):
+                block[index] = part
+            yield whole
+
+    record = statistics.from_blocks(blocks())
+    if arguments.solver == "ridge":
+        fitted = statistics.ridge(record, **options)
+    else:
+        fitted = statistics.fit(record, arguments.solver, **options)
+    dtype = np.result_type(*(np.promote_types(array.dtype, np.float32) for array in arrays[:2]))
+    return dataclasses.replace(fitted, weight=fitted.weight.astype(dtype), bias=fitted.bias.astype(dtype))
 
 
 # Arguments and files
@@ -294,12 +348,11 @@ def _read(array, start, stop, index=slice(None)):
 
 
 def _chosen(rows, arguments, *arrays):
-    """Yield (slice of the ascending `rows`, those rows of each array) block by block."""
+    """Yield (slice, the rows within it that a mask chooses of each array), where there are any."""
     for start, stop in _ranges(arguments, *arrays):
-        first, last = np.searchsorted(rows, (start, stop))
-        if first < last:
-            index = rows[first:last] - start
-            yield slice(first, last), *(_read(array, start, stop, index) for array in arrays)
+        index = np.flatnonzero(rows[start:stop])
+        if len(index):
+            yield slice(start, stop), *(_read(array, start, stop, index) for array in arrays)
 
 
 def _print(arguments, result):

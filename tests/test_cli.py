@@ -63,7 +63,7 @@ def test_fit_is_the_solver(folder, capsys, monkeypatch, pair):
     written, expected = load_file("new.safetensors"), solvers.rigid(*pairs())
     np.testing.assert_allclose(written["weight"], expected.weight, atol=1e-6)
     np.testing.assert_allclose(written["bias"], expected.bias, atol=1e-6)
-    assert result["family"] == "rotation and translation" and result["rows"] == "200"
+    assert result["family"] == "rotation and translation" and result["rows"] == 200
 
 
 def test_fit_options_weights_anchors_and_holdout(folder, capsys):
@@ -89,6 +89,37 @@ def test_fit_options_weights_anchors_and_holdout(folder, capsys):
     assert held["rows"] == 50
     np.testing.assert_allclose(held["relative_residual"], errors / spread, rtol=1e-4)
     assert run(capsys, "inspect", "r.safetensors")["held_out"] == held
+
+
+@pytest.mark.parametrize("solver", ["rigid", "similarity", "affine", "ridge"])
+def test_streamed_fit_is_the_solver(folder, capsys, monkeypatch, solver):
+    small_blocks(monkeypatch, rows=64)
+    weights = np.random.default_rng(2).uniform(0.5, 2, (200, 1)).astype(np.float32)
+    np.save("w.npy", weights)
+    options = ["--set", "towards=zero", "--set", "strengths=[3.0]"] if solver == "ridge" else []
+    chosen = ["--solver", solver, "--weights", "w.npy", "--anchors", "150", "--seed", "1", *options]
+    results = [
+        run(capsys, "fit", "x.npy", "y.npy", "-o", f"{memory}.safetensors", "--memory", memory, *chosen)
+        for memory in ("0", "1")
+    ]
+    streamed, held = (load_file(f"{memory}.safetensors") for memory in ("0", "1"))
+    assert streamed["weight"].dtype == np.float32
+    np.testing.assert_allclose(streamed["weight"], held["weight"], atol=2e-5)
+    np.testing.assert_allclose(streamed["bias"], held["bias"], atol=1e-4)
+    assert results[0]["rows"] == results[1]["rows"] == 150
+    assert results[0]["fit_residual"] == pytest.approx(results[1]["fit_residual"], rel=1e-3)
+
+
+def test_what_does_not_stream_says_so(folder, capsys):
+    argv = ["fit", "x.npy", "y.npy", "-o", "new.safetensors", "--solver", "scaling", "--memory", "0", "--quiet"]
+    assert main(argv) == 2
+    assert "scaling needs them at once: allow more, choose --anchors, or one of orthogonal" in capsys.readouterr().err
+
+
+def test_ridge_reports_its_choice(folder, capsys):
+    result = run(capsys, "fit", "x.npy", "y.npy", "-o", "new.safetensors", "--solver", "ridge")
+    assert 0 < result["leave_one_out"] < 0.05 and result["degrees_of_freedom"] > 1
+    assert run(capsys, "inspect", "new.safetensors")["leave_one_out"] == str(result["leave_one_out"])
 
 
 @pytest.mark.parametrize("output", ["z.npy", "z.npz", "z.safetensors", "z.npz:mapped", "z.safetensors:mapped"])
@@ -251,6 +282,9 @@ BAD = [
     ([*FIT, "--solver", "AffineMap"], "unknown solver 'AffineMap'"),
     ([*FIT, "--solver", "rigid", "--set", "reflexion=1"], "--set reflexion=1: rigid takes reflection"),
     ([*FIT, "--solver", "rigid", "--set", "reflection"], "--set reflection: rigid takes reflection, as NAME=VALUE"),
+    ([*FIT, "--solver", "reduced_rank"], "reduced_rank needs --set rank=VALUE"),
+    ([*FIT, "--solver", "reduced_rank", "--set", "rank=many"], "--set rank=many: "),
+    ([*FIT, "--solver", "icp"], "unknown solver 'icp'"),
     ([*FIT, "--weights", "x.npy"], "x.npy has shape [200, 6]; expected [200, 1]"),
     ([*FIT, "--anchors", "201"], "--anchors 201 of 200 rows, of which 0 are held out"),
     ([*FIT, "--anchors", "150", "--holdout", "0.5"], "--anchors 150 of 200 rows, of which 100 are held out"),
