@@ -9,6 +9,11 @@ from scipy.linalg import orthogonal_procrustes
 
 from align import metrics
 
+try:
+    from jax import enable_x64
+except ImportError:  # before jax 0.8
+    from jax.experimental import enable_x64
+
 
 def sample(n=80, dx=6, dy=5, seed=0):
     """Two correlated sets whose directions differ in scale, neither centred."""
@@ -332,7 +337,7 @@ def test_accuracy_at_many_rows(name):
     metric, _ = INVARIANCES[name]
     x, y = sample(n=40_000)
     x = x * np.geomspace(1, 100, 6, dtype=np.float32)
-    with jax.enable_x64(True):
+    with enable_x64(True):
         expected = float(metric(x.astype(np.float64), y.astype(np.float64)))
     np.testing.assert_allclose(metric(x, y), expected, rtol=1e-4)
 
