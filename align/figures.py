@@ -61,7 +61,10 @@ def _write(figure, path):
     """Write a figure whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial.png")
-    figure.savefig(partial, dpi=160)
-    _plots().close(figure)
-    os.replace(partial, path)
+    try:
+        figure.savefig(partial, dpi=160)
+        os.replace(partial, path)
+    finally:
+        _plots().close(figure)
+        partial.unlink(missing_ok=True)
     return path
