@@ -13,6 +13,8 @@ from absl import app, flags, logging
 FLAGS = flags.FLAGS
 DATASETS = ("mnist", "fashion_mnist", "mnist_sample", "fashion_mnist_sample")
 INTERRUPTED = 130
+# What it takes to reach the paper's errors of the autoencoders.
+EPOCHS = {"mnist": 14, "fashion_mnist": 6}
 
 
 def run(
@@ -41,7 +43,8 @@ def run(
     if methods:
         flags.DEFINE_list("methods", list(methods), "Methods, by their names in experiments/methods.py.")
     flags.DEFINE_integer("seeds", 3, "Number of networks; every ordered pair of them makes a row.", lower_bound=2)
-    flags.DEFINE_integer("epochs", None, "Epochs of training; the default is that of align.training.Settings.", 1)
+    flags.DEFINE_integer("epochs", None, "Epochs of training; the default is 14 on MNIST and 6 on Fashion-MNIST.", 1)
+    flags.DEFINE_integer("relative_epochs", 3, "Epochs of networks on relative representations.", 1)
     flags.DEFINE_float("learning_rate", None, "Learning rate of Adam, at its peak.")
     flags.DEFINE_enum("schedule", None, ["onecycle", "constant"], "Its schedule; the paper's is constant, at 1e-3.")
     flags.DEFINE_string("data_dir", None, "Folder of the IDX files; the default is $ALIGN_DATA_DIR, or found for you.")
@@ -94,9 +97,7 @@ def _study(cells):
     from study import Study
 
     from align.data import load
-    from align.training import Settings
 
-    chosen = {name: FLAGS[name].value for name in ("epochs", "learning_rate", "schedule")}
     workdir = Path(FLAGS.workdir)
     methods = tuple(FLAGS.methods) if "methods" in FLAGS else ()
     if unknown := [name for name in methods if name not in (*METHODS, *OWN)]:
@@ -107,11 +108,21 @@ def _study(cells):
         cells=_cells(cells),
         methods=methods,
         seeds=tuple(range(FLAGS.seeds)),
-        settings=Settings(**{name: value for name, value in chosen.items() if value is not None}),
+        settings=settings(FLAGS.dataset),
+        relative_epochs=FLAGS.relative_epochs,
         workdir=workdir,
         results=Path(FLAGS.results) if FLAGS.results else workdir / "results",
         data_dir=FLAGS.data_dir,
     )
+
+
+def settings(dataset: str):
+    """Give the training settings that the flags ask for on a dataset."""
+    from align.training import Settings
+
+    chosen = {name: FLAGS[name].value for name in ("epochs", "learning_rate", "schedule")}
+    given = {name: value for name, value in chosen.items() if value is not None}
+    return Settings(**{"epochs": EPOCHS[dataset.removesuffix("_sample")], **given})
 
 
 def _cells(papers):

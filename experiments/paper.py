@@ -19,11 +19,11 @@ import relative
 
 # The tables in the order in which they reuse what is trained: the module, and the dataset of its networks.
 EXPERIMENTS = (
-    (full, "mnist"),
     (anchors, "mnist"),
-    (geometry, "mnist"),
-    (relative, "mnist"),
     (architectures, "fashion_mnist"),
+    (full, "mnist"),
+    (relative, "mnist"),
+    (geometry, "mnist"),
     (ablation, "fashion_mnist"),
     (figures, "mnist"),
 )
@@ -38,7 +38,12 @@ def studies(study):
     for name in {name for _, name in EXPERIMENTS}:
         data[name] = study.data if study.data.name == name + suffix else load(name + suffix, study.data_dir)
     return [
-        (module, dataclasses.replace(study, data=data[name], cells=module.CELLS, methods=module.METHODS))
+        (
+            module,
+            dataclasses.replace(
+                study, data=data[name], settings=launch.settings(name), cells=module.CELLS, methods=module.METHODS
+            ),
+        )
         for module, name in EXPERIMENTS
     ]
 

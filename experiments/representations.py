@@ -55,12 +55,12 @@ class Relative(NamedTuple):
 
 
 def settings(study: Study) -> Settings:
-    """Give the settings of networks on relative representations: a quarter of the autoencoders' epochs.
+    """Give the settings of networks on relative representations.
 
     End2end encodes all anchors at every step, several times the cost of an autoencoder's; the errors are those of the
-    representation long before the last epoch.
+    representation long before the last of as many epochs.
     """
-    return replace(study.settings, epochs=max(1, study.settings.epochs // 4))
+    return replace(study.settings, epochs=study.relative_epochs)
 
 
 def draw(study: Study, key: Array, count: int) -> Array:

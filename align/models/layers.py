@@ -59,7 +59,8 @@ def col2im(patches: Array, size: int, stride: int, shape: tuple[int, int]) -> Ar
         [[(d, stride * d + a + low) for d in shifts if 0 <= stride * d + a + low < size] for a in range(stride)]
         for low in lows
     ]
-    around = jnp.pad(patches, ((0, 0), (size, size), (size, size), (0, 0)))
+    before, after = ([max(0, *(sign * d for phase in axis for d, _ in phase)) for axis in taps] for sign in (1, -1))
+    around = jnp.pad(patches, ((0, 0), *zip(before, after, strict=True), (0, 0)))
     rows = []
     for row_taps in taps[0]:
         columns = []
@@ -67,7 +68,7 @@ def col2im(patches: Array, size: int, stride: int, shape: tuple[int, int]) -> Ar
             phase = jnp.zeros((n, *blocks, channels), patches.dtype)
             for d, i in row_taps:
                 for e, j in column_taps:
-                    start = (0, size - d, size - e, (i * size + j) * channels)
+                    start = (0, before[0] - d, before[1] - e, (i * size + j) * channels)
                     phase += lax.dynamic_slice(around, start, phase.shape)
             columns.append(phase)
         rows.append(jnp.stack(columns, axis=3))
