@@ -44,7 +44,7 @@ def run(
         flags.DEFINE_list("methods", list(methods), "Methods, by their names in experiments/methods.py.")
     flags.DEFINE_integer("seeds", 3, "Number of networks; every ordered pair of them makes a row.", lower_bound=2)
     flags.DEFINE_integer("epochs", None, "Epochs of training; the default is 14 on MNIST and 6 on Fashion-MNIST.", 1)
-    flags.DEFINE_integer("relative_epochs", 3, "Epochs of networks on relative representations.", 1)
+    flags.DEFINE_integer("relative_epochs", 2, "Epochs of networks on relative representations.", 1)
     flags.DEFINE_float("learning_rate", None, "Learning rate of Adam, at its peak.")
     flags.DEFINE_enum("schedule", None, ["onecycle", "constant"], "Its schedule; the paper's is constant, at 1e-3.")
     flags.DEFINE_string("data_dir", None, "Folder of the IDX files; the default is $ALIGN_DATA_DIR, or found for you.")
@@ -188,6 +188,7 @@ def _work(console, study, tasks):
 
 def _show(console, study, number):
     from cells import rows_of
+    from rich import box
     from rich.table import Column, Table
 
     from align import report
@@ -196,6 +197,7 @@ def _show(console, study, number):
     if records:
         table = Table(
             *(Column(name, no_wrap=True) for name in records[0]),
+            box=box.SIMPLE_HEAD,
             title=f"Table {number}: test reconstruction error, mean ± standard deviation",
         )
         for record in records:

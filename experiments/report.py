@@ -1,7 +1,10 @@
 """The report on the whole paper, rebuilt from the rows: every cell beside the paper's, pictures, claims, times.
 
-python experiments/report.py                         # experiments/results/README.md from its rows
-python experiments/report.py --results=DIR           # the same for another run
+    python experiments/report.py                       # experiments/results/README.md from its rows
+    python experiments/report.py --results=DIR         # the same for another run
+    python experiments/report.py --readme=README.md    # and the headline table of the project's README
+
+Paragraphs that explain cells are kept in notes.md beside the rows, under headings such as "# table 3".
 """
 
 import json
@@ -55,10 +58,39 @@ def read(results: Path) -> tuple[dict[int, list[dict]], list[str]]:
         for key, settings in _settings(rows[number]).items():
             if len(settings) > 1:
                 problems.append(f"{file.name}: {_name(key)} has rows of {len(settings)} different settings")
-        for key in paper.CELLS:
-            if key.table == number and not counts[key]:
-                problems.append(f"{file.name}: no row of {_name(key)}")
+        missing = [_name(key) for key in paper.CELLS if key.table == number and not counts[key]]
+        if missing:
+            more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+            problems.append(f"{file.name}: no row of {'; '.join(missing[:5])}{more}")
     return rows, problems
+
+
+def headline(rows: dict[int, list[dict]]) -> str:
+    """Lay out what the README shows: transfer by the closed forms and their rivals, ours beside the paper's."""
+    ours = {key: one for table in rows.values() for key, one in report.summarise(table).items()}
+    columns = ("autoencoder", "rigid", "linear", "stitching_k2", "end2end")
+    lines = [f"| data | networks | latent | anchors | {' | '.join(columns)} |", "|" + " --- |" * (4 + len(columns))]
+    settings = [(3, 2, "mnist", "conv", "conv", *one) for one in ((10, 100), (30, 100), (50, 100), (100, 200))]
+    for source, target in (("conv", "mlp"), ("mlp", "conv")):
+        settings += [(5, 6, "fashion_mnist", source, target, *one) for one in paper.ARCHITECTURE_SETTINGS]
+    for direct, relative, dataset, source, target, latent, anchors in settings:
+        texts = []
+        for method in columns:
+            own = method == "autoencoder"
+            table, first = relative if method == "end2end" else direct, target if own else source
+            key = paper.Key(table, dataset, method, first, target, latent, None if own else anchors, own)
+            theirs = paper.CELLS.get(key)
+            texts.append(f"**{ours[key].mean:.3f}** ({theirs.mean:.3f})" if key in ours and theirs else "")
+        between = source if source == target else f"{source} → {target}"
+        lines.append(f"| {dataset} | {between} | {latent} | {anchors} | {' | '.join(texts)} |")
+    return "\n".join(lines)
+
+
+def fill(readme: Path, text: str) -> None:
+    """Put text between the results markers of a README."""
+    before, rest = readme.read_text().split("<!-- results -->\n")
+    _, after = rest.split("<!-- /results -->")
+    readme.write_text(f"{before}<!-- results -->\n{text}\n<!-- /results -->{after}")
 
 
 def _settings(rows):
@@ -88,7 +120,7 @@ def _head(rows, problems):
         "Made by `python experiments/paper.py`, and rebuilt from the rows beside this file by "
         "`python experiments/report.py`. Errors are the mean squared error per standardised pixel on the test images. "
         "As in the paper, means carry no factor and standard deviations (over ordered pairs of networks) are in units "
-        "of 10⁻³. Each cell: **ours**, the paper's, and ours / paper's.",
+        "of 10⁻³. Each cell: **ours**, the paper's, and the ratio of the two.",
         "",
         f"- {len(everything):,} rows; seeds {', '.join(map(str, seeds))}; data: {sources}",
         f"- {devices}; " + ", ".join(f"{name} {number}" for name, number in versions.items()),
@@ -140,7 +172,11 @@ def _table(number, rows, notes):
         for key, cell in theirs.items()
         if key in ours and ours[key].mean > cell.mean + 5e-5
     ]
-    lines += ["", f"Cells: {len(theirs)} in the paper, {len(theirs) - len(over)} of ours at or below it."]
+    both = len(theirs.keys() & ours.keys())
+    lines += [
+        "",
+        f"Of the paper's {len(theirs)} cells ours has {both}; {both - len(over)} are at or below the paper's.",
+    ]
     if over:
         lines += ["Above it: " + "; ".join(over) + "."]
     return "\n".join([*lines, "", notes.get(f"table {number}", "")])
@@ -151,11 +187,10 @@ def _order(setting):
 
 
 def _cell(ours, theirs):
-    text = f"**{ours.mean:.4f}** ± {ours.std * 1e3:.1f}" if ours else ""
-    if theirs:
-        text += f"<br>{theirs.mean:.3f} ± {theirs.std:g}"
-        text += f"<br>× {ours.mean / theirs.mean:.3f}" if ours else ""
-    return text
+    lines = [f"**{ours.mean:.4f}** ± {ours.std * 1e3:.1f}"] if ours else []
+    lines += [f"{theirs.mean:.3f} ± {theirs.std:g}"] if theirs else []
+    lines += [f"× {ours.mean / theirs.mean:.3f}"] if ours and theirs else []
+    return "<br>".join(lines)
 
 
 def _ablation(rows, notes):
@@ -225,6 +260,14 @@ def _notes(results):
     return notes
 
 
+def main(_):
+    results = Path(FLAGS.results)
+    if FLAGS.readme:
+        fill(Path(FLAGS.readme), headline(read(results)[0]))
+    print(write(results))
+
+
 if __name__ == "__main__":
     flags.DEFINE_string("results", str(Path(__file__).parent / "results"), "Folder of the rows.")
-    app.run(lambda argv: print(write(Path(FLAGS.results))))
+    flags.DEFINE_string("readme", None, "A README to put the headline table into, between its results markers.")
+    app.run(main)
