@@ -72,25 +72,25 @@ def _pinv_semidefinite_jvp(primals, tangents):
     return p, -_product(_product(p, dg), p) + across + across.T
 
 
-@jax.custom_jvp
 def sylvester(symmetric, right):
     """Return X with `symmetric @ X + X @ symmetric = right`; components without a unique solution are zero.
 
     symmetric, right: `[n, n]`. Differentiating the equation gives another one of the same form, so derivatives of
-    every order divide by sums of eigenvalues, never by their differences.
+    every order divide by sums of eigenvalues, never by their differences. (As a linear solve, and not by a rule for
+    derivatives of its own: such rules are dropped where a second derivative passes through a transposed first one.)
     """
-    values, vectors = jnp.linalg.eigh(symmetric)
-    sums = values[:, None] + values
-    keep = jnp.abs(sums) > values.shape[0] * jnp.finfo(values.dtype).eps * jnp.abs(values).max()
-    rotated = _product(vectors.T, _product(right, vectors))
-    return _product(vectors, _product(rotated * reciprocal(sums, keep), vectors.T))
 
+    def solve(_, right):
+        values, vectors = jnp.linalg.eigh(symmetric)
+        sums = values[:, None] + values
+        keep = jnp.abs(sums) > values.shape[0] * jnp.finfo(values.dtype).eps * jnp.abs(values).max()
+        rotated = _product(vectors.T, _product(right, vectors))
+        return _product(vectors, _product(rotated * reciprocal(sums, keep), vectors.T))
 
-@sylvester.defjvp
-def _sylvester_jvp(primals, tangents):
-    (p, b), (dp, db) = primals, tangents
-    x = sylvester(p, b)
-    return x, sylvester(p, db - _product(dp, x) - _product(x, dp))
+    def operator(x):
+        return _product(symmetric, x) + _product(x, symmetric)
+
+    return jax.lax.custom_linear_solve(operator, right, solve, symmetric=True)
 
 
 def polar(matrix, *, reflection=True):
@@ -146,26 +146,29 @@ def _projector(symmetric, rank):
 def _projector_jvp(rank, primals, tangents):
     # From S P = P S: the change X = P dP (I − P) solves S X − X S = P dS (I − P), and dP = X + X'.
     (s,), (ds,) = primals, tangents
-    across = _between(s, ds, rank)
-    return _projector(s, rank), across + across.T
+    projector = _projector(s, rank)
+    across = _between(s, projector, ds, rank)
+    return projector, across + across.T
 
 
-@functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
-def _between(symmetric, right, rank):
+def _between(symmetric, projector, right, rank):
     """Solve S X − X S = P B (I − P) for X = P X (I − P), P the leading projector of S."""
-    values, vectors = jnp.linalg.eigh(symmetric)
-    trailing, leading = jnp.split(vectors, [values.shape[0] - rank], axis=1)
-    gaps = values[values.shape[0] - rank :, None] - values[: values.shape[0] - rank]
-    keep = gaps > values.shape[0] * jnp.finfo(values.dtype).eps * jnp.abs(values).max()
-    rotated = _product(leading.T, _product(right, trailing)) * reciprocal(gaps, keep)
-    return _product(leading, _product(rotated, trailing.T))
 
+    def block(x):
+        left = _product(projector, x)
+        return left - _product(left, projector)
 
-@_between.defjvp
-def _between_jvp(rank, primals, tangents):
-    # Differentiate the equation and X = P X (I − P); the part of dX between the two spaces solves the same equation.
-    (s, b), (ds, db) = primals, tangents
-    x, across = _between(s, b, rank), _between(s, ds, rank)
-    dp = across + across.T
-    right = db + _product(dp, b) - _product(b, dp) - _product(ds, x) + _product(x, ds)
-    return x, _between(s, right, rank) + _product(dp, x) - _product(x, dp)
+    def operator(x):  # the identity outside the block, so that it has an inverse
+        return block(_product(symmetric, x) - _product(x, symmetric)) + x - block(x)
+
+    def solve(_, right):
+        values, vectors = jnp.linalg.eigh(symmetric)
+        leads = jnp.arange(values.shape[0]) >= values.shape[0] - rank
+        gaps = values[:, None] - values
+        across = leads[:, None] & ~leads
+        keep = gaps > values.shape[0] * jnp.finfo(values.dtype).eps * jnp.abs(values).max()
+        factors = jnp.where(across, reciprocal(gaps, keep), 1)
+        rotated = _product(vectors.T, _product(right, vectors)) * factors
+        return _product(vectors, _product(rotated, vectors.T))
+
+    return jax.lax.custom_linear_solve(operator, block(right), solve, symmetric=True)

@@ -59,7 +59,7 @@ def diagnosed(fitted, weights, error, spread):
     residual = jnp.sqrt(jnp.where(error <= 0, 0, error / spread))  # a constant target reached exactly leaves nothing
     sound = jnp.isfinite(fitted.weight).all() & jnp.isfinite(fitted.bias).all() & jnp.isfinite(error)
     if weights is not None:
-        sound &= (weights >= 0).all()
+        sound &= (weights >= 0).all() & (weights.sum() > 0)
     return dataclasses.replace(
         fitted,
         weight=jnp.where(sound, fitted.weight, jnp.nan),

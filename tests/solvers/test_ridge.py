@@ -1,0 +1,130 @@
+"""Ridge: its leave-one-out error against leaving rows out, and what it chooses."""
+
+import jax
+import numpy as np
+import pytest
+
+from align import solvers
+from align.solvers import left_out
+from align.solvers.ridge import TOWARDS
+
+
+def related(rows, d, e, noise=0.3, seed=0):
+    """Rows of a space and of a rotation of it with noise."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(rows, d)) + 1
+    return x, x @ np.linalg.qr(rng.normal(size=(e, e)))[0][:d] + noise * rng.normal(size=(rows, e)) + 2
+
+
+def leave_one_out(x, y, strength, towards):
+    """Fit without each row in a loop, everything fitted anew."""
+    errors = 0
+    for i in range(len(x)):
+        others = np.arange(len(x)) != i
+        mean_x, mean_y = x[others].mean(0), y[others].mean(0)
+        left, right = x[others] - mean_x, y[others] - mean_y
+        start = np.zeros((x.shape[1], y.shape[1]))
+        if towards != "zero":
+            u, s, vt = np.linalg.svd(left.T @ right, full_matrices=False)
+            start = u @ vt * (s.sum() / (left**2).sum() if towards == "similarity" else 1)
+        gram = left.T @ left + strength * np.eye(x.shape[1])
+        weight = start + np.linalg.solve(gram, left.T @ (right - left @ start))
+        errors += ((y[i] - mean_y - (x[i] - mean_x) @ weight) ** 2).sum()
+    return np.sqrt(errors / ((y - y.mean(0)) ** 2).sum())
+
+
+@pytest.mark.parametrize("towards", TOWARDS)
+@pytest.mark.parametrize(("rows", "d", "e"), [(20, 4, 5), (8, 6, 6)])
+def test_leave_one_out_leaves_one_out(rows, d, e, towards, double_precision):
+    x, y = related(rows, d, e)
+    strengths = [0.1, 1.0, 10.0]
+    path = solvers.ridge(x, y, strengths=strengths, towards=towards).details
+    by_hand = [leave_one_out(x, y, strength, towards) for strength in strengths]
+    np.testing.assert_allclose(path.path_leave_one_out, [by_hand], rtol=1e-10)
+    np.testing.assert_allclose(path.leave_one_out, min(by_hand), rtol=1e-10)
+    assert path.strength == strengths[np.argmin(by_hand)]
+    assert TOWARDS[path.towards] == towards
+
+
+@pytest.mark.parametrize("towards", ["rigid", "similarity"])
+@pytest.mark.parametrize("e", [5, 7])
+def test_leave_one_out_of_many_rows_is_right_to_first_order(e, towards, double_precision, monkeypatch):
+    monkeypatch.setattr(left_out, "_REFITS", 0)
+    x, y = related(150, 5, e, seed=e)  # a shape that no other test has compiled with refits
+    strengths = [1.0, 300.0]
+    path = solvers.ridge(x, y, strengths=strengths, towards=towards).details
+    by_hand = np.array([leave_one_out(x, y, strength, towards) for strength in strengths])
+    unshrunk = np.array([leave_one_out(x, y, strength, "zero") for strength in strengths])
+    np.testing.assert_allclose(path.path_leave_one_out[0], by_hand, rtol=1e-4)
+    assert np.abs(by_hand - unshrunk).max() > 1e-2
+
+
+def test_shrinks_towards_what_is_true():
+    x, y = related(30, 20, 20, noise=0.1)
+    fitted = solvers.ridge(x.astype(np.float32), y.astype(np.float32))
+    assert TOWARDS[fitted.details.towards] == "rigid"
+    truth = solvers.rigid(x, y).weight
+    assert np.linalg.norm(fitted.weight - truth) < 0.1 * np.linalg.norm(truth)
+    unrelated = np.random.default_rng(1).normal(size=(30, 20)).astype(np.float32)
+    fitted = solvers.ridge(x.astype(np.float32), unrelated)
+    assert TOWARDS[fitted.details.towards] != "rigid"
+    assert fitted.details.leave_one_out < 1.1  # hardly worse than predicting the mean
+
+
+def test_beats_both_of_its_limits_where_rows_are_about_as_many_as_dimensions():
+    rng = np.random.default_rng(2)
+    d, rows = 30, 31
+    weight = np.linalg.qr(rng.normal(size=(d, d)))[0] @ np.diag(np.linspace(0.2, 2, d))
+    x, test = rng.normal(size=(rows, d)), rng.normal(size=(500, d))
+    y = x @ weight + 0.3 * rng.normal(size=(rows, d))
+    x, y = x.astype(np.float32), y.astype(np.float32)
+    error = {
+        name: np.linalg.norm(getattr(solvers, name)(x, y)(test) - test @ weight)
+        for name in ("ridge", "rigid", "affine")
+    }
+    assert error["ridge"] < 0.9 * min(error["rigid"], error["affine"])
+
+
+def test_the_estimate_can_be_trusted():
+    x, y = related(4_000, 10, 10, noise=1.0)
+    x, y = x.astype(np.float32), y.astype(np.float32)
+    fitted = solvers.ridge(x[:200], y[:200])
+    test = np.linalg.norm(y[200:] - fitted(x[200:])) / np.linalg.norm(y[200:] - y[:200].mean(0))
+    np.testing.assert_allclose(fitted.details.leave_one_out, test, rtol=0.05)
+    assert fitted.residual < fitted.details.leave_one_out
+
+
+def test_degrees_of_freedom_run_from_all_to_the_intercept(double_precision):
+    x, y = related(40, 5, 5)
+    degrees = solvers.ridge(x, y, strengths=[0.0, 1e12], towards="zero").details.path_degrees
+    np.testing.assert_allclose(degrees, [6, 1], atol=1e-8)
+
+
+def test_a_source_of_more_dimensions_has_nothing_rigid_to_shrink_towards():
+    x, y = (a.astype(np.float32) for a in related(20, 3, 4))
+    fitted = solvers.ridge(y, x)
+    assert TOWARDS[fitted.details.towards] == "zero"
+    assert fitted.details.path_leave_one_out.shape == (1, 60)
+    with pytest.raises(ValueError, match=r"source must not have more dimensions.*\(20, 4\).*\(20, 3\)"):
+        solvers.ridge(y, x, towards="rigid")
+
+
+def test_options_that_make_no_sense():
+    x, y = (a.astype(np.float32) for a in related(20, 3, 4))
+    with pytest.raises(ValueError, match=r"towards must be one of .*'lasso'"):
+        solvers.ridge(x, y, towards="lasso")
+    with pytest.raises(ValueError, match=r"strengths must be \[k\].*\(0,\)"):
+        solvers.ridge(x, y, strengths=[])
+    with pytest.raises(ValueError, match="strengths must not be negative"):
+        solvers.ridge(x, y, strengths=[-1.0])
+    with pytest.raises(ValueError, match="weights must sum to more than one"):
+        solvers.ridge(x, y, weights=np.full(20, 0.01))
+
+
+def test_strengths_map_over_a_batch():
+    x, y = (a.astype(np.float32) for a in related(20, 4, 4))
+    strengths = np.array([[0.1], [1.0], [10.0]], np.float32)
+    mapped = jax.vmap(lambda strength: solvers.ridge(x, y, strengths=strength, towards="zero"))(strengths)
+    for k, strength in enumerate(strengths):
+        alone = solvers.ridge(x, y, strengths=strength, towards="zero")
+        np.testing.assert_allclose(mapped.weight[k], alone.weight, atol=1e-6)
