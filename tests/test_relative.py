@@ -1,0 +1,120 @@
+"""Similarities by hand, what each is invariant to and what it is not, and the module that is trained end to end."""
+
+import jax
+import numpy as np
+import pytest
+from flax import linen as nn
+from jax import numpy as jnp
+
+from align import models, relative
+from align.relative import SIMILARITIES, RelativeAutoencoder, represent
+
+CODES, ANCHORS = np.random.default_rng(0).normal(size=(30, 4)), np.random.default_rng(1).normal(size=(9, 4))
+
+BY_HAND = [
+    ("euclidean", [[0, 0], [3, 0]], [[3, 4], [0, 0]], [[5, 0], [4, 3]]),
+    ("cosine", [[2, 0], [0, 0]], [[5, 0], [-1, 0], [0, 3], [1, 1]], [[1, -1, 0, 0.5**0.5], [0, 0, 0, 0]]),
+    # Around the anchors' mean (2, 0) the codes are (0, 5) and (3, 0), the anchors (-1, 0) and (1, 0).
+    ("centred", [[2, 5], [5, 0]], [[1, 0], [3, 0]], [[0, 0], [-1, 1]]),
+    # The anchors' variances are 2 and 1/2, their covariance 0.
+    ("whitened", [[2, 0]], [[2, 0], [-2, 0], [0, 1], [0, -1]], [[0, 8**0.5, 2, 2]]),
+]
+
+
+@pytest.mark.parametrize(("name", "codes", "anchors", "expected"), BY_HAND)
+def test_by_hand(name, codes, anchors, expected):
+    result = represent(jnp.array(codes, jnp.float32), jnp.array(anchors, jnp.float32), name)
+    np.testing.assert_allclose(result, expected, atol=1e-6)
+
+
+def transforms():
+    rng = np.random.default_rng(2)
+    reflection = np.linalg.qr(rng.normal(size=(4, 4)))[0]
+    reflection[0] *= -np.sign(np.linalg.det(reflection))
+    shift, matrix = rng.normal(size=4), rng.normal(size=(4, 4)) + 2 * np.eye(4)
+    return {
+        "rotation and reflection": lambda x: x @ reflection,
+        "translation": lambda x: x + shift,
+        "scale": lambda x: 3 * x,
+        "affine": lambda x: x @ matrix + shift,
+    }
+
+
+UNCHANGED_BY = {
+    "euclidean": {"rotation and reflection", "translation"},
+    "cosine": {"rotation and reflection", "scale"},
+    "centred": {"rotation and reflection", "translation", "scale"},
+    "whitened": {"rotation and reflection", "translation", "scale", "affine"},
+}
+
+
+@pytest.mark.parametrize("transform", transforms())
+@pytest.mark.parametrize("name", SIMILARITIES)
+def test_invariances_hold_where_they_are_stated_and_nowhere_else(name, transform, double_precision):
+    function = transforms()[transform]
+    before = represent(jnp.asarray(CODES), jnp.asarray(ANCHORS), name)
+    after = represent(jnp.asarray(function(CODES)), jnp.asarray(function(ANCHORS)), name)
+    change = float(jnp.abs(after - before).max())
+    if transform in UNCHANGED_BY[name]:
+        assert change < 1e-12
+    else:
+        assert change > 0.1
+
+
+def test_whitening_with_too_few_anchors_leaves_unknown_directions_out():
+    anchors = jnp.array([[1.0, 0, 0], [-1, 0, 0]])
+    codes = jnp.array([[1.0, 0, 0], [1, 9, -7]])  # differ only where the anchors say nothing
+    np.testing.assert_allclose(represent(codes, anchors, "whitened"), [[0, 2], [0, 2]], atol=1e-6)
+
+
+def test_distances_far_from_the_origin_are_exact():
+    codes, anchors = CODES + 1000, ANCHORS + 1000
+    expected = np.linalg.norm(codes[:, None] - anchors, axis=-1)
+    np.testing.assert_allclose(represent(codes.astype(np.float32), anchors.astype(np.float32)), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", SIMILARITIES)
+def test_gradient_is_finite_at_a_code_that_is_an_anchor(name):
+    anchors = jnp.asarray(ANCHORS, jnp.float32).at[0].set(0)
+    gradients = jax.grad(lambda codes, anchors: represent(codes, anchors, name).sum(), argnums=(0, 1))(anchors, anchors)
+    assert all(bool(jnp.isfinite(gradient).all()) for gradient in gradients)
+
+
+def test_standards_by_hand():
+    representation = jnp.array([[1.0, 3.0], [2.0, 8.0], [4.0, 4.0]])
+    np.testing.assert_allclose(relative.layer_normalised(representation), [[-1, 1], [-1, 1], [0, 0]], atol=1e-6)
+    reference = jnp.array([[0.0, 5.0], [4.0, 5.0]])  # means 2 and 5, standard deviations 2 and 0
+    np.testing.assert_allclose(
+        relative.standardised(representation, reference), [[-0.5, -2], [0, 3], [1, -1]], atol=1e-6
+    )
+
+
+class _Decoder(nn.Module):
+    @nn.compact
+    def __call__(self, codes):
+        return nn.Dense(6)(codes)
+
+
+def test_end2end_decodes_the_codes_similarities_to_the_anchors_codes():
+    model = RelativeAutoencoder(nn.Dense(4), _Decoder())
+    keys = jax.random.split(jax.random.key(0), 3)
+    images, anchors = jax.random.normal(keys[0], (8, 6)), jax.random.normal(keys[1], (5, 6))
+    params = model.init(keys[2], images, anchors)
+    codes, anchor_codes = (model.apply(params, x, method="encode") for x in (images, anchors))
+    assert codes.shape == (8, 4)
+    decoder, share = models.decoder_of(model, params)
+    expected = decoder.apply(share, represent(codes, anchor_codes))
+    np.testing.assert_allclose(model.apply(params, images, anchors), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("codes", "anchors", "name", "message"),
+    [
+        ((5, 3), (2, 4), "euclidean", r"must agree in d; they are \(5, 3\) and \(2, 4\)"),
+        ((5,), (2, 5), "cosine", r"must agree in d; they are \(5,\) and \(2, 5\)"),
+        ((5, 3), (2, 3), "dot", "similarity must be one of euclidean, cosine, centred, whitened; it is 'dot'"),
+    ],
+)
+def test_wrong_arguments_are_named(codes, anchors, name, message):
+    with pytest.raises(ValueError, match=message):
+        represent(jnp.zeros(codes), jnp.zeros(anchors), name)
