@@ -28,7 +28,7 @@ def save(folder: Path, state: State, description: dict) -> None:
                 args=ocp.args.Composite(state=ocp.args.StandardSave(state), description=ocp.args.JsonSave(description)),
             )
             manager.wait_until_finished()
-    except OSError as error:
+    except (OSError, ValueError) as error:  # tensorstore reports a full disk as a ValueError
         raise CheckpointError(f"cannot save a checkpoint in {folder}: {error}") from error
 
 
@@ -40,7 +40,8 @@ def restore(folder: Path, like: State, description: dict) -> State | None:
     """
     if not folder.is_dir():
         return None
-    with _manager(folder) as manager:
+    # Read-only: another run may be saving into the folder, and opening it for writing clears what is unfinished there.
+    with _manager(folder, read_only=True) as manager:
         epoch = manager.latest_step()
         if epoch is None:
             return None
@@ -55,12 +56,23 @@ def restore(folder: Path, like: State, description: dict) -> State | None:
             )
         try:
             state = manager.restore(epoch, args=ocp.args.Composite(state=ocp.args.StandardRestore(like)))["state"]
+            _check_shapes(state, like)
         except Exception as error:
             raise _unreadable(folder, epoch, error) from error
     state = jax.device_get(state)
     if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(state.params)):
         raise CheckpointError(f"the checkpoint of epoch {epoch} in {folder} holds parameters that are not finite")
     return state
+
+
+def _check_shapes(state, like):
+    """Compare arrays with what the network needs, which Orbax does not do for NumPy's."""
+    for (path, wanted), found in zip(jax.tree.leaves_with_path(like), jax.tree.leaves(state), strict=True):
+        if np.shape(found) != wanted.shape or found.dtype != wanted.dtype:
+            raise ValueError(
+                f"{jax.tree_util.keystr(path)} is {found.dtype}{list(np.shape(found))}, "
+                f"the network's {wanted.dtype}{list(wanted.shape)}"
+            )
 
 
 def latest_epoch(folder: Path) -> int:
@@ -75,8 +87,11 @@ def _unreadable(folder, epoch, error):
     )
 
 
-def _manager(folder):
-    options = ocp.CheckpointManagerOptions(
-        max_to_keep=1, enable_async_checkpointing=False, cleanup_tmp_directories=True
-    )
+def _manager(folder, *, read_only=False):
+    if read_only:
+        options = ocp.CheckpointManagerOptions(read_only=True)
+    else:
+        options = ocp.CheckpointManagerOptions(
+            max_to_keep=1, enable_async_checkpointing=False, cleanup_tmp_directories=True
+        )
     return ocp.CheckpointManager(os.path.abspath(folder), options=options)
