@@ -116,12 +116,11 @@ def carry(study: Study, cell: Cell, method: str, pairs: Sequence[tuple[int, int]
 
 def rows_of(study: Study, table: int) -> list[dict]:
     """Give the rows of a table that belong to the study: its data, cells, methods, seeds and settings."""
-    settings = [asdict(study.settings), asdict(representations.settings(study))]
     return [
         row
         for row in report.read(rows_path(study, table))
         if row["dataset"] == study.data.name
-        and row["settings"] == settings[row["method"] in representations.KINDS]
+        and row["settings"] == _settings(study, row["method"], row["latent"])
         and ((row["latent"], row["anchors"]) in study.cells or (row["latent"] in study.latents and not row["anchors"]))
         and row["method"] in ("autoencoder", *study.methods)
         and {row["source_seed"], row["target_seed"]} <= set(study.seeds)
@@ -133,7 +132,7 @@ def _missing(study, cell):
     across = cell.source_model != cell.target_model
     between = list(product(study.seeds, repeat=2)) if across else study.pairs
     wanted = []
-    for method in ("autoencoder", *cell.methods):
+    for method in dict.fromkeys(("autoencoder", *cell.methods)):
         if cell.own and not across and method in OWN:
             wanted += [(method, seed, seed) for seed in study.seeds]
         if cell.transfer and method != "autoencoder":
@@ -154,5 +153,10 @@ def _row(study, cell, method, source_seed, target_seed):
         "anchors": None if method == "autoencoder" else cell.anchors,
         "source_seed": source_seed,
         "target_seed": target_seed,
-        "settings": asdict(representations.settings(study) if method in representations.KINDS else study.settings),
+        "settings": _settings(study, method, cell.latent),
     }
+
+
+def _settings(study, method, latent):
+    relative = method in representations.KINDS
+    return asdict(representations.settings(study, latent) if relative else study.settings(latent))

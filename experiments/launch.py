@@ -13,7 +13,8 @@ from absl import app, flags, logging
 FLAGS = flags.FLAGS
 DATASETS = ("mnist", "fashion_mnist", "mnist_sample", "fashion_mnist_sample")
 INTERRUPTED = 130
-# What it takes to reach the paper's errors of the autoencoders.
+# What it takes to reach the paper's errors of the autoencoders. Below latent 50 their decoder has a dense layer: a
+# high learning rate can collapse it, and drives the latents of two seeds apart.
 EPOCHS = {"mnist": 14, "fashion_mnist": 6}
 
 
@@ -45,7 +46,9 @@ def run(
     flags.DEFINE_integer("seeds", 3, "Number of networks; every ordered pair of them makes a row.", lower_bound=2)
     flags.DEFINE_integer("epochs", None, "Epochs of training; the default is 14 on MNIST and 6 on Fashion-MNIST.", 1)
     flags.DEFINE_integer("relative_epochs", 2, "Epochs of networks on relative representations.", 1)
-    flags.DEFINE_float("learning_rate", None, "Learning rate of Adam, at its peak.")
+    flags.DEFINE_float(
+        "learning_rate", None, "Peak learning rate of Adam; the default is 3e-3 below latent 50, else 5e-3."
+    )
     flags.DEFINE_enum("schedule", None, ["onecycle", "constant"], "Its schedule; the paper's is constant, at 1e-3.")
     flags.DEFINE_string("data_dir", None, "Folder of the IDX files; the default is $ALIGN_DATA_DIR, or found for you.")
     flags.DEFINE_string("workdir", "workdir", "Where trained networks are kept and found again.")
@@ -54,10 +57,10 @@ def run(
     flags.DEFINE_bool("quiet", False, "Print errors only.")
     for flag in FLAGS.flags_by_module_dict()[__name__]:
         FLAGS.register_key_flag_for_module(sys.argv[0], flag)  # so that --help lists them
-    app.run(lambda argv: sys.exit(_main(plan, tables, cells, finish)))
+    app.run(lambda argv: sys.exit(_main(argv[1:], plan, tables, cells, finish)))
 
 
-def _main(plan, tables, cells, finish):
+def _main(words, plan, tables, cells, finish):
     from rich.console import Console
 
     console = Console(quiet=FLAGS.quiet, highlight=False, soft_wrap=True)
@@ -66,6 +69,8 @@ def _main(plan, tables, cells, finish):
     logging.set_verbosity(logging.WARNING)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        if words:
+            raise ValueError(f"arguments must be flags, such as --latent=50; there is {' '.join(words)!r}")
         # JAX is imported after the flags are read: --help answers at once, and a CPU can be split into devices first.
         study = _study(cells)
         _introduce(console, study)
@@ -99,13 +104,18 @@ def _study(cells):
     from align.data import load
 
     workdir = Path(FLAGS.workdir)
-    methods = tuple(FLAGS.methods) if "methods" in FLAGS else ()
+    cells = _cells(cells)
+    methods = tuple(dict.fromkeys(FLAGS.methods)) if "methods" in FLAGS else ()
     if unknown := [name for name in methods if name not in (*METHODS, *OWN)]:
         raise ValueError(f"--methods has no {', '.join(unknown)}; there are {', '.join((*METHODS, *OWN))}")
+    data = load(FLAGS.dataset, FLAGS.data_dir)
+    images, most = len(data.train.images), max((count or 0 for _, count in cells), default=0)
+    if most > images:
+        raise ValueError(f"--anchors must be at most the number of training images, {images}; it is {most}")
     return Study(
-        data=load(FLAGS.dataset, FLAGS.data_dir),
+        data=data,
         model=FLAGS.model if "model" in FLAGS else "conv",
-        cells=_cells(cells),
+        cells=cells,
         methods=methods,
         seeds=tuple(range(FLAGS.seeds)),
         settings=settings(FLAGS.dataset),
@@ -117,12 +127,13 @@ def _study(cells):
 
 
 def settings(dataset: str):
-    """Give the training settings that the flags ask for on a dataset."""
+    """Give the training settings that the flags ask for on a dataset, as a function of the latent dimension."""
     from align.training import Settings
 
     chosen = {name: FLAGS[name].value for name in ("epochs", "learning_rate", "schedule")}
     given = {name: value for name, value in chosen.items() if value is not None}
-    return Settings(**{"epochs": EPOCHS[dataset.removesuffix("_sample")], **given})
+    epochs = EPOCHS[dataset.removesuffix("_sample")]
+    return lambda latent: Settings(**{"epochs": epochs, "learning_rate": 3e-3 if latent < 50 else 5e-3, **given})
 
 
 def _cells(papers):
@@ -150,11 +161,12 @@ def _introduce(console, study):
     import jax
 
     device = f"{jax.local_device_count()} x {jax.devices()[0].device_kind}"
-    settings = study.settings
+    settings = [study.settings(latent) for latent in study.latents] or [study.settings(50)]
+    rates = "/".join(sorted({f"{one.learning_rate:g}" for one in settings}))
     console.print(
         f"[bold]{Path(sys.argv[0]).stem}[/]: {study.data.name} (from: {study.data.source}), "
         f"{len(study.data.train.images):,} + {len(study.data.test.images):,} images; {len(study.seeds)} seeds, "
-        f"{settings.epochs} epochs, {settings.schedule} {settings.learning_rate:g}; {device}, jax {jax.__version__}"
+        f"{settings[0].epochs} epochs, {settings[0].schedule} {rates}; {device}, jax {jax.__version__}"
     )
 
 

@@ -54,21 +54,18 @@ class Relative(NamedTuple):
     test: Array
 
 
-def settings(study: Study) -> Settings:
+def settings(study: Study, latent: int) -> Settings:
     """Give the settings of networks on relative representations.
 
     End2end encodes all anchors at every step, several times the cost of an autoencoder's; the errors are those of the
     representation long before the last of as many epochs.
     """
-    return replace(study.settings, epochs=study.relative_epochs)
+    return replace(study.settings(latent), epochs=study.relative_epochs)
 
 
 def draw(study: Study, key: Array, count: int) -> Array:
     """Draw the indices of `count` training images at random, none twice."""
-    images = len(study.data.train.images)
-    if count > images:
-        raise ValueError(f"--anchors must be at most the number of training images, {images}; it is {count}")
-    return jax.random.choice(key, images, (count,), replace=False)
+    return jax.random.choice(key, len(study.data.train.images), (count,), replace=False)
 
 
 def shared_anchors(study: Study, latent: int, count: int) -> Array:
@@ -80,12 +77,13 @@ def relative_task(study: Study, kind: str, name: str, latent: int, count: int) -
     """Plan the training of the networks of one setting."""
     model, identities = _networks(study, kind, name, latent, count)
     folder = study.workdir / "networks"
-    share = networks.trained_share(model, identities, settings(study), folder, context=_context(study, name, latent))
+    epochs, context = settings(study, latent).epochs, _context(study, name, latent)
+    share = networks.trained_share(model, identities, settings(study, latent), folder, context=context)
     # A decoder alone is about half of an autoencoder; an encoder that also sees the anchors at every step is larger.
-    weight = 1 + 0.5 * count / study.settings.batch if KINDS[kind].whole else 0.6
+    weight = 1 + 0.5 * count / settings(study, latent).batch if KINDS[kind].whole else 0.6
     return Task(
         f"train {kind} {study.data.name} {name}, latent {latent}, {count} anchors",
-        (1 - share) * weight * training_seconds(study, name) * settings(study).epochs / study.settings.epochs,
+        (1 - share) * weight * training_seconds(study, name, epochs),
         lambda advance: _train(study, kind, name, latent, count, advance),
     )
 
@@ -145,13 +143,13 @@ def _train(study, kind, name, latent, count, advance=lambda share: None):
         codes = (codes for _, codes in encoded(study, name, latent))
         inputs, constants = [_representations(study, KINDS[kind], x, latent, count)[0] for x in codes], ()
     model, identities = _networks(study, kind, name, latent, count)
-    total = len(study.seeds) * settings(study).epochs
+    total = len(study.seeds) * settings(study, latent).epochs
     return networks.obtain(
         model,
         identities,
         inputs,
         images,
-        settings(study),
+        settings(study, latent),
         study.workdir / "networks",
         constants=constants,
         context=_context(study, name, latent),

@@ -32,7 +32,7 @@ class Study:
     cells: tuple[tuple[int, int | None], ...]
     methods: tuple[str, ...]
     seeds: tuple[int, ...]
-    settings: training.Settings
+    settings: Callable[[int], training.Settings]
     relative_epochs: int
     workdir: Path
     results: Path
@@ -79,13 +79,14 @@ def autoencoders(study: Study, name: str, latent: int, advance: Callable[[float]
     """Give the trained autoencoders of all seeds, training what is missing."""
     images = jnp.asarray(study.data.train.images)
     model = models.autoencoder(name, latent, study.data.name)
-    total = len(study.seeds) * study.settings.epochs
+    settings = study.settings(latent)
+    total = len(study.seeds) * settings.epochs
     params = networks.obtain(
         model,
         [_autoencoder(study, name, latent, seed) for seed in study.seeds],
         images,
         images,
-        study.settings,
+        settings,
         study.workdir / "networks",
         after_round=lambda epochs, loss: advance(epochs / total),
     )
@@ -96,18 +97,18 @@ def training_task(study: Study, name: str, latent: int) -> Task:
     """Plan the training of the autoencoders of one architecture and latent."""
     model = models.autoencoder(name, latent, study.data.name)
     identities = [_autoencoder(study, name, latent, seed) for seed in study.seeds]
-    share = networks.trained_share(model, identities, study.settings, study.workdir / "networks")
+    share = networks.trained_share(model, identities, study.settings(latent), study.workdir / "networks")
     return Task(
         f"train {study.data.name} {name}, latent {latent}",
-        (1 - share) * training_seconds(study, name),
+        (1 - share) * training_seconds(study, name, study.settings(latent).epochs),
         lambda advance: autoencoders(study, name, latent, advance),
     )
 
 
-def training_seconds(study: Study, name: str) -> float:
+def training_seconds(study: Study, name: str, epochs: int) -> float:
     """Estimate how long two cores train the autoencoders of all seeds."""
     images = len(study.data.train.images) / 60_000
-    return EPOCH_SECONDS[name] * study.settings.epochs * len(study.seeds) / 3 * images
+    return EPOCH_SECONDS[name] * epochs * len(study.seeds) / 3 * images
 
 
 def _autoencoder(study, name, latent, seed):
