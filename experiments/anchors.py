@@ -4,7 +4,7 @@
     python experiments/anchors.py --latent=50 --anchors=100    # one of them
 
 The paper's errors for the second are 0.476 (autoencoder), 0.551 (rigid), 0.500 (linear), and 0.768, 0.714 and 0.673
-(stitching, k = 1, 2, 4). It takes about 4 minutes on two cores the first time, and seconds from then on.
+(stitching, k = 1, 2, 4). It takes about 7 minutes on two cores the first time, and seconds from then on.
 """
 
 import launch
