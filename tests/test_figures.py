@@ -1,0 +1,63 @@
+"""Pictures: what is asked for is in the file, and a file is whole or not there."""
+
+import matplotlib.image
+import numpy as np
+import pytest
+
+from align import figures
+
+
+def rows(count=3):
+    """Give a row of black and a row of white images."""
+    return {"black": np.zeros((count, 8, 8)), "white": np.ones((count, 8, 8))}
+
+
+def black_images(path):
+    """Count the black images side by side: runs of pixel columns that are black for at least 40 pixels."""
+    grey = matplotlib.image.imread(path)[..., :3].mean(-1)
+    black = (grey < 0.02).sum(0) >= 40
+    return int((black[1:] & ~black[:-1]).sum())
+
+
+def test_image_grid_shows_every_image_in_its_row(tmp_path):
+    path = figures.image_grid(tmp_path / "new" / "three.png", rows(3), title="three")
+    assert path == tmp_path / "new" / "three.png"
+    assert black_images(path) == 3
+
+
+def test_values_are_absolute_grey_values(tmp_path):
+    grey = {"same": np.full((1, 8, 8), 0.5)}  # a scale fitted to the image would show it black
+    picture = matplotlib.image.imread(figures.image_grid(tmp_path / "grey.png", grey))[..., 0]
+    assert np.isclose(picture, 0.5, atol=0.01).sum() > 1000
+
+
+def test_rows_of_unequal_length_show_what_all_have(tmp_path):
+    path = figures.image_grid(tmp_path / "grid.png", {**rows(6), "grey": np.full((4, 8, 8), 0.5)})
+    assert black_images(path) == 4
+
+
+def test_scatter_draws_every_panel(tmp_path):
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(2), 50)
+    points = rng.normal(size=(100, 2)) + 4 * labels[:, None]
+    narrow = figures.scatter(tmp_path / "one.png", {"a": points}, labels)
+    wide = figures.scatter(tmp_path / "three.png", {"a": points, "b": points, "c": points}, labels)
+    height, width = matplotlib.image.imread(narrow).shape[:2]
+    assert matplotlib.image.imread(wide).shape[:2] == (height, 3 * width)
+
+
+def test_a_failed_picture_leaves_the_one_before_and_nothing_else(tmp_path, monkeypatch):
+    from matplotlib.figure import Figure
+
+    path = figures.image_grid(tmp_path / "grid.png", rows())
+    before = path.read_bytes()
+
+    def full_disk(self, file, **options):
+        file.write_bytes(b"half")
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(Figure, "savefig", full_disk)
+    with pytest.raises(OSError, match="no space left"):
+        figures.image_grid(path, rows(6))
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]

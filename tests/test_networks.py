@@ -1,0 +1,144 @@
+"""Networks are found again by what they are, never trained twice, and go on from their last epoch to the same end."""
+
+import dataclasses
+import itertools
+import math
+
+import jax
+import numpy as np
+import pytest
+from flax import linen as nn
+
+from align import checkpoints, networks, training
+
+SETTINGS = training.Settings(epochs=3, batch=16, learning_rate=1e-2)
+IDENTITY = {"kind": "dense", "dataset": "synthetic", "latent": 4}
+INPUTS = jax.random.normal(jax.random.key(0), (64, 5))
+TARGETS = INPUTS[:, :3] ** 2
+
+
+def obtain(folder, seeds=(0, 1, 2), settings=SETTINGS, model=None, identity=IDENTITY, **options):
+    identities = [{**identity, "seed": seed} for seed in seeds]
+    return networks.obtain(model or nn.Dense(3), identities, INPUTS, TARGETS, settings, folder, **options)
+
+
+def leaves(params):
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(params)]
+
+
+def equal(some, others):
+    return all(np.array_equal(a, b) for a, b in zip(leaves(some), leaves(others), strict=True))
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder with three trained networks, and their parameters."""
+    folder = tmp_path_factory.mktemp("networks")
+    return folder, obtain(folder)
+
+
+def test_a_trained_network_is_found_again_and_not_trained(trained, monkeypatch):
+    folder, params = trained
+    monkeypatch.setattr(checkpoints, "save", lambda *_: pytest.fail("trained again"))
+    rounds = []
+    again = obtain(folder, after_round=lambda epochs, loss: rounds.append((epochs, loss)))
+    assert equal(params, again)
+    ((epochs, loss),) = rounds
+    assert epochs == 9 and math.isnan(loss)
+
+
+def test_a_network_is_found_beside_new_ones(trained, tmp_path):
+    _, params = trained
+    alone = obtain(tmp_path, seeds=(1,))
+    rounds = []
+    more = obtain(tmp_path, after_round=lambda epochs, loss: rounds.append(epochs))
+    assert equal(alone[0], more[1])
+    assert rounds[0] == 3 and sum(rounds) == 9
+    difference = max(np.abs(a - b).max() for a, b in zip(leaves(params), leaves(more), strict=True))
+    assert difference <= 1e-5
+
+
+@pytest.mark.parametrize("rounds", [1, 2, 3, 4])
+def test_an_interrupted_training_ends_bitwise_where_an_uninterrupted_one_does(trained, tmp_path, rounds):
+    _, params = trained
+    passed = itertools.count(1)
+
+    def stop(epochs, loss):
+        if next(passed) == rounds:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        obtain(tmp_path, after_round=stop)
+    done = networks.trained_share(nn.Dense(3), [{**IDENTITY, "seed": s} for s in range(3)], SETTINGS, tmp_path)
+    resumed = []
+    again = obtain(tmp_path, after_round=lambda epochs, loss: resumed.append(epochs))
+    assert 0 < done < 1 and resumed[0] == round(9 * done) and sum(resumed) == 9
+    assert equal(params, again)
+
+
+OTHERS = {
+    "epochs": {"settings": dataclasses.replace(SETTINGS, epochs=2)},
+    "learning rate": {"settings": dataclasses.replace(SETTINGS, learning_rate=2e-2)},
+    "schedule": {"settings": dataclasses.replace(SETTINGS, schedule="constant")},
+    "architecture": {"model": nn.Dense(3, use_bias=False)},
+    "dataset": {"identity": {**IDENTITY, "dataset": "other"}},
+    "context": {"context": "an encoder"},
+    "seed": {"seeds": (5,)},
+}
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_another_network_is_trained_and_both_are_kept(trained, tmp_path, other):
+    _, params = trained
+    rounds = []
+    obtain(tmp_path, seeds=(0,))
+    (different,) = obtain(tmp_path, **{"seeds": (0,), **OTHERS[other]})
+    assert len(list(tmp_path.iterdir())) == 2
+    if other != "context":  # which only names what the inputs came from
+        assert jax.tree.structure(different) != jax.tree.structure(params[0]) or not equal(different, params[0])
+    (first,) = obtain(tmp_path, seeds=(0,), after_round=lambda epochs, loss: rounds.append(loss))
+    assert len(rounds) == 1 and math.isnan(rounds[0])  # found, not trained
+    assert max(np.abs(a - b).max() for a, b in zip(leaves(first), leaves(params[0]), strict=True)) <= 1e-5
+
+
+def test_seeds_are_different_networks(trained):
+    _, params = trained
+    for a, b in itertools.combinations(params, 2):
+        assert np.abs(leaves(a)[1] - leaves(b)[1]).max() > 1e-2
+
+
+def test_share_of_the_training_that_is_done(trained, tmp_path):
+    folder, _ = trained
+    identities = [{**IDENTITY, "seed": seed} for seed in range(3)]
+    share = [networks.trained_share(nn.Dense(3), identities[:n], SETTINGS, folder) for n in (1, 3)]
+    assert share == [1, 1]
+    unknown = [*identities, {**IDENTITY, "seed": 3}]
+    assert networks.trained_share(nn.Dense(3), unknown, SETTINGS, folder) == 0.75
+    assert networks.trained_share(nn.Dense(3), identities, SETTINGS, tmp_path / "nowhere") == 0
+
+
+def test_a_folder_says_what_it_holds(trained):
+    folder, _ = trained
+    names = sorted(path.name.rsplit("-", 1)[0] for path in folder.iterdir())
+    assert names == [f"dense-synthetic-latent4-seed{seed}" for seed in range(3)]
+
+
+def test_a_checkpoint_that_was_swapped_is_refused(trained, tmp_path):
+    obtain(tmp_path, seeds=(0, 1))
+    first, second = sorted(tmp_path.iterdir())
+    first.rename(tmp_path / "aside")
+    second.rename(first)
+    with pytest.raises(checkpoints.CheckpointError, match="is of another network: it was trained as"):
+        obtain(tmp_path, seeds=(0, 1))
+
+
+def test_named_keys_differ_by_purpose_and_seed():
+    keys = [
+        networks.named_key(seed, *names)
+        for seed in range(3)
+        for names in [("initialise",), ("order",), ("anchors", "1"), ("anchors", "2"), ("1", "anchors")]
+    ]
+    drawn = {tuple(np.asarray(jax.random.key_data(key)).tolist()) for key in keys}
+    assert len(drawn) == len(keys)
+    again = networks.named_key(2, "anchors", "2")
+    assert (jax.random.key_data(again) == jax.random.key_data(keys[13])).all()
