@@ -72,6 +72,7 @@ def _main(words, plan, tables, cells, finish):
     console.width = max(console.width, 100) if not console.is_terminal else console.width
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     logging.set_verbosity(logging.WARNING)
+    logging.get_absl_logger().setLevel("CRITICAL")  # Orbax: what matters it raises, with the same words
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         if words:
