@@ -82,7 +82,8 @@ def headline(rows: dict[int, list[dict]]) -> str:
             theirs = paper.CELLS.get(key)
             texts.append(f"**{ours[key].mean:.3f}** ({theirs.mean:.3f})" if key in ours and theirs else "")
         between = source if source == target else f"{source} → {target}"
-        lines.append(f"| {dataset} | {between} | {latent} | {anchors} | {' | '.join(texts)} |")
+        if any(texts):
+            lines.append(f"| {dataset} | {between} | {latent} | {anchors} | {' | '.join(texts)} |")
     return "\n".join(lines)
 
 
