@@ -71,7 +71,9 @@ class AffineMap:
         from align.solvers.decompositions import pinv  # the solvers import this module
 
         inverse, rank, condition = pinv(self.weight, rcond=rcond)
-        lost = jnp.matmul(self.weight, inverse, precision=jax.lax.Precision.HIGHEST) - jnp.eye(self.weight.shape[-2])
+        rank = rank.astype(jnp.int32)
+        kept = jnp.matmul(self.weight, inverse, precision=jax.lax.Precision.HIGHEST)
+        lost = kept - jnp.eye(self.weight.shape[-2], dtype=kept.dtype)
         bias = -jnp.matmul(self.bias[..., None, :], inverse, precision=jax.lax.Precision.HIGHEST)[..., 0, :]
         return AffineMap(
             inverse,

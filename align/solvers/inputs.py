@@ -72,9 +72,14 @@ def diagnosed(fitted, weights, error, spread):
     )
 
 
+def failed(fitted):
+    """Whether the fit is known to have failed, as it is outside transformations only."""
+    return not isinstance(fitted.converged, jax.core.Tracer) and not bool(fitted.converged)
+
+
 def checked(fitted, **arrays):
     """Return the map; where it failed and the input is concrete, ValueError says which input is to blame."""
-    if isinstance(fitted.converged, jax.core.Tracer) or bool(jnp.all(fitted.converged)):
+    if not failed(fitted):
         return fitted
     for name, array in arrays.items():
         if array is None:

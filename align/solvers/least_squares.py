@@ -2,7 +2,7 @@
 
 Moments square the condition number. Three ways of rising cost and care, chosen by what the moments themselves show:
 
-0. Cholesky of the moments: well-conditioned, and a residual that is not lost in rounding;
+0. Cholesky of the moments: many well-conditioned rows, and a residual that is not lost in rounding;
 1. the same with one step of iterative refinement on the rows, which squares the error of the first solution;
 2. QR of the rows, block by block, and an SVD of the triangle: anything else, rank-deficient data included.
 """
@@ -20,6 +20,7 @@ from align.solvers.moments import HIGHEST, blocked_sum
 from align.solvers.residuals import RESOLVED
 
 _product = functools.partial(jnp.matmul, precision=HIGHEST)
+_MANY = 8192  # rows over which the roundings of a product average out; below, refinement costs next to nothing
 _WELL_CONDITIONED = 30  # of the scaled Gram matrix: the solution loses less than that many epsilons of the moments
 
 
@@ -77,7 +78,7 @@ def least_squares(m, source, target, weights, rcond) -> LeastSquares:
     determined = scaled_condition < 1e-3 / jnp.finfo(gram.dtype).eps
     determined &= rcond * cheap.condition < 0.5
     exact = (scaled_condition < _WELL_CONDITIONED) & (error > RESOLVED * squares)
-    level = jnp.where(determined, jnp.where(exact, 0, 1), 2)
+    level = jnp.where(determined, jnp.where(exact & (rows >= _MANY), 0, 1), 2)
     branches = [lambda *operands: operands[-2], _refined, _from_rows]
     return with_care(level, branches, m, source, target, weights, jnp.asarray(rcond, gram.dtype), cheap, inverse)
 

@@ -46,8 +46,9 @@ def ridge(source, target, *, weights=None, strengths=None, towards="auto", refle
     towards: W₀, one of "zero", "rigid", "similarity", or "auto" for the best of them ("zero" alone where the source
         has more dimensions than the target, since no map keeps distances there); reflection is that of the rigid map.
 
-    Strength and W₀ minimise the exact leave-one-out error. Each left-out row is predicted by a map that never saw it,
-    W₀ included: W₀ is fitted again without the row, for many rows to first order in what one row changes.
+    Strength and W₀ minimise the exact leave-one-out error, W₀ included: each left-out row is predicted by a map that
+    never saw it. Where a W₀ for every row would cost too much (beyond 1,000 rows, or some 250 dimensions), rows are
+    left out of it a fold at a time, at least 20 folds, which errs on the side of caution.
     `details` of the map is a `RidgePath`. ValueError for shapes that do not fit, an unknown `towards`, and concrete
     input that is not finite or whose weights sum to one or less.
     """
@@ -64,14 +65,20 @@ def ridge(source, target, *, weights=None, strengths=None, towards="auto", refle
             raise ValueError(f"strengths must be [k], at least one; it is {strengths.shape}")
     candidates = TOWARDS if towards == "auto" else (towards,)
     fitted = _fit(source, target, weights, strengths, candidates, reflection)
-    return inputs.checked(fitted, source=source, target=target, weights=weights, strengths=strengths)
+    inputs.checked(fitted, source=source, target=target, weights=weights, strengths=strengths)
+    if inputs.failed(fitted):
+        if strengths is not None and bool((strengths < 0).any()):
+            raise ValueError("strengths must not be negative")
+        if weights is not None and not bool(weights.sum() > 1):
+            raise ValueError(f"weights must sum to more than one for a row to be left out; they sum to {weights.sum()}")
+    return fitted
 
 
 @functools.partial(jax.jit, static_argnames=("candidates", "reflection"))
 def _fit(source, target, weights, strengths, candidates, reflection):
     m = moments(source, target, weights)
     if strengths is None:
-        strengths = default_strengths(m, source.shape[0])
+        strengths = default_strengths(m)
     goals = {"zero": jnp.zeros_like(m.cross)}
     for name in candidates:
         if name != "zero":
@@ -89,7 +96,6 @@ def _fit(source, target, weights, strengths, candidates, reflection):
 
     weight, error = _solve(m, source, target, weights, start, strength, values, keep, vectors)
     spread = m.target_squares.sum()
-    shrunk = jnp.where((strength > 0) | keep, values + strength, 0)
     relative = jnp.sqrt(errors / spread)
     chosen = RidgePath(strength, towards, degrees[k], relative.min(), strengths, degrees, relative)
     used = (strength > 0) | keep
@@ -105,12 +111,12 @@ def _fit(source, target, weights, strengths, candidates, reflection):
     return inputs.diagnosed(fitted, weights, error, spread)
 
 
-def default_strengths(m, rows):
+def default_strengths(m):
     """Return 60 strengths, nine decades about the mean squared singular value, the first of them zero if determined."""
     dimensions = m.cross.shape[0]
     multiples = jnp.geomspace(1e-5, 1e4, 60, dtype=m.cross.dtype)
-    multiples = multiples.at[0].multiply(jnp.where(rows > dimensions + 1, 0, 1))
-    return m.source_squares.sum() / jnp.minimum(rows - 1, dimensions) * multiples
+    multiples = multiples.at[0].multiply(jnp.where(m.total > dimensions + 1, 0, 1))
+    return m.source_squares.sum() / jnp.minimum(m.total - 1, dimensions) * multiples
 
 
 def shrinkage(values, keep, strength):
@@ -129,13 +135,15 @@ def _leave_one_out(candidates, reflection, m, source, target, weights, strengths
     x, y = m.centred(source, target)
     coordinates = _product(x, vectors)
     solution = _product(vectors.T, m.cross)
-    motions = motions_left_out(candidates, reflection, m, x, y, vectors)
+    motions = motions_left_out(candidates, reflection, m, x, y, weights, vectors)
 
-    def errors(strength):
-        inverses = shrinkage(values, keep, strength)
-        free = 1 - 1 / m.total - _product(coordinates**2, inverses)
-        of_target = y - _product(coordinates * inverses, solution)
-        of_source = coordinates * (1 - values * inverses)
+    inverses = jax.vmap(functools.partial(shrinkage, values, keep))(strengths)
+    free = 1 - 1 / m.total - _product(inverses, (coordinates**2).T)
+
+    def errors(each):
+        inverse, free = each
+        of_target = y - _product(coordinates, inverse[:, None] * solution)
+        of_source = coordinates * (1 - values * inverse)
         # Where nothing is left for a row to be predicted from, no strength can be judged.
         scale = jnp.where(free > 0, 1 / free, jnp.inf)
 
@@ -143,10 +151,10 @@ def _leave_one_out(candidates, reflection, m, source, target, weights, strengths
             each = ((of_target - predicted) ** 2).sum(1) * scale**2
             return (each if weights is None else jnp.where(weights > 0, each * weights, 0)).sum()
 
-        return jnp.stack([squares(motion(of_source)) for motion in motions]), (values * inverses).sum() + 1
+        return jnp.stack([squares(motion(of_source)) for motion in motions])
 
-    errors, degrees = jax.lax.map(errors, strengths)
-    return jnp.where(jnp.isnan(errors), jnp.inf, errors).T, degrees
+    errors = jax.lax.map(errors, (inverses, free))
+    return jnp.where(jnp.isnan(errors), jnp.inf, errors).T, _product(inverses, values) + 1
 
 
 def _solve(m, source, target, weights, start, strength, values, keep, vectors):
