@@ -1,0 +1,175 @@
+"""The whole script on the shipped sample: rows, table and picture; a second time; stopped anywhere; and misused."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from running import EXPERIMENTS, TINY, Experiment
+
+from align import checkpoints, data, evaluation, report
+
+RUN = ("--dataset=mnist_sample", "--anchors=20", "--methods=rigid,linear", *TINY)
+COLUMNS = {*report.IDENTITY, "test_error", "settings", "data_source", "device", "versions", "revision", "seconds"}
+
+
+def without_time(rows):
+    """Give the rows without what a second run may not repeat."""
+    return sorted(json.dumps({**row, "seconds": None, "revision": None}, sort_keys=True) for row in rows)
+
+
+def files(folder):
+    return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def kept():
+    return {}
+
+
+@pytest.fixture
+def uninterrupted(kept, call, tmp_path):
+    """Rows of a run that nothing stopped, made once."""
+    if not kept:
+        experiment = Experiment(tmp_path / "uninterrupted", call)
+        run = experiment("anchors", *RUN)
+        assert run.code == 0, run.err
+        kept["rows"] = experiment.rows()
+    return kept["rows"]
+
+
+def test_rows_table_and_picture(experiment):
+    run = experiment("anchors", *RUN)
+    assert run.code == 0, run.err
+    rows = experiment.rows()
+    assert all(set(row) == COLUMNS for row in rows)
+    own = [("autoencoder", seed, seed, None) for seed in (0, 1)]
+    pairs = [(method, s, t, 20) for method in ("rigid", "linear") for s, t in ((0, 1), (1, 0))]
+    assert [(r["method"], r["source_seed"], r["target_seed"], r["anchors"]) for r in rows] == own + pairs
+    for row in rows:
+        assert (row["table"], row["dataset"], row["data_source"]) == (3, "mnist_sample", "sample")
+        assert (row["source_model"], row["target_model"], row["latent"]) == ("mlp", "mlp", 4)
+        assert row["settings"]["epochs"] == 2 and row["settings"]["learning_rate"] == 1e-3
+        assert set(row["versions"]) == {"jax", "flax", "optax", "python"}
+    errors = [row["test_error"] for row in rows]
+    assert len(set(errors)) == 6  # every network and every pair gives another
+    # A constant image has the error 1; an own code is never worse decoded than one that was carried over.
+    assert max(errors[:2]) < 0.8 and max(errors) < 1 and min(errors[2:]) > min(errors[:2])
+    printed = report.comparison(rows)
+    assert all(record["ours"] in run.out for record in printed)
+    table, _, _ = run.out.partition("Table 3")[2].partition("Rows and pictures")
+    assert max(map(len, table.splitlines())) <= 100
+    assert run.err == ""
+    (picture,) = (experiment.workdir / "results").glob("*.png")
+    assert picture.name == "table3_mlp_mlp_latent4_anchors20.png" and picture.stat().st_size > 10_000
+
+    before = files(experiment.workdir)
+    again = experiment("anchors", *RUN)
+    assert again.code == 0, again.err
+    assert files(experiment.workdir) == before  # nothing trained, no row added, no picture drawn again
+    assert table in again.out and again.err == ""
+
+    more = experiment("anchors", *RUN, "--methods=autoencoder,affine,affine")
+    assert more.code == 0, more.err
+    assert experiment.rows()[: len(rows)] == rows
+    assert [row["method"] for row in experiment.rows()[len(rows) :]] == ["affine"] * 2
+
+    quiet = experiment("anchors", *RUN, "--quiet")
+    assert (quiet.code, quiet.out) == (0, "")
+
+
+def interrupting(monkeypatch, module, name, calls, number):
+    """Let a function of the run end its call number `calls` with a signal to stop."""
+    function, passed = getattr(module, name), []
+
+    def interrupted(*args, **options):
+        result = function(*args, **options)
+        passed.append(name)
+        if len(passed) == calls:
+            signal.raise_signal(number)
+        return result
+
+    monkeypatch.setattr(module, name, interrupted)
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "calls", "number"),
+    [
+        (data, "load", 1, signal.SIGINT),
+        (checkpoints, "save", 3, signal.SIGTERM),
+        (evaluation, "reconstruction_error", 3, signal.SIGINT),
+        (report, "append", 2, signal.SIGTERM),
+    ],
+    ids=["data", "training", "evaluation", "rows"],
+)
+def test_a_run_that_was_stopped_ends_where_an_uninterrupted_one_does(
+    experiment, uninterrupted, monkeypatch, module, name, calls, number
+):
+    with monkeypatch.context() as patch:
+        interrupting(patch, module, name, calls, number)
+        stopped = experiment("anchors", *RUN)
+    assert stopped.code == 130
+    assert stopped.err.strip() == "Interrupted. What was finished is kept: the same command goes on from there."
+    assert len(experiment.rows()) < 6
+    finished = experiment("anchors", *RUN)
+    assert finished.code == 0, finished.err
+    assert without_time(experiment.rows()) == without_time(uninterrupted)
+    assert not [path for path in experiment.workdir.rglob("*") if "tmp" in path.name or "partial" in path.name]
+
+
+def test_a_process_of_its_own_that_is_asked_to_stop(experiment, uninterrupted, environment):
+    script = [sys.executable, str(EXPERIMENTS / "anchors.py"), *RUN, f"--workdir={experiment.workdir}"]
+    process = subprocess.Popen(script, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    while process.poll() is None and not list(experiment.workdir.glob("networks/*/1")):
+        time.sleep(0.01)
+    process.terminate()
+    _, err = process.communicate()
+    assert process.returncode == 130, err
+    assert err.strip() == "Interrupted. What was finished is kept: the same command goes on from there."
+    finished = experiment("anchors", *RUN)
+    assert finished.code == 0, finished.err
+    assert without_time(experiment.rows()) == without_time(uninterrupted)
+
+
+def test_dry_run_does_nothing(experiment):
+    run = experiment("anchors", *RUN, "--dry_run")
+    assert run.code == 0
+    assert "train mnist_sample mlp, latent 4" in run.out and "table 3, mlp, latent 4, 20 anchors" in run.out
+    assert not experiment.workdir.exists()
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("--latent=ten", "--latent must be whole numbers from 1, such as 10,50; it is 'ten'"),
+        ("--latent=4,0", "--latent must be whole numbers from 1, such as 10,50; it is '4,0'"),
+        ("--anchors=-3", "--anchors must be whole numbers from 1, such as 10,50; it is '-3'"),
+        ("--anchors=6001", "--anchors must be at most the number of training images, 6000; it is 6001"),
+        ("--methods=magic,linear", "--methods has no magic; there are rigid, linear, "),
+        ("--learning_rate=-1", "learning_rate must be positive and finite; it is -1.0"),
+        (
+            "--data_dir=/dev/null --dataset=mnist",
+            "no sound mnist in data_dir='/dev/null' (--data_dir or ALIGN_DATA_DIR)",
+        ),
+        ("--results=/dev/null", "/dev/null"),
+        ("--workdir=/dev/null/workdir", "/dev/null/workdir"),
+    ],
+)
+def test_wrong_values_are_one_line(call, tmp_path, flag, message):
+    run = call("anchors", *RUN, f"--workdir={tmp_path / 'workdir'}", *flag.split())
+    assert run.code == 1
+    assert run.err.startswith("error: ") and message in run.err
+    assert len(run.err.strip().splitlines()) == 1
+    assert not list(tmp_path.rglob("*.jsonl"))
+
+
+@pytest.mark.parametrize(
+    "flag", ["--seeds=1", "--epochs=0", "--schedule=step", "--dataset=cifar", "--latnet=4", "extra"]
+)
+def test_wrong_flags_are_named(experiment, flag):
+    run = experiment("anchors", *RUN, flag)
+    assert run.code == 1
+    assert flag.strip("-").split("=")[0] in run.err and "Traceback" not in run.err
+    assert not experiment.workdir.exists()
