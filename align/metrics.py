@@ -20,7 +20,8 @@ and none survives a permutation of one side. What else each of them ignores:
 Each side may be transformed on its own, except where marked `both*`: there `x` is a prediction of `y` in the space of
 `y`, and only a transformation applied to both sides leaves the value alone.
 
-Integers and half precisions are computed in float32. Where a value is undefined, as for a constant set, it is not finite.
+Integers and half precisions are computed in float32. Where a value is undefined, as for a constant set, it is NaN or
+infinite.
 """
 
 import functools

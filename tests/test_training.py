@@ -4,7 +4,6 @@ import jax
 import numpy as np
 import pytest
 from flax import linen as nn
-from jax import numpy as jnp
 
 from align import training
 
