@@ -6,17 +6,20 @@ Every solver is called as `solver(source, target, *, weights=None, ...)` with so
 
 from align.maps import AffineMap
 from align.solvers.icp import icp
-from align.solvers.labels import class_means
+from align.solvers.labels import class_gaussians, class_means, labels
 from align.solvers.linear import affine, linear, reduced_rank
 from align.solvers.ridge import RidgePath, ridge
 from align.solvers.rigid import orthogonal, rigid, scaling, similarity
+from align.solvers.unpaired import unpaired
 
 __all__ = [
     "AffineMap",
     "RidgePath",
     "affine",
+    "class_gaussians",
     "class_means",
     "icp",
+    "labels",
     "linear",
     "orthogonal",
     "reduced_rank",
@@ -24,4 +27,5 @@ __all__ = [
     "rigid",
     "scaling",
     "similarity",
+    "unpaired",
 ]

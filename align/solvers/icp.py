@@ -75,17 +75,10 @@ def icp(
     for name, value in (("subset", subset), ("restarts", restarts)):
         if value is not None and value < 1:
             raise ValueError(f"{name} must be positive; it is {value}")
-    if (source_labels is None) != (target_labels is None):
-        raise ValueError("source_labels and target_labels must be given together")
-    if source_labels is None:
-        groups = [(jnp.arange(a.shape[0])[None], jnp.array([a.shape[0]])) for a in (source, target)]
-    else:
+    groups, _ = clouds.groups(source, target, source_labels, target_labels)
+    if start is None and source_labels is not None:
         *positions, count = clouds.shared(source, source_labels, target, target_labels)
-        groups = [clouds.rows(p, count) for p in positions]
-        if start is None:
-            start = schedule[0][0](
-                *(clouds.means(a, p, count) for a, p in zip((source, target), positions, strict=True))
-            )
+        start = schedule[0][0](*(clouds.means(a, p, count) for a, p in zip((source, target), positions, strict=True)))
     if start is not None:
         start = Motion(*(jnp.asarray(a, source.dtype) for a in (start.weight, start.bias)))
         if start.weight.shape != (source.shape[1], target.shape[1]):
@@ -204,7 +197,7 @@ def _run(key, arrays, groups, start, schedule, matching, subset):
         weight = polar(jax.random.normal(start_key, shape, arrays[0].dtype))[0]
         start = Motion(weight, means[1] - Motion(weight, 0.0)(means[0]))
     spread = jnp.sqrt(((arrays[1] - means[1]) ** 2).sum(1).mean())
-    windows = [_windows(k, *pair, subset) for k, pair in zip(order_keys, groups, strict=True)]
+    windows = [clouds.windows(k, *pair, subset) for k, pair in zip(order_keys, groups, strict=True)]
 
     def iterate(step, motion, iteration):
         window = [(a[rows], inside) for a, (rows, inside) in zip(arrays, (w(iteration) for w in windows), strict=True)]
@@ -226,21 +219,3 @@ def _run(key, arrays, groups, start, schedule, matching, subset):
         converged=~moving[-1] & jnp.isfinite(motion.weight).all(),
         details=Trace(*trace, jnp.linalg.svd(motion.weight, compute_uv=False)),
     )
-
-
-def _windows(key, rows, sizes, subset):
-    """Return a function from the iteration to rows `[groups, n]` and which are no padding: all, or a random window."""
-    column = jnp.arange(rows.shape[1])
-    if subset is None or subset >= rows.shape[1]:
-        return lambda iteration: (rows, column < sizes[:, None])
-    # Shuffled once; the windows then run through all rows of a group before they meet one again.
-    draw = jax.random.uniform(key, rows.shape)
-    order = jnp.argsort(jnp.where(column < sizes[:, None], draw, jnp.inf), axis=1)
-    shuffled = jnp.take_along_axis(rows, order, axis=1)
-    column = column[:subset]
-
-    def window(iteration):
-        where = (iteration * subset + column) % jnp.maximum(sizes, 1)[:, None]
-        return jnp.take_along_axis(shuffled, where, axis=1), column < sizes[:, None]
-
-    return window

@@ -1,8 +1,19 @@
 """Alignment from class labels alone: no pair of samples, source and target codes may come from different images."""
 
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
 from align.maps import AffineMap
-from align.solvers import clouds
+from align.solvers import clouds, inputs
+from align.solvers.decompositions import polar
 from align.solvers.icp import STEPS
+from align.solvers.polish import polish
+
+_product = functools.partial(jnp.matmul, precision=lax.Precision.HIGHEST)
 
 
 def class_means(source, source_labels, target, target_labels, *, step="rigid") -> AffineMap:
@@ -19,3 +30,93 @@ def class_means(source, source_labels, target, target_labels, *, step="rigid") -
     *positions, count = clouds.shared(source, source_labels, target, target_labels)
     means = [clouds.means(a, p, count) for a, p in zip((source, target), positions, strict=True)]
     return STEPS.get(step, step)(*means)
+
+
+def class_gaussians(
+    key, source, source_labels, target, target_labels, *, whitening=1.0, restarts=16, iterations=100
+) -> AffineMap:
+    """Fit the map that takes class means to class means and class covariances to class covariances.
+
+    Between principal coordinates of mean squared norm 1 the map is orthogonal; whitening makes it keep the spread of
+    the whole (1: any linear map with the covariance of the target), distances up to one scale (0), or a compromise.
+    Arguments and errors as for `class_means`; the result of least cost of `restarts` random starts is kept, the first
+    of which rely on the class means and the last do not; `details` holds the costs `[restarts]`.
+    """
+    source, target = clouds.floats(source, target)
+    *positions, count = clouds.shared(source, source_labels, target, target_labels)
+    weights = [clouds.balance(p, count).astype(source.dtype) for p in positions]
+    coordinates = clouds.both(source, target, weights, whitening=whitening)
+    groups = [clouds.rows(p, count) for p in positions]
+    points = [c(a) for c, a in zip(coordinates, (source, target), strict=True)]
+    means = [clouds.means(a, p, count) for a, p in zip(points, positions, strict=True)]
+    weight, costs = _match_gaussians(key, points, groups, means, restarts, iterations)
+    fitted = clouds.conjugated(coordinates[0], weight, coordinates[1])
+    return inputs.checked(
+        dataclasses.replace(
+            fitted,
+            iterations=jnp.asarray(iterations, jnp.int32),
+            converged=jnp.isfinite(fitted.weight).all(),
+            details=costs,
+        ),
+        source=source,
+        target=target,
+    )
+
+
+@functools.partial(jax.jit, static_argnames=("restarts", "iterations"))
+def _match_gaussians(key, points, groups, means, restarts, iterations):
+    # Over orthogonal R, Σ |μR − ν|² + |R'SR − T|² is least where Σ ν'μR + tr(R'SRT) is greatest, a convex function as S
+    # and T are semi-definite: its tangent lies below it, and its maximum over R, a polar factor, never loses.
+    (mu, nu), (s, t) = means, [_covariances(*one) for one in zip(points, groups, means, strict=True)]
+
+    def improve(_, r):
+        return polar(_product(mu.T, nu) + 2 * _product(_product(s, r), t).sum(0))[0]
+
+    def run(r):
+        r = lax.fori_loop(0, iterations, improve, r)
+        return r, ((_product(mu, r) - nu) ** 2).sum() + ((_product(_product(r.T, s), r) - t) ** 2).sum()
+
+    # The means say where their span goes, and chance the rest; the later a start, the less it heeds the means.
+    cross = _product(mu.T, nu)
+    noise = jax.random.normal(key, (restarts, *cross.shape), mu.dtype) * jnp.linalg.norm(cross) / len(cross)
+    starts = cross + noise * jnp.geomspace(1e-3, 10, restarts)[:, None, None]
+    weights, costs = jax.vmap(lambda m: run(polar(m)[0]))(starts)
+    return weights[jnp.argmin(jnp.where(jnp.isnan(costs), jnp.inf, costs))], costs
+
+
+def _covariances(points, group, means):
+    rows, sizes = group
+    inside = jnp.arange(rows.shape[1]) < sizes[:, None]
+    centred = jnp.where(inside[..., None], points[rows] - means[:, None], 0)
+    return _product(centred.mT, centred) / sizes[:, None, None]
+
+
+def labels(
+    key,
+    source,
+    source_labels,
+    target,
+    target_labels,
+    *,
+    whitenings=(0.0, 0.5, 1.0),
+    restarts=16,
+    iterations=10,
+    subset=1500,
+    tolerance=0.1,
+) -> AffineMap:
+    """Fit a map from class labels alone: match the classes' Gaussians, then their samples, then regress.
+
+    source `[n, d_source]`, target `[m, d_target]`; labels `[n]`, `[m]` are concrete integers. The start is that of
+    `class_gaussians` with `restarts`; `polish` improves on it, class by class, `subset` rows of each in every one of
+    its `iterations`, or keeps it; `details` is its record, `Polished`.
+
+    ValueError for input that does not fit.
+    """
+    source, target = clouds.floats(source, target)
+    start_key, polish_key = jax.random.split(key)
+    start = class_gaussians(start_key, source, source_labels, target, target_labels, restarts=restarts)
+    polished = polish(
+        polish_key, source, target, start, source_labels=source_labels, target_labels=target_labels,
+        whitenings=whitenings, iterations=iterations, subset=subset, tolerance=tolerance,
+    )  # fmt: skip
+    return inputs.checked(polished, source=source, target=target)

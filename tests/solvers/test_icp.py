@@ -137,7 +137,7 @@ def test_one_sided_linear_steps_collapse_and_the_diagnosis_shows_it():
     collapsed, kept = fit(step="affine"), fit(step="rigid", matching="mutual")
     assert collapsed.details.hit[-1] < 0.5 * collapsed.details.hit[0]
     assert float(jnp.median(collapsed.details.singular_values)) < 0.1
-    assert error(collapsed, truth, source) > 10 * error(kept, truth, source)
+    assert error(collapsed, truth, source) > 4 * error(kept, truth, source)
 
 
 def test_classes_keep_apart_and_unshared_ones_are_left_out():

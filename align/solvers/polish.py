@@ -1,0 +1,80 @@
+"""From a rough map between two clouds to a good one: steps that cannot shrink it, then a regression that may."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from align.maps import AffineMap
+from align.solvers import clouds
+from align.solvers.icp import icp
+from align.solvers.neighbours import discrepancy
+from align.solvers.rigid import orthogonal
+
+
+class Polished(NamedTuple):
+    """What was tried: scores `[2 + whitenings]`, the `discrepancy` of the start, of each ICP, and of the finish.
+
+    chosen: which of them was returned, 0 for the start.
+    """
+
+    scores: jax.Array
+    chosen: jax.Array
+
+
+def polish(
+    key,
+    source,
+    target,
+    start,
+    *,
+    source_labels=None,
+    target_labels=None,
+    whitenings=(0.0, 0.5, 1.0),
+    iterations=10,
+    subset=5000,
+    tolerance=0.1,
+) -> AffineMap:
+    """Improve a map between source `[n, d_source]` and target `[m, d_target]`, or keep it.
+
+    ICP on mutual nearest neighbours, within classes where labels are given, `subset` rows of each side and class in an
+    iteration, takes rigid steps between principal coordinates of each of the `whitenings`. Such maps keep the spread
+    of the cloud, so that their `discrepancy` can be compared with the start's; the least is kept.
+
+    The finish is one affine fit to matches corrected for hubs. Where the relation is noisy, the map of least squared
+    error shrinks; where only the matches are, shrinking is an artefact, and raises the discrepancy far more. The finish
+    is kept where it raises it by no more than `tolerance` of itself.
+    """
+    known = {"source_labels": source_labels, "target_labels": target_labels}
+    finish_key, score_key, *keys = jax.random.split(key, 2 + len(whitenings))
+    groups, weights = clouds.groups(source, target, **known)
+    sides = []
+    for k, array, group in zip(jax.random.split(score_key), (source, target), groups, strict=True):
+        rows, inside = clouds.windows(k, *group, subset)(0)
+        sides.append((array[rows], jnp.where(inside, 0, jnp.inf)))
+
+    def score(fitted):
+        (x, x_penalty), (y, y_penalty) = sides
+        return discrepancy(fitted(x), y, mapped_penalty=x_penalty, target_penalty=y_penalty)
+
+    def refined(key, whitening):
+        a, b = clouds.both(source, target, weights, whitening=whitening)
+        fitted = icp(
+            key, a(source), b(target), start=clouds.between(a, start, b), step=orthogonal, matching="mutual",
+            iterations=iterations, subset=subset, **known,
+        )  # fmt: skip
+        return clouds.conjugated(a, fitted.weight, b)
+
+    maps = [start, *(refined(*one) for one in zip(keys, whitenings, strict=True))]
+    scores = jnp.stack([score(m) for m in maps])
+    best = jnp.argmin(jnp.where(jnp.isnan(scores), jnp.inf, scores))
+    weight, bias = (jnp.stack([getattr(m, name) for m in maps])[best] for name in ("weight", "bias"))
+    finish = icp(
+        finish_key, source, target, start=AffineMap(weight, bias), step="affine", matching="csls", iterations=1,
+        subset=2 * subset, **known,
+    )  # fmt: skip
+    scores = jnp.append(scores, score(finish))
+    kept = scores[-1] <= scores[best] + tolerance * jnp.abs(scores[best])
+    weight, bias = (jnp.where(kept, *pair) for pair in ((finish.weight, weight), (finish.bias, bias)))
+    details = Polished(scores, jnp.where(kept, len(maps), best))
+    return AffineMap(weight, bias, converged=jnp.isfinite(weight).all(), details=details)

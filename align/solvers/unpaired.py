@@ -1,0 +1,159 @@
+"""Alignment with nothing known: two clouds, no pairs, no labels, and a verdict on whether it worked."""
+
+import dataclasses
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from align.maps import AffineMap
+from align.solvers import clouds, inputs
+from align.solvers.decompositions import polar
+from align.solvers.icp import icp
+from align.solvers.kmeans import kmeans
+from align.solvers.neighbours import discrepancy
+from align.solvers.polish import Polished, polish
+from align.solvers.rigid import orthogonal
+from align.solvers.transport import by_profiles, gromov_wasserstein
+
+_product = functools.partial(jnp.matmul, precision=lax.Precision.HIGHEST)
+# The space in which candidates are refined and compared: half way between distances and whitened distances.
+_WHITENING = 0.5
+# Candidates agree where they differ by less than this share of the variance; unrelated rotations differ by 2.
+_AGREE = 0.25
+# Differences of scores below this are those of samples of one distribution.
+_RESOLVED = 0.05
+
+
+class UnpairedFit(NamedTuple):
+    """What was tried, and what speaks for the result.
+
+    losses: `[candidates]` of Gromov–Wasserstein. scores: `[candidates]`, their `discrepancy` after ICP. unrelated:
+    `[8]`, the discrepancy of random rotations. contrast: the least score over the median of `unrelated`; 1 says that
+    the clouds look the same however they are turned, or never alike. agreement: how many candidates lead to the same
+    map, the chosen one included. polished: what became of it, a `Polished`.
+    """
+
+    losses: jax.Array
+    scores: jax.Array
+    unrelated: jax.Array
+    contrast: jax.Array
+    agreement: jax.Array
+    polished: Polished
+
+
+def unpaired(
+    key,
+    source,
+    target,
+    *,
+    forms=((0.0, None), (0.5, None), (0.0, 10), (1.0, None)),
+    restarts=4,
+    clusters=200,
+    sample=20_000,
+    subset=5000,
+    contrast=0.4,
+    agreement=2,
+) -> AffineMap:
+    """Fit a map between two clouds of which nothing is known, and say whether to trust it.
+
+    source `[n, d_source]`, target `[m, d_target]`: no row corresponds to another, and no label is known.
+
+    1. Candidates: for each of the `forms` (whitening, leading components or None for all) and of `restarts`, k-means
+       centroids of `sample` rows in principal coordinates, coupled by their distance profiles and then by
+       Gromov–Wasserstein; the orthogonal map closest to the coupling.
+    2. Each is refined by mutual-neighbour ICP on a small subset and scored by its `discrepancy`: no knowledge needed,
+       and none to be gained by shrinking. The best is kept.
+    3. `polish`, on `subset` rows in an iteration.
+
+    `converged` is True where the result can be trusted: at least `agreement` candidates lead to it, and its score is
+    below `contrast` times that of random rotations. Unrelated clouds fail the second, and clouds without features, such
+    as Gaussian noise, both. A map that is not trusted is returned all the same; `details`, an `UnpairedFit`, says why.
+
+    The paper calls this not achieved (section 4.2.3). ValueError for input that does not fit.
+    """
+    source, target = clouds.floats(source, target)
+    for name, value in (("restarts", restarts), ("clusters", clusters), ("sample", sample), ("subset", subset)):
+        if value < 1:
+            raise ValueError(f"{name} must be positive; it is {value}")
+    if not forms:
+        raise ValueError("forms must name at least one (whitening, components); it is empty")
+    candidate_key, refine_key, polish_key = jax.random.split(key, 3)
+    weights, biases, losses = [], [], []
+    for k, (whitening, components) in zip(jax.random.split(candidate_key, len(forms)), forms, strict=True):
+        a, b = clouds.both(source, target, whitening=whitening)
+        kept = jnp.arange(a.down.shape[1]) < (components or a.down.shape[1])
+        keys = jax.random.split(k, restarts)
+        weight, loss = _candidates(keys, a(source) * kept, b(target) * kept, clusters, sample)
+        fitted = jax.vmap(lambda w, a=a, b=b: clouds.conjugated(a, w, b))(weight)
+        weights, biases, losses = [*weights, fitted.weight], [*biases, fitted.bias], [*losses, loss]
+    maps, losses = AffineMap(jnp.concatenate(weights), jnp.concatenate(biases)), jnp.concatenate(losses)
+    maps, scores, unrelated, probes = _refined(refine_key, source, target, maps, subset=min(subset, 2000))
+
+    scores = jnp.where(jnp.isfinite(scores), scores, jnp.inf)
+    best = jnp.argmin(scores)
+    at_best = probes[best]
+    difference = ((probes - at_best) ** 2).sum((1, 2)) / ((at_best - at_best.mean(0)) ** 2).sum()
+    agreeing = (difference < _AGREE).sum()
+    chance = jnp.median(unrelated)
+    ratio = 1 - (chance - scores[best]) / jnp.maximum(chance, _RESOLVED)
+    start = jax.tree.map(lambda x: x[best], maps)
+    fitted = polish(polish_key, source, target, start, subset=subset)
+    trusted = (ratio < contrast) & (agreeing >= agreement) & fitted.converged
+    details = UnpairedFit(losses, scores, unrelated, ratio, agreeing, fitted.details)
+    return inputs.checked(dataclasses.replace(fitted, converged=trusted, details=details), source=source, target=target)
+
+
+@functools.partial(jax.jit, static_argnames=("clusters", "sample"))
+def _candidates(keys, source, target, clusters, sample):
+    """Return orthogonal weights `[keys, k, k]` between coordinates `[n, k]` and `[m, k]`, and their losses.
+
+    Dimensions without spread on either side are left out.
+    """
+    kept = (source.max(0) > source.min(0)) & (target.max(0) > target.min(0))
+    weights, losses = jax.vmap(lambda key: _candidate(key, source, target, clusters, sample))(keys)
+    return weights * kept * kept[:, None], losses
+
+
+def _candidate(key, source, target, clusters, sample):
+    centroids, masses, distances = [], [], []
+    for k, points in zip(jax.random.split(key), (source, target), strict=True):
+        draw_key, cluster_key = jax.random.split(k)
+        rows = jax.random.permutation(draw_key, points.shape[0])[:sample]
+        found = kmeans(cluster_key, points[rows], min(clusters, len(rows)), iterations=10)
+        mass = jnp.maximum(found.sizes, 1e-3)  # an empty cluster must not divide by zero
+        mass = mass / mass.sum()
+        apart = jnp.sqrt(((found.centroids[:, None] - found.centroids[None]) ** 2).sum(-1))
+        distances.append(apart / jnp.sqrt(_product(_product(mass, apart**2), mass)))
+        centroids.append(found.centroids)
+        masses.append(mass)
+    start = by_profiles(*distances, *masses)
+    coupling, loss = gromov_wasserstein(*distances, *masses, start)
+    return polar(_product(_product(centroids[0].T, coupling), centroids[1]))[0], loss
+
+
+@functools.partial(jax.jit, static_argnames="subset")
+def _refined(key, source, target, maps, subset):
+    """Refine maps by ICP; return them with their scores, the scores of random rotations, and where they send rows."""
+    icp_key, turn_key, *draw_keys = jax.random.split(key, 4)
+    a, b = clouds.both(source, target, whitening=_WHITENING)
+    x, y = a(source), b(target)
+
+    def improve(k, fitted):
+        start = clouds.between(a, fitted, b)
+        return icp(k, x, y, start=start, step=orthogonal, matching="mutual", iterations=8, subset=subset).weight
+
+    count = maps.weight.shape[0]
+    weights = jax.vmap(improve)(jax.random.split(icp_key, count), maps)
+    turns = jax.random.normal(turn_key, (8, *weights.shape[1:]), weights.dtype)
+    turns = jax.vmap(lambda m: polar(m)[0])(turns)
+    rows, columns = (
+        jax.random.permutation(k, z.shape[0])[:subset] for k, z in zip(draw_keys, (source, target), strict=True)
+    )
+
+    fitted = jax.vmap(lambda w: clouds.conjugated(a, w, b))(jnp.concatenate([weights, turns]))
+    mapped = fitted(source[rows])
+    scores = jax.vmap(lambda m: discrepancy(m, target[columns]))(mapped)
+    return jax.tree.map(lambda z: z[:count], fitted), scores[:count], scores[count:], mapped[:count, :500]

@@ -1,0 +1,113 @@
+"""Alignment from labels: planted Gaussians of classes, the choice between refinements, degenerate classes."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from align import solvers
+from align.maps import AffineMap
+from align.solvers import clouds, neighbours
+
+KEY = jax.random.key(0)
+COUNT, DIMENSIONS = 3, 4  # fewer classes than dimensions: means alone do not determine the map
+SHAPE = np.random.default_rng(7)
+MEANS = 2 * SHAPE.normal(size=(COUNT, DIMENSIONS))
+FACTORS = SHAPE.normal(size=(COUNT, DIMENSIONS, DIMENSIONS))
+TRUTH = AffineMap(jnp.asarray(SHAPE.normal(size=(DIMENSIONS, DIMENSIONS)), jnp.float32), jnp.arange(4.0))
+
+
+def mixture(seed, rows):
+    random = np.random.default_rng(seed)
+    labels = random.integers(0, COUNT, rows)
+    noise = random.normal(size=(rows, 1, DIMENSIONS))
+    return (MEANS[labels] + (noise @ FACTORS[labels])[:, 0]).astype(np.float32), labels
+
+
+def error(fitted, points):
+    expected = TRUTH(points)
+    return float(((fitted(points) - expected) ** 2).sum() / ((expected - expected.mean(0)) ** 2).sum())
+
+
+def test_class_gaussians_recover_a_linear_map_exactly():
+    source, labels = mixture(0, 300)
+    fitted = solvers.class_gaussians(KEY, source, labels, TRUTH(source), labels)
+    assert error(fitted, source) < 1e-6
+    assert fitted.details.shape == (16,) and float(fitted.details.min()) < 1e-6
+    # Class proportions do not matter, a class that the other side lacks does not either.
+    extra = np.concatenate([source, source[labels == 0], 50 + source[:20]])
+    extra_labels = np.concatenate([labels, labels[labels == 0], np.full(20, 9)])
+    fitted = solvers.class_gaussians(KEY, extra, extra_labels, TRUTH(source), labels)
+    assert error(fitted, source) < 1e-5
+
+
+def test_labels_beat_class_means_on_different_samples():
+    (source, ys), (target, yt) = mixture(0, 1200), mixture(1, 1000)
+    target = TRUTH(target)
+    start = solvers.class_means(source, ys, target, yt, step="affine")
+    fitted = solvers.labels(KEY, source, ys, target, yt, whitenings=(1.0,), iterations=4, subset=200)
+    assert error(fitted, source) < 0.02 < error(start, source)
+    scores, chosen = fitted.details
+    assert scores.shape == (3,) and 0 <= int(chosen) < 3
+    assert float(scores[chosen]) <= float(scores.min() + 0.1 * jnp.abs(scores.min()))
+
+
+def test_polish_keeps_a_perfect_start():
+    source, labels = mixture(0, 300)
+    fitted = solvers.labels(KEY, source, labels, TRUTH(source), labels, whitenings=(0.0,), iterations=2, subset=300)
+    assert error(fitted, source) < 1e-6
+
+
+def test_discrepancy_is_zero_for_one_distribution_and_shrinking_does_not_pay():
+    random = np.random.default_rng(0)
+    x, y = (random.normal(size=(1500, 6)).astype(np.float32) for _ in range(2))
+    same, shrunk, far = (float(neighbours.discrepancy(m, y)) for m in (x, 0.8 * x, x + 2))
+    assert abs(same) < 0.02 < shrunk < far
+    np.testing.assert_allclose(neighbours.discrepancy(3 * x, 3 * y), same, atol=1e-4)
+    padded = np.concatenate([x, np.zeros((5, 6), np.float32)])
+    penalty = np.where(np.arange(1505) < 1500, 0, np.inf)
+    np.testing.assert_allclose(neighbours.discrepancy(padded, y, mapped_penalty=penalty), same, atol=1e-5)
+
+
+def test_degenerate_classes_give_a_finite_map():
+    # One sample in a class, duplicates, a constant dimension, unequal sizes and dimensions.
+    random = np.random.default_rng(0)
+    source = random.normal(size=(40, 3)).astype(np.float32)
+    source[:, 2], source[5:9] = 1, source[4]
+    target = random.normal(size=(30, 5)).astype(np.float32)
+    ys, yt = np.r_[0, np.ones(39, int)], np.r_[np.zeros(29, int), 1]
+    fitted = solvers.labels(KEY, source, ys, target, yt, whitenings=(0.5,), iterations=2, subset=20, restarts=2)
+    assert fitted.weight.shape == (3, 5) and np.isfinite(fitted(source)).all()
+
+
+def test_jit_and_vmap_equal_the_loop():
+    source, labels = mixture(0, 60)
+    target = TRUTH(source)
+
+    def weight(key, source):
+        return solvers.class_gaussians(key, source, labels, target, labels).weight
+
+    keys, sources = jax.random.split(KEY, 2), jnp.stack([source, source[:, ::-1]])
+    loop = jnp.stack([weight(*one) for one in zip(keys, sources, strict=True)])
+    np.testing.assert_allclose(jax.vmap(weight)(keys, sources), loop, atol=1e-3)
+    np.testing.assert_allclose(jax.jit(weight)(keys[0], sources[0]), loop[0], atol=1e-3)
+
+
+def test_labels_must_be_concrete_integers():
+    source, labels = mixture(0, 20)
+    with pytest.raises(ValueError, match="source_labels must be concrete"):
+        jax.jit(lambda y: solvers.class_means(source, y, source, y))(labels)
+    with pytest.raises(ValueError, match=r"target_labels must be \[20\] integers.*float"):
+        solvers.labels(KEY, source, labels, source, labels.astype(float))
+
+
+@pytest.mark.parametrize("whitening", [0.0, 0.5, 1.0])
+def test_principal_coordinates_lead_there_and_back(whitening):
+    source, _ = mixture(0, 200)
+    there = clouds.principal(jnp.asarray(source), whitening=whitening, width=6)
+    points = there(source)
+    np.testing.assert_allclose((points**2).sum(1).mean(), 1, rtol=1e-4)
+    np.testing.assert_allclose(points @ there.up + there.mean, source, atol=1e-3)
+    spreads = np.asarray(points.std(0))
+    assert (spreads[4:] == 0).all() and (np.diff(spreads[:4]) <= 1e-5).all()
+    assert (spreads[3] > 0.99 * spreads[0]) == (whitening == 1)

@@ -1,0 +1,113 @@
+"""Nothing known: a planted map is found, and clouds that do not match are not trusted."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from align import solvers
+from align.maps import AffineMap
+from align.solvers import transport
+from align.solvers.kmeans import kmeans
+
+KEY = jax.random.key(0)
+SHAPE = np.random.default_rng(5)
+TRUTH = AffineMap(
+    jnp.asarray(np.linalg.qr(SHAPE.normal(size=(3, 3)))[0] * [1.0, 1.1, 0.9], jnp.float32), jnp.array([3.0, 0, -1])
+)
+FIT = functools.partial(solvers.unpaired, forms=((0.0, None),), restarts=4, clusters=40, subset=500)
+
+
+def crooked(seed, rows):
+    """Draw from a cloud that looks like nothing else when turned: arms of different length, weight and width."""
+    random = np.random.default_rng(seed)
+    arms = np.array([[5, 0, 0], [0, 3, 0], [0, 0, 2], [-2, -2, 0], [1, -1, -3]])
+    arm = random.choice(5, rows, p=[0.35, 0.25, 0.2, 0.12, 0.08])
+    along = random.uniform(size=(rows, 1))
+    return (along * arms[arm] + 0.15 * random.normal(size=(rows, 3))).astype(np.float32)
+
+
+def error(fitted, points):
+    expected = TRUTH(points)
+    return float(((fitted(points) - expected) ** 2).sum() / ((expected - expected.mean(0)) ** 2).sum())
+
+
+def test_finds_a_planted_map_and_trusts_it():
+    source, target = crooked(0, 1500), TRUTH(crooked(1, 1400))
+    fitted = FIT(KEY, source, target)
+    assert error(fitted, source) < 0.02
+    assert bool(fitted.converged)
+    details = fitted.details
+    assert details.losses.shape == details.scores.shape == (4,)
+    assert int(details.agreement) >= 2 and float(details.contrast) < 0.4
+
+
+def test_noise_is_not_trusted():
+    random = np.random.default_rng(0)
+    noise = [random.normal(size=(n, 3)).astype(np.float32) for n in (1500, 1400)]
+    assert not bool(FIT(KEY, *noise).converged)
+    assert not bool(FIT(KEY, crooked(0, 1500), noise[1]).converged)
+
+
+def test_degenerate_clouds_are_not_trusted_and_nothing_breaks():
+    # Unequal dimensions and sizes, duplicates, a constant dimension, fewer rows than clusters.
+    source = np.repeat(np.array([[0, 1.0], [1, 1], [3, 1]], np.float32), 5, axis=0)
+    target = np.random.default_rng(0).normal(size=(12, 4)).astype(np.float32)
+    fitted = FIT(KEY, source, target)
+    assert fitted.weight.shape == (2, 4) and np.isfinite(fitted(source)).all()
+    assert not bool(fitted.converged)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"source": np.ones(3)}, r"source must be \[rows, dimensions\]"),
+        ({"restarts": 0}, "restarts must be positive; it is 0"),
+        ({"forms": ()}, "forms must name at least one"),
+    ],
+)
+def test_bad_input_is_named(changes, message):
+    given = {"source": np.eye(4), "target": np.eye(4)} | changes
+    with pytest.raises(ValueError, match=message):
+        solvers.unpaired(KEY, **given)
+
+
+def test_transport_by_hand():
+    # Three points on a line, at 0, 1 and 3, and the same in another order: distances tell which is which.
+    x = np.array([0.0, 1.0, 3.0])
+    order = np.array([2, 0, 1])
+    distances = [jnp.asarray(np.abs(p[:, None] - p)) for p in (x, x[order])]
+    masses = jnp.full(3, 1 / 3)
+    expected = np.eye(3)[:, order] / 3
+    start = transport.by_profiles(*distances, masses, masses, step=0.01, iterations=100)
+    np.testing.assert_allclose(start, expected, atol=1e-3)
+    coupling, loss = transport.gromov_wasserstein(*distances, masses, masses, jnp.full((3, 3), 1 / 9), iterations=200)
+    np.testing.assert_allclose(coupling, expected, atol=1e-3)
+    assert float(loss) < 1e-3
+
+
+def test_couplings_keep_their_marginals():
+    random = np.random.default_rng(0)
+    rows, columns = (jnp.asarray(w / w.sum()) for w in (random.uniform(size=5), random.uniform(size=7)))
+    cost = jnp.asarray(random.uniform(size=(5, 7)))
+    start = jnp.outer(rows, columns)
+    coupling = transport.proximal(lambda _: cost, rows, columns, start, step=0.1, iterations=50, scalings=2000)
+    np.testing.assert_allclose(coupling.sum(1), rows, atol=1e-4)
+    np.testing.assert_allclose(coupling.sum(0), columns, atol=1e-4)
+    from scipy.optimize import linprog
+
+    constraints = np.concatenate([np.kron(np.eye(5), np.ones(7)), np.kron(np.ones(5), np.eye(7))])
+    best = linprog(np.ravel(cost), A_eq=constraints, b_eq=np.r_[rows, columns]).fun
+    np.testing.assert_allclose((coupling * cost).sum(), best, atol=2e-3)
+
+
+def test_kmeans_by_hand():
+    points = jnp.array([[0.0], [0.2], [5.0], [5.2], [9.0]])
+    found = kmeans(KEY, points, 3)
+    order = jnp.argsort(found.centroids[:, 0])
+    np.testing.assert_allclose(found.centroids[order, 0], [0.1, 5.1, 9], atol=1e-6)
+    assert found.sizes[order].tolist() == [2, 2, 1]
+    assert (np.diff(found.error) <= 1e-6).all()
+    np.testing.assert_allclose(found.error[-1], 4 * 0.01 / 5, rtol=1e-4)
