@@ -2,6 +2,8 @@
 
 from running import TINY
 
+from align import data
+
 SAMPLE = ("--dataset=mnist_sample", *TINY)
 
 
@@ -26,7 +28,7 @@ def test_full_and_geometry_share_their_networks(experiment):
 
 
 def test_relative_representations(experiment):
-    run = experiment("relative", *SAMPLE, "--anchors=8")
+    run = experiment("relative", *SAMPLE, "--anchors=8", "--relative_epochs=1")
     assert run.code == 0, run.err
     rows = experiment.rows(2)
     expected = [("autoencoder", 0, 0, None), ("autoencoder", 1, 1, None)]
@@ -37,7 +39,10 @@ def test_relative_representations(experiment):
     assert max(own) < min(carried)
 
 
-def test_between_architectures(experiment):
+def test_between_architectures(experiment, monkeypatch):
+    full, _, train, test = data.load("fashion_mnist_sample")
+    few = data.Dataset(full, "cut", *(data.Split(images[:500], labels[:500]) for images, labels in (train, test)))
+    monkeypatch.setattr(data, "load", lambda name, folder: few)
     arguments = [argument for argument in TINY if not argument.startswith("--model")]
     run = experiment("architectures", "--dataset=fashion_mnist_sample", *arguments, "--anchors=20", "--methods=linear")
     assert run.code == 0, run.err
