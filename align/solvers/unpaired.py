@@ -31,9 +31,9 @@ class UnpairedFit(NamedTuple):
     """What was tried, and what speaks for the result.
 
     losses: `[candidates]` of Gromov–Wasserstein. scores: `[candidates]`, their `discrepancy` after ICP. unrelated:
-    `[8]`, the discrepancy of random rotations. contrast: the least score over the median of `unrelated`; 1 says that
-    the clouds look the same however they are turned, or never alike. agreement: how many candidates lead to the same
-    map, the chosen one included. polished: what became of it, a `Polished`.
+    `[8]`, the discrepancy of random rotations. contrast: the least score over the median of `unrelated`, or 1 where
+    they cannot be told apart: the clouds look the same however they are turned, or never alike. agreement: how many
+    candidates lead to the same map, the chosen one included. polished: what became of it, a `Polished`.
     """
 
     losses: jax.Array
@@ -69,8 +69,8 @@ def unpaired(
     3. `polish`, on `subset` rows in an iteration.
 
     `converged` is True where the result can be trusted: at least `agreement` candidates lead to it, and its score is
-    below `contrast` times that of random rotations. Unrelated clouds fail the second, and clouds without features, such
-    as Gaussian noise, both. A map that is not trusted is returned all the same; `details`, an `UnpairedFit`, says why.
+    below `contrast` times that of random rotations. Neither holds of unrelated clouds, nor of Gaussian noise. A map
+    that is not trusted is returned all the same; `details`, an `UnpairedFit`, says why.
 
     The paper calls this not achieved (section 4.2.3). ValueError for input that does not fit.
     """
