@@ -103,7 +103,7 @@ def blocked_sum(term, arrays):
         return [None if a is None else lax.dynamic_slice_in_dim(a, start, size) for a in arrays]
 
     def add(sums, terms):
-        pairs = jax.tree.map(lambda s, t: _two_sum(s, t), sums[0], terms)
+        pairs = jax.tree.map(_two_sum, sums[0], terms)
         high = jax.tree.map(lambda _, pair: pair[0], terms, pairs)
         return high, jax.tree.map(lambda low, _, pair: low + pair[1], sums[1], terms, pairs)
 
