@@ -401,6 +401,8 @@ def test_signals(folder, sent, code):
         [sys.executable, "-m", "align", "apply", "map.safetensors", "long.npy", "-o", "z.npy"],
         env=ENVIRONMENT,
         stderr=subprocess.PIPE,
+        # As at a terminal: a test run in the background would hand down that SIGINT is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     while process.poll() is None and sorted(folder.iterdir()) == before:
         pass
