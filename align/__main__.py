@@ -26,7 +26,11 @@ def main(argv=None) -> int:
     arguments = _parser().parse_args(argv)
     import jax  # only now: --help and mistakes in the arguments answer at once
 
-    handler = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that temporary files are removed
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number, handler in handlers.items():
+        if handler != signal.SIG_IGN:
+            signal.signal(number, cli.stop)  # so that temporary files are removed
+    cli.received.clear()
     wide = jax.config.jax_enable_x64
     jax.config.update("jax_enable_x64", True)  # float64 files are computed in float64, float32 ones stay float32
     try:
@@ -39,7 +43,8 @@ def main(argv=None) -> int:
         return 2
     finally:
         jax.config.update("jax_enable_x64", wide)
-        signal.signal(signal.SIGTERM, handler)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
     return 0
 
 

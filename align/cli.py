@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import signal
 from inspect import Parameter, signature
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import numpy as np
 
 from align import files
 
+# The signals that have come.
+received: list[int] = []
 _BLOCK_BYTES = 1 << 25
 _STREAMED = ("orthogonal", "rigid", "similarity", "linear", "affine", "ridge")
 
@@ -318,8 +321,24 @@ def _check_output(arguments, suffixes=files.SUFFIXES):
         raise FileExistsError(f"{path} exists; --force replaces it")
 
 
+def stop(number, frame=None):
+    """Stop the command at SIGINT or SIGTERM, with exit code 128 + number."""
+    received.append(number)
+    raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
+
+
 def _ranges(arguments, *arrays):
-    """Yield (start, stop) over the rows of arrays of equal length, few enough for the widest to take 32 MiB."""
+    """Yield (start, stop) over the rows of arrays of equal length, few enough for the widest to take 32 MiB.
+
+    An exception that a signal raises inside a callback of the runtime is swallowed there, so every block asks again.
+    """
+    for block in _blocks(arguments, *arrays):
+        yield block
+        if received:
+            stop(received[0])
+
+
+def _blocks(arguments, *arrays):
     n = arrays[0].shape[0]
     size = max(1, min(_BLOCK_BYTES // (array.nbytes // n) for array in arrays))
     ranges = [(start, min(start + size, n)) for start in range(0, n, size)]
