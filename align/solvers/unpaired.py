@@ -54,7 +54,7 @@ def unpaired(
     clusters=200,
     sample=20_000,
     subset=5000,
-    contrast=0.4,
+    contrast=0.5,
     agreement=2,
 ) -> AffineMap:
     """Fit a map between two clouds of which nothing is known, and say whether to trust it.
