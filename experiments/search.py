@@ -1,6 +1,6 @@
 """The search for the network: the paper names its layers and its errors, not its sizes. One network per candidate.
 
-    python experiments/search.py --latent=50                       # all candidates at a latent; an hour on two cores
+    python experiments/search.py --latent=50                       # all candidates at a latent
     python experiments/search.py --latent=50 --candidates=0,2      # some of them
 
 The figure to search on is the excess of the test error over 0.4694, the part of MNIST that a sigmoid cannot reach.
