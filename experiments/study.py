@@ -125,16 +125,17 @@ def encoded(study: Study, name: str, latent: int) -> list[tuple[Network, Codes]]
     ]
 
 
-def rows_path(study: Study, table: int) -> Path:
-    return study.results / f"table{table}.jsonl"
+def rows_path(study: Study, table: int | str) -> Path:
+    """Give the file of the rows of one of the paper's tables, by its number, or of one of ours, by its name."""
+    return study.results / (f"table{table}.jsonl" if isinstance(table, int) else f"{table}.jsonl")
 
 
-def recorded(study: Study, table: int) -> set[tuple]:
+def recorded(study: Study, table: int | str) -> set[tuple]:
     """Give the identities of the rows that a table has."""
     return {report.identity(row) for row in report.read(rows_path(study, table))}
 
 
-def record(study: Study, table: int, rows: Sequence[dict]) -> None:
+def record(study: Study, table: int | str, rows: Sequence[dict]) -> None:
     """Append rows with where they came from."""
     report.append(rows_path(study, table), [{**row, **provenance(study)} for row in rows])
 

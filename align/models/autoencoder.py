@@ -37,9 +37,9 @@ def autoencoder(model: str, latent: int, dataset: str) -> Autoencoder:
     (they approach 0.4694, the part of the test pixels outside [0, 1]); on Fashion-MNIST of a linear one.
 
     The paper's architecture is unknown but for its layers: convolutional, linear, ReLU. This one is the cheapest found
-    that reaches its errors. Below latent 50 the decoder takes a dense layer between latent and convolutions, and the
-    encoder one convolution less. More layers in the encoder lower the network's own error a little, and raise that of
-    every map to another network: what an encoder may bend, it bends differently for every seed.
+    that reaches its errors (experiments/search.py). Below latent 50 the encoder is narrower, and the decoder has a
+    dense layer between latent and convolutions. Such a layer in the encoder lowers the network's own error further, and
+    raises that of every map to another network: what an encoder may bend, it bends differently for every seed.
     """
     if model not in MODELS:
         raise ValueError(f"model must be one of {', '.join(MODELS)}; it is {model!r}")
@@ -48,7 +48,7 @@ def autoencoder(model: str, latent: int, dataset: str) -> Autoencoder:
     sigmoid = dataset.startswith("mnist")
     if model == "conv":
         if latent < 50:
-            return Autoencoder(ConvEncoder(latent, (16,), (5,)), ConvDecoder(hidden=(256,), sigmoid=sigmoid))
+            return Autoencoder(ConvEncoder(latent, (16, 32), (3, 3)), ConvDecoder(hidden=(256,), sigmoid=sigmoid))
         return Autoencoder(ConvEncoder(latent), ConvDecoder(sigmoid=sigmoid))
     return Autoencoder(MLPEncoder(latent), MLPDecoder(sigmoid=sigmoid))
 

@@ -6,7 +6,7 @@ Every solver is called as `solver(source, target, *, weights=None, ...)` with so
 
 from align.maps import AffineMap
 from align.solvers.icp import icp
-from align.solvers.labels import class_gaussians, class_means, labels
+from align.solvers.labels import class_gaussians, class_means, labels, subclass_means
 from align.solvers.linear import affine, linear, reduced_rank
 from align.solvers.ridge import RidgePath, ridge
 from align.solvers.rigid import orthogonal, rigid, scaling, similarity
@@ -27,5 +27,6 @@ __all__ = [
     "rigid",
     "scaling",
     "similarity",
+    "subclass_means",
     "unpaired",
 ]

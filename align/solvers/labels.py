@@ -5,12 +5,14 @@ import functools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from align.maps import AffineMap
 from align.solvers import clouds, inputs
 from align.solvers.decompositions import polar
-from align.solvers.icp import STEPS
+from align.solvers.icp import STEPS, icp
+from align.solvers.kmeans import kmeans
 from align.solvers.polish import polish
 
 _product = functools.partial(jnp.matmul, precision=lax.Precision.HIGHEST)
@@ -89,6 +91,50 @@ def _covariances(points, group, means):
     inside = jnp.arange(rows.shape[1]) < sizes[:, None]
     centred = jnp.where(inside[..., None], points[rows] - means[:, None], 0)
     return _product(centred.mT, centred) / sizes[:, None, None]
+
+
+def subclass_means(
+    key,
+    source,
+    source_labels,
+    target,
+    target_labels,
+    *,
+    clusters=20,
+    sample=2000,
+    start=None,
+    step="rigid",
+    iterations=10,
+) -> AffineMap:
+    """Fit a step to centroids within the classes: more anchors than there are classes.
+
+    In every class and on either side, the centroids of k-means over `sample` rows; `icp` on mutual nearest neighbours
+    within the class, from `start` (`class_gaussians` without it), finds out which belong together. Arguments and errors
+    as for `class_means`.
+    """
+    source, target = clouds.floats(source, target)
+    for name, value in (("clusters", clusters), ("sample", sample)):
+        if value < 1:
+            raise ValueError(f"{name} must be positive; it is {value}")
+    start_key, icp_key, *cluster_keys = jax.random.split(key, 4)
+    if start is None:
+        start = class_gaussians(start_key, source, source_labels, target, target_labels)
+    *positions, count = clouds.shared(source, source_labels, target, target_labels)
+    centroids = []
+    for k, array, position in zip(cluster_keys, (source, target), positions, strict=True):
+        draw_key, cluster_key = jax.random.split(k)
+        rows, sizes = clouds.rows(position, count)
+        # Drawn with replacement, so that a class of any size gives as many.
+        drawn = jax.random.randint(draw_key, (count, sample), 0, sizes[:, None])
+        points = array[jnp.take_along_axis(jnp.asarray(rows), drawn, axis=1)]
+        cluster = functools.partial(kmeans, count=min(clusters, sample))
+        centroids.append(jax.vmap(cluster)(jax.random.split(cluster_key, count), points).centroids)
+    owners = [np.repeat(np.arange(count), c.shape[1]) for c in centroids]
+    flat = [c.reshape(-1, c.shape[-1]) for c in centroids]
+    return icp(
+        icp_key, *flat, source_labels=owners[0], target_labels=owners[1], start=start, step=step, matching="mutual",
+        iterations=iterations,
+    )  # fmt: skip
 
 
 def labels(

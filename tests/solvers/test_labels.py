@@ -111,3 +111,18 @@ def test_principal_coordinates_lead_there_and_back(whitening):
     spreads = np.asarray(points.std(0))
     assert (spreads[4:] == 0).all() and (np.diff(spreads[:4]) <= 1e-5).all()
     assert (spreads[3] > 0.99 * spreads[0]) == (whitening == 1)
+
+
+def test_subclass_means_have_more_anchors_than_classes():
+    (source, ys), (target, yt) = mixture(0, 1200), mixture(1, 1000)
+    rotation = np.linalg.qr(SHAPE.normal(size=(DIMENSIONS, DIMENSIONS)))[0].astype(np.float32)
+    target = target @ rotation + 3
+    fitted = solvers.subclass_means(KEY, source, ys, target, yt, clusters=8, sample=400)
+    expected = source @ rotation + 3
+    assert float(((fitted(source) - expected) ** 2).mean()) < 0.02 * expected.var()
+    np.testing.assert_allclose(fitted.weight.T @ fitted.weight, np.eye(DIMENSIONS), atol=1e-5)
+    # With one row a class, the centroids are the rows.
+    lone = solvers.subclass_means(KEY, MEANS, np.arange(COUNT), MEANS + 1.0, np.arange(COUNT), clusters=2, sample=2)
+    np.testing.assert_allclose(lone(MEANS), MEANS + 1.0, atol=1e-4)
+    with pytest.raises(ValueError, match="clusters must be positive; it is 0"):
+        solvers.subclass_means(KEY, source, ys, target, yt, clusters=0)
