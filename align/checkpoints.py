@@ -1,17 +1,23 @@
 """Training states on disk, through Orbax: the only file that knows it.
 
-One folder holds one network: the newest finished epoch, and a description of what was trained on what. Orbax writes
-beside the final name and renames, so an interrupted save leaves the checkpoint before it.
+One folder holds one network: the newest finished epoch, a description of what was trained on what, and a digest of the
+arrays. Orbax writes beside the final name and renames, so an interrupted save leaves the checkpoint before it.
+Processes that train the same network take turns at its folder.
 """
 
+import contextlib
+import hashlib
 import json
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
+from align.locks import wait_for_turn
 from align.training import State
 
 
@@ -20,14 +26,21 @@ class CheckpointError(RuntimeError):
 
 
 def save(folder: Path, state: State, description: dict) -> None:
-    """Save a state as the checkpoint of its epoch, wait until it is whole on disk, then drop the one before."""
+    """Save a state as the checkpoint of its epoch, wait until it is whole on disk, then drop the one before.
+
+    Does nothing where another process has come as far. CheckpointError where it cannot be saved; that, or an
+    interruption, leaves the checkpoint before it, and nothing half-written.
+    """
+    described = ocp.args.JsonSave({**description, "sha256": _digest(state)})
     try:
-        with _manager(folder) as manager:
-            manager.save(
-                int(state.epoch),
-                args=ocp.args.Composite(state=ocp.args.StandardSave(state), description=ocp.args.JsonSave(description)),
-            )
-            manager.wait_until_finished()
+        folder.mkdir(parents=True, exist_ok=True)
+        with _turn(folder):
+            if latest_epoch(folder) >= int(state.epoch):
+                return
+            with _whole_or_not_at_all(folder), _manager(folder) as manager:
+                saved = ocp.args.Composite(state=ocp.args.StandardSave(state), description=described)
+                manager.save(int(state.epoch), args=saved)
+                manager.wait_until_finished()
     except (OSError, ValueError) as error:  # tensorstore reports a full disk as a ValueError
         raise CheckpointError(f"cannot save a checkpoint in {folder}: {error}") from error
 
@@ -36,17 +49,18 @@ def restore(folder: Path, like: State, description: dict) -> State | None:
     """Restore the newest checkpoint of a network; None where there is none.
 
     `like` gives the shapes and types (as `jax.eval_shape` does), `description` what the network must have been trained
-    as. Raises CheckpointError where the checkpoint is of something else or cannot be read.
+    as. Raises CheckpointError where the checkpoint is of something else, or is not what was saved.
     """
     if not folder.is_dir():
         return None
     # Read-only: another run may be saving into the folder, and opening it for writing clears what is unfinished there.
-    with _manager(folder, read_only=True) as manager:
+    with _turn(folder, shared=True), _manager(folder, read_only=True) as manager:
         epoch = manager.latest_step()
         if epoch is None:
             return None
         try:
             found = manager.restore(epoch, args=ocp.args.Composite(description=ocp.args.JsonRestore()))["description"]
+            digest = found.pop("sha256", None)
         except Exception as error:
             raise _unreadable(folder, epoch, error) from error
         if found != json.loads(json.dumps(description)):
@@ -60,6 +74,9 @@ def restore(folder: Path, like: State, description: dict) -> State | None:
         except Exception as error:
             raise _unreadable(folder, epoch, error) from error
     state = jax.device_get(state)
+    # Orbax notices files that are cut off, but not every byte that has changed. Checkpoints without a digest are older.
+    if digest not in (None, _digest(state)) or int(state.epoch) != epoch:
+        raise _unreadable(folder, epoch, "its arrays are not those that were saved as that epoch")
     if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(state.params)):
         raise CheckpointError(f"the checkpoint of epoch {epoch} in {folder} holds parameters that are not finite")
     return state
@@ -77,7 +94,37 @@ def _check_shapes(state, like):
 
 def latest_epoch(folder: Path) -> int:
     """Give the epoch of the newest checkpoint in a folder, 0 where there is none, without reading it."""
-    return max((int(entry.name) for entry in folder.glob("*") if entry.name.isdigit()), default=0)
+    return max((int(entry.name) for entry in folder.glob("*") if entry.name.isdigit() and entry.is_dir()), default=0)
+
+
+@contextlib.contextmanager
+def _turn(folder, *, shared=False) -> Iterator[None]:
+    """Have a folder to oneself, or to those that only read it."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        wait_for_turn(descriptor, shared=shared)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _whole_or_not_at_all(folder) -> Iterator[None]:
+    """Remove what a save leaves behind that ends in an error or an interruption."""
+    try:
+        yield
+    except BaseException:
+        for unfinished in folder.glob("*.orbax-checkpoint-tmp*"):
+            shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+
+
+def _digest(state):
+    """Give the SHA-256 of the types, shapes and bytes of all arrays."""
+    digest = hashlib.sha256()
+    for leaf in map(np.asarray, jax.tree.leaves(state)):
+        digest.update(f"{leaf.dtype}{leaf.shape}".encode() + leaf.tobytes())
+    return digest.hexdigest()
 
 
 def _unreadable(folder, epoch, error):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from align import paper
+from align.locks import wait_for_turn
 
 IDENTITY = (
     "table",
@@ -57,20 +58,24 @@ def identity(row: dict) -> tuple:
 def append(path: Path, rows: Iterable[dict]) -> None:
     """Append rows to a JSON Lines file, all of them or none, each on a line of its own.
 
-    RowError for a row that is no result, before anything is written. A last line without an end, left by a process that
-    was killed while it wrote, is cut off first.
+    RowError for a row that is no result, before anything is written; OSError where the disk is full, after what came of
+    it is taken back. A last line without an end, left by a process that was killed while it wrote, is cut off first;
+    processes that append at the same time take turns, so that none cuts off what another is writing.
     """
-    text = "".join(json.dumps(check(row)) + "\n" for row in rows)
+    text = "".join(json.dumps(check(row)) + "\n" for row in rows).encode()
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab+") as file:
+    with path.open("ab+", buffering=0) as file:
+        wait_for_turn(file.fileno())
         file.seek(0)
-        content = file.read()
-        whole = content.rfind(b"\n") + 1
-        if whole != len(content):
+        whole = file.readall().rfind(b"\n") + 1
+        file.truncate(whole)
+        try:
+            while text:
+                text = text[file.write(text) :]
+            os.fsync(file.fileno())
+        except OSError as error:
             file.truncate(whole)
-        file.write(text.encode())
-        file.flush()
-        os.fsync(file.fileno())
+            raise OSError(error.errno, f"no row was appended: {error.strerror}", str(path)) from error
 
 
 def read(path: Path) -> list[dict]:
