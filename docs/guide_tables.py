@@ -1,0 +1,110 @@
+"""The figures of the guide, from the rows of the experiments: `python docs/guide_tables.py` puts them into guide.md.
+
+A table is a dictionary from line and column to the text between them; what has no rows yet is left out.
+"""
+
+from pathlib import Path
+from statistics import fmean
+
+from align import report
+
+GUIDE = Path(__file__).parent / "guide.md"
+RESULTS = Path(__file__).parents[1] / "experiments" / "results"
+# Where a figure is looked for, in this order: the ladder of knowledge has all of them from the same anchors.
+FILES = ("knowledge", "table1", "table3", "table4", "table5")
+SPACES = {
+    "MNIST, latent 10": ("mnist", 10, "conv", "conv"),
+    "MNIST, latent 50": ("mnist", 50, "conv", "conv"),
+    "Fashion-MNIST, latent 50, conv → mlp": ("fashion_mnist", 50, "conv", "mlp"),
+    "Fashion-MNIST, latent 50, mlp → conv": ("fashion_mnist", 50, "mlp", "conv"),
+}
+KNOWN = {
+    "all pairs": (None, ("rigid", "linear", "ridge", "stitching_k2")),
+    "100 pairs": (100, ("rigid", "linear", "ridge", "stitching_k2")),
+    "50 pairs": (50, ("rigid", "linear", "ridge")),
+    "10 pairs": (10, ("rigid", "linear", "ridge")),
+    "class labels": (None, ("means_rigid", "means_linear", "labels")),
+    "nothing": (None, ("unpaired",)),
+}
+ENCODERS = ("orthogonal", "rigid", "linear", "affine", "ridge")
+
+
+def networks(results: Path) -> dict[tuple[str, str], str]:
+    """Give the mean test errors of the paper's networks, by what is known and how it is used, and by space."""
+    files = [report.read(results / f"{name}.jsonl") for name in FILES]
+    lines = {"the target's own codes": (None, "autoencoder")}
+    for known, (anchors, methods) in KNOWN.items():
+        lines |= {f"{known}, `{method}`": (anchors, method) for method in methods}
+    found = {}
+    for line, (anchors, method) in lines.items():
+        for space, (dataset, latent, source, target) in SPACES.items():
+            named = {"dataset": dataset, "latent": latent, "method": method, "anchors": anchors, "target_model": target}
+            if method != "autoencoder":
+                named["source_model"] = source
+            errors = _errors(files, named)
+            if errors:
+                found[line, space] = f"{fmean(errors):.3f}"
+    return found
+
+
+def encoders(results: Path, direction: str) -> dict[tuple[str, str], str]:
+    """Give the recall of the embedding switch in %, by solver and number of anchors, with "index" or "queries" mapped.
+
+    The last line is that of the old index asked by the old encoder, which knows no anchors.
+    """
+    rows = report.read(results / "embedding_switch.jsonl")
+    rows = [row for row in rows if (row["old"], row["asking"]) == ("paraphrase-minilm-l3-v2", "words")]
+    old = [row["recall"] for row in rows if row["method"] == "old encoder"]
+    found = {}
+    for method in ENCODERS:
+        for anchors in sorted({row["anchors"] for row in rows if row["anchors"]}):
+            wanted = (method, anchors, direction)
+            recall = [r["recall"] for r in rows if (r["method"], r["anchors"], r["direction"]) == wanted]
+            if recall:
+                found[f"`{method}`", str(anchors)] = f"{100 * fmean(recall):.1f}"
+                found["no map, the old encoder", str(anchors)] = f"{100 * fmean(old):.1f}"
+    return dict(sorted(found.items(), key=lambda item: item[0][0].startswith("no map")))
+
+
+def tables(results: Path) -> dict[str, dict[tuple[str, str], str]]:
+    """Give the tables of the guide by the names of their places."""
+    return {
+        "networks": networks(results),
+        "index": encoders(results, "index"),
+        "queries": encoders(results, "queries"),
+    }
+
+
+def fill(guide: str, results: Path) -> str:
+    """Give the text of the guide with its figures made anew."""
+    for name, table in tables(results).items():
+        start, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
+        before, rest = guide.split(start)
+        guide = before + start + layout(table) + end + rest.split(end)[1]
+    return guide
+
+
+def layout(table: dict[tuple[str, str], str]) -> str:
+    """Lay a table out in Markdown; columns and lines stand in the order in which they first come."""
+    columns = list(dict.fromkeys(column for _, column in table))
+    lines = ["| | " + " | ".join(columns) + " |", "|" + " --- |" * (1 + len(columns))]
+    for line in dict.fromkeys(line for line, _ in table):
+        lines.append(f"| {line} | " + " | ".join(table.get((line, column), "") for column in columns) + " |")
+    return "\n".join([*lines, ""])
+
+
+def _errors(files, columns):
+    """Find the test errors of the rows with these columns, in the first of the files that has any."""
+    for rows in files:
+        errors = [r["test_error"] for r in rows if all(r[name] == value for name, value in columns.items())]
+        if errors:
+            return errors
+    return []
+
+
+if __name__ == "__main__":
+    filled = fill(GUIDE.read_text(), RESULTS)
+    partial = GUIDE.with_suffix(".partial")
+    partial.write_text(filled)
+    partial.replace(GUIDE)
+    print(f"filled {GUIDE}")
