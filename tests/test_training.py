@@ -1,5 +1,7 @@
 """One fit for all: seeds in parallel are seeds alone, rounds go on from anywhere, settings are checked."""
 
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
@@ -101,6 +103,14 @@ def test_fewer_samples_than_a_batch_are_one_batch():
     assert np.isfinite(state.loss)
 
 
+def test_weight_decay_shrinks_the_parameters():
+    norms = []
+    for decay in (0.0, 1.0):
+        (state,) = fitted([0], settings=dataclasses.replace(SETTINGS, weight_decay=decay))
+        norms.append(sum(float((x**2).sum()) for x in jax.tree.leaves(state.params)))
+    assert norms[1] < 0.9 * norms[0]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -108,6 +118,7 @@ def test_fewer_samples_than_a_batch_are_one_batch():
         ({"batch": 0}, "batch must be at least 1; it is 0"),
         ({"learning_rate": -1.0}, "learning_rate must be positive and finite; it is -1.0"),
         ({"learning_rate": float("nan")}, "learning_rate must be positive and finite; it is nan"),
+        ({"weight_decay": -0.1}, "weight_decay must be at least 0 and finite; it is -0.1"),
         ({"schedule": "step"}, "schedule must be one of onecycle, constant; it is 'step'"),
     ],
 )
