@@ -37,8 +37,11 @@ setup(
     install_requires=requirements(),
     extras_require={
         "cuda12": ["jax[cuda12]"],
-        "test": ["pytest>=8", "scipy>=1.13", "ruff>=0.9"],
+        "test": ["pytest>=8", "scipy>=1.13", "ruff>=0.9", "ipython>=8", "pdoc>=15"],
         "notebooks": ["jupyterlab>=4"],
+        # What experiments/benchmarks measures against.
+        "bench": ["torch>=2.4", "scikit-learn>=1.5", "scipy>=1.13", "faiss-cpu>=1.9", "latentis", "qc-procrustes>=1.1"],
+        "docs": ["pdoc>=15"],
         # What experiments/embedding_switch.py encodes texts with.
         "embed": [
             "sentence-transformers>=3",

@@ -1,0 +1,97 @@
+"""Where the time of the whole paper goes: its stages, each run in small and profiled.
+
+    python experiments/benchmarks/stages.py
+
+`times` says how many of these runs the whole paper is, at 60,000 images and three seeds, so that the most expensive
+stages can be told; the profile is JAX's own.
+"""
+
+import os
+import statistics
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import clouds
+import harness
+import jax
+import profiles
+import training as trainings
+
+from align import models, solvers, training
+from align.relative import RelativeAutoencoder
+from align.solvers.stitching import stitch_pairs
+
+IMAGES, EPOCHS, SEEDS, ANCHORS = 9_600, 2, 3, 200
+
+
+class Stage(NamedTuple):
+    """A stage of the whole paper, and how many of its runs that is."""
+
+    name: str
+    run: Callable[[], Callable[[], Any]]
+    times: float
+
+
+def stages(small: bool) -> list[Stage]:
+    """Give the stages that may be among the most expensive."""
+    images, points = (128, 300) if small else (IMAGES, 60_000)
+    run_epochs = EPOCHS * SEEDS * IMAGES / 60_000
+    conv, mlp = (models.autoencoder(name, trainings.LATENT, "mnist") for name in models.MODELS)
+    below = models.autoencoder("conv", 10, "mnist")
+    whole = RelativeAutoencoder(conv.encoder, conv.decoder)
+
+    def train(model, constants=()):
+        def prepare():
+            data, settings = trainings.images(images), trainings.settings(EPOCHS)
+            keys = [jax.random.key(seed) for seed in range(SEEDS)]
+            begun = [training.start(model, key, data, settings, constants) for key in keys]
+            return lambda: training.fit(model, begun, keys, data, data, settings, constants=constants)
+
+        return prepare
+
+    def stitch():
+        source, target = map(jax.numpy.asarray, clouds.pairs(points, trainings.LATENT))
+        settings = training.Settings(epochs=1 if small else 4, learning_rate=1e-3, schedule="constant")
+        keys = list(jax.random.split(jax.random.key(0), 2))
+        return lambda: [m.params for m in stitch_pairs(keys, [source] * 2, [target] * 2, factor=2, settings=settings)]
+
+    def icp():
+        source, target = map(jax.numpy.asarray, clouds.pairs(points, trainings.LATENT, rigid=True))
+        labels = jax.numpy.arange(points) % 10
+        return lambda: solvers.icp(jax.random.key(0), source, target, source_labels=labels, target_labels=labels).weight
+
+    # Network-epochs: Table 1 has three latents from 50 on of 14 epochs and three below of 6; Tables 5 and 6 two latents
+    # of 6 epochs for either architecture; Table 2 ten settings of two epochs, Table 6 two for either architecture.
+    # Stitching: 6 latents of Table 1, 3 widths, 6 pairs, 14 epochs. ICP: Table 4, 4 latents, 2 steps, 6 pairs.
+    return [
+        Stage("train conv autoencoders, latent 50 and more", train(conv), SEEDS * (3 * 14 + 2 * 6) / run_epochs),
+        Stage("train conv autoencoders below latent 50", train(below), SEEDS * 3 * 6 / run_epochs),
+        Stage("train MLP autoencoders", train(mlp), SEEDS * 2 * 6 / run_epochs),
+        Stage(
+            "train end to end on relative representations",
+            train(whole, (trainings.images(images)[:ANCHORS],)),
+            SEEDS * (10 + 2 * 2) * 2 / run_epochs,
+        ),
+        Stage("stitching networks on all pairs", stitch, 6 * 3 * 6 * 14 / (2 * 4)),
+        Stage("ICP within the classes", icp, 4 * 2 * 6),
+    ]
+
+
+def jobs(small):
+    """List one profile for each stage."""
+    jax.config.update("jax_num_cpu_devices", os.cpu_count())
+    return [_job(stage) for stage in stages(small)]
+
+
+def _job(stage):
+    def measure(effort):
+        run = stage.run()
+        jax.block_until_ready(run())
+        seconds = statistics.median(harness.in_turn({stage.name: run}, effort)[stage.name])
+        return {"seconds": seconds, "whole_paper": seconds * stage.times, "where": profiles.where(run)}
+
+    return harness.Job("stage", stage.name, measure)
+
+
+if __name__ == "__main__":
+    harness.main(jobs)

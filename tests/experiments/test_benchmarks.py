@@ -1,0 +1,130 @@
+"""The benchmarks in small: rows that are made once, peers that are not there, and the report of both."""
+
+import json
+import os
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import pytest
+from running import EXPERIMENTS
+
+BENCHMARKS = EXPERIMENTS / "benchmarks"
+
+
+@pytest.fixture
+def harness(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    return __import__("harness")
+
+
+@pytest.fixture
+def case(harness):
+    """A question with a peer that runs, one that is not installed, and one that fails; and what was called."""
+    called = []
+
+    def contender(name, error=None):
+        def prepare():
+            if isinstance(error, ImportError):
+                raise error
+
+            def run():
+                called.append(name)
+                if error:
+                    raise error
+                return np.ones(3)
+
+            return run
+
+        return prepare
+
+    peers = {
+        "twin": contender("twin"),
+        "absent": contender("absent", ImportError("No module named 'absent'")),
+        "broken": contender("broken", RuntimeError("no compiler\nat all")),
+    }
+    goals = [harness.Goal(harness.FASTEST, 0.001), harness.Goal("absent", 2.0)]
+    return harness.Case(
+        question="count to three",
+        ours=contender("ours"),
+        peers=peers,
+        goals=goals,
+        work=harness.Work(1e12, "float64", 0.5),
+        check=lambda result: {"total": result.sum()},
+    ), called
+
+
+def test_a_question_becomes_a_row_once_and_a_report(harness, case, tmp_path):
+    import tables
+
+    case, called = case
+    effort, path = harness.Effort(3, 0.0, 8), tmp_path / "rows.jsonl"
+    harness.measure([harness.comparison(case)], path, effort, small=True)
+    (row,) = map(json.loads, path.read_text().splitlines())
+    assert [called.count(name) for name in ("twin", "absent", "broken")] == [1 + 3, 0, 1]
+    assert row["ours"]["total"] == row["peers"]["twin"]["total"] == 3 and len(row["ours"]["times"]) == 3
+    assert row["peers"]["absent"] == {"missing": "not installed"}
+    assert row["peers"]["broken"] == {"missing": "does not run: RuntimeError: no compiler"}
+    assert row["share"] == pytest.approx(2e12 / row["ours"]["median"] / row["product_rate"])
+    assert {"machine", "device", "versions", "revision", "others"} <= set(row)
+
+    harness.measure([harness.comparison(case)], path, effort, small=True)
+    assert called.count("twin") == 4  # it has a row
+    harness.measure([harness.comparison(case)], path, effort, small=True, again=True)
+    assert called.count("twin") == 8 and len(path.read_text().splitlines()) == 1
+
+    (tmp_path / "bounds.md").write_text("# another question\n\nNothing.\n")
+    text = tables.write(tmp_path).read_text()
+    assert "| count to three | twin, the fastest |" in text
+    assert "| count to three | absent | " in text and "| not installed | – | ≥ 2x |" in text
+    assert "| broken | does not run: RuntimeError: no compiler |" in text
+    assert "JAX found none on this machine: skipped." in text
+
+
+def test_ours_must_run(harness, case, tmp_path):
+    case, _ = case
+    broken = harness.comparison(type(case)(question="broken", ours=case.peers["broken"], peers={}))
+    with pytest.raises(RuntimeError, match="no compiler"):
+        harness.measure([broken], tmp_path / "rows.jsonl", harness.Effort(1, 0.0, 8), small=True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_slope_is_that_of_the_larger_half(harness):
+    import tables
+
+    assert tables.slope({1: 5.0, 10: 5.0, 100: 1e4, 1_000: 1e6}) == pytest.approx(2)
+    assert tables.slope({2: 1.0, 4: 8.0}) == pytest.approx(3)
+    assert np.isnan(tables.slope({2: 1.0}))
+
+
+def test_one_command(tmp_path):
+    command = [sys.executable, str(BENCHMARKS / "run.py"), "--small", "--only=small_fits", "--repeats=1"]
+    done = subprocess.run([*command, f"--results={tmp_path}"], env=os.environ, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    assert [row["question"] for row in rows] == [
+        "20 linear fits, 12 anchors, d = 5",
+        "20 rigid fits, 12 anchors, d = 5",
+    ]
+    for row in rows:
+        assert row["ours"]["weight_norm"] == pytest.approx(row["peers"]["numpy loop"]["weight_norm"], rel=1e-3)
+    assert "20 rigid fits" in (tmp_path / "README.md").read_text()
+
+
+@pytest.mark.parametrize(("name", "latent"), [("conv", 50), ("conv", 10), ("mlp", 50)])
+def test_the_network_in_pytorch_is_the_same(harness, name, latent):
+    torch = pytest.importorskip("torch")
+    import torch_networks
+
+    from align import models
+
+    model = models.autoencoder(name, latent, "mnist")
+    images = jax.random.normal(jax.random.key(0), (3, 28, 28, 1))
+    params = model.init(jax.random.key(1), images)
+    # Biases start at zero, where a misplaced one would not be seen.
+    params = jax.tree.map(lambda a: a + 0.1 * jax.random.normal(jax.random.key(2), a.shape), params)
+    with torch.no_grad():
+        theirs = torch_networks.network(model, params)(torch_networks.turned(images)).numpy()
+    turned_back = theirs.transpose(0, 2, 3, 1)[:, ::-1, ::-1]
+    np.testing.assert_allclose(turned_back, model.apply(params, images), atol=1e-5)
