@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -45,6 +46,39 @@ def scatter(path: Path, panels: Mapping[str, np.ndarray], labels: np.ndarray) ->
             axis.set(xlim=(low[0] - margin[0], high[0] + margin[0]), ylim=(low[1] - margin[1], high[1] + margin[1]))
         axis.set(xticks=[], yticks=[])
         axis.set_title(name, fontsize=10)
+    return _write(figure, path)
+
+
+class Curves(NamedTuple):
+    """What a panel shows: lines `{name: {x: y}}`, horizontal levels `{name: y}`, and single points `{name: (x, y)}`."""
+
+    lines: Mapping[str, Mapping[float, float]]
+    levels: Mapping[str, float]
+    points: Mapping[str, tuple[float, float]]
+
+
+def curves(path: Path, panels: Mapping[str, Curves], x: str, y: str) -> Path:
+    """Draw panels of curves over a logarithmic x side by side; a name has the same marker or dash in all of them.
+
+    The vertical scale ends a little above the third quartile of the lines: what explodes leaves the picture.
+    """
+    figure, axes = _plots().subplots(
+        1, len(panels), figsize=(5.2 * len(panels), 3.8), squeeze=False, layout="constrained"
+    )
+    for axis, (title, panel) in zip(axes[0], panels.items(), strict=True):
+        for (name, line), marker in zip(panel.lines.items(), "os^Dv", strict=False):
+            axis.plot(list(line), list(line.values()), marker=marker, markersize=4, linewidth=1.2, label=name)
+        for (name, level), dash in zip(panel.levels.items(), ("-", "--", ":", "-."), strict=False):
+            axis.axhline(level, color="black", linestyle=dash, linewidth=1, label=name)
+        for (name, point), marker in zip(panel.points.items(), "x+*12", strict=False):
+            axis.plot(*point, marker=marker, color="grey", linestyle="none", markersize=7, label=name)
+        values = [value for line in panel.lines.values() for value in line.values()]
+        low = min([*values, *panel.levels.values()])
+        high = max([np.percentile(values, 75), *panel.levels.values()])
+        axis.set(xscale="log", xlabel=x, ylabel=y, ylim=(low - 0.05 * (high - low), high + 0.15 * (high - low)))
+        axis.set_title(title, fontsize=10)
+        axis.grid(alpha=0.3)
+        axis.legend(fontsize=8)
     return _write(figure, path)
 
 

@@ -1,8 +1,14 @@
 """The other scripts with a tiny setting: the rows that their tables ask for."""
 
+import dataclasses
+import json
+from collections import Counter
+from types import SimpleNamespace
+
+import numpy as np
 from running import TINY
 
-from align import data
+from align import data, solvers
 
 SAMPLE = ("--dataset=mnist_sample", *TINY)
 
@@ -51,3 +57,43 @@ def test_between_architectures(experiment, monkeypatch):
     # Between architectures every pair of seeds counts, the equal ones too.
     assert rows.count(("linear", "conv", "mlp")) == rows.count(("linear", "mlp", "conv")) == 4
     assert len(rows) == 12
+
+
+def test_the_whole_paper_has_every_cell_of_table_5(experiment):
+    run = experiment("paper", "--dataset=mnist_sample", "--dry_run")
+    assert run.code == 0, run.err
+    # The methods of Table 5, and the variants of decoder_only that are not in it.
+    assert run.out.count("table 5, conv → mlp, latent 50, 100 anchors") == 2
+    assert run.out.count("train decoder_only fashion_mnist_sample conv, latent 50, 100 anchors") == 1
+
+
+def test_knowledge_from_pairs_and_from_none(experiment, monkeypatch):
+    import ladder
+
+    monkeypatch.setattr(ladder, "COUNTS", (20,))
+    monkeypatch.setattr(ladder, "SELECTIONS", ("class_balanced", "neighbourhoods"))
+    monkeypatch.setattr(ladder, "LABELS", ("means_linear", "subclass_means"))
+    trusted = solvers.rigid(np.eye(3), np.eye(3))
+    details = SimpleNamespace(contrast=0.1, agreement=3)
+    monkeypatch.setattr(solvers, "unpaired", lambda *_: dataclasses.replace(trusted, converged=True, details=details))
+    arguments = ("--dataset=mnist_sample", "--spaces=mnist-3", "--epochs=1", "--seeds=2", "--keys=2")
+    run = experiment("knowledge", *arguments)
+    assert run.code == 0, run.err
+    path = experiment.workdir / "results" / "knowledge.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    count = Counter((row["method"], row["anchors"]) for row in rows)
+    assert count["autoencoder", None] == 2 and count["ridge", None] == count["linear", 20] == 2
+    assert count["linear_class_balanced", 6] == count["ridge_neighbourhoods", 6] == count["subclass_means", None] == 2
+    assert count["unpaired", None] == count["control_noise", None] == 4  # two keys
+    assert all(row["leave_one_out"] > 0 for row in rows if row["method"].startswith("ridge"))
+    text = (experiment.workdir / "results" / "knowledge.md").read_text()
+    assert "| ridge |" in text and "4 were reported as confident" in text and "unrelated clouds 4 were" in text
+    assert (experiment.workdir / "results" / "knowledge_mnist_sample_latent3.png").exists()
+
+    again = experiment("knowledge", *arguments)
+    assert again.code == 0 and "done:" not in again.out
+    wrong = experiment("knowledge", *arguments, "--spaces=cifar-3")
+    assert (
+        wrong.code == 1
+        and "--spaces must be such as mnist-50 or fashion_mnist-100; one of them is 'cifar-3'" in wrong.err
+    )
