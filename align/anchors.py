@@ -1,7 +1,8 @@
 """Which samples serve as anchors: each strategy chooses from the source latents alone.
 
 Every one is called as `strategy(key, latents, count)`, latents `[n, d]`, and returns the indices of `count` different
-rows, `[count]`; pure, and jit-able with `count` static. ValueError for a count that is not between 1 and n.
+rows, `[count]`; pure, and jit-able with `count` static. ValueError for a count that is not between 1 and n, and for
+concrete latents that are not finite.
 """
 
 import functools
@@ -10,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from align.solvers import inputs
 from align.solvers.kmeans import kmeans as _cluster
 from align.solvers.neighbours import nearest
 
@@ -27,9 +29,11 @@ def class_balanced(key, latents, count, *, labels):
 
     labels: `[n]` integers.
     """
-    latents, labels = _checked(latents, count), jnp.asarray(labels)
+    latents, labels = _checked(latents, count), inputs.as_array("labels", labels)
     if labels.shape != latents.shape[:1]:
         raise ValueError(f"labels must be [{latents.shape[0]}], one per row of latents; they are {labels.shape}")
+    if not jnp.issubdtype(labels.dtype, jnp.integer):
+        raise ValueError(f"labels must be integers; their dtype is {labels.dtype}")
     # Shuffle each class and number its members: the first of every class come first, then the second, and so on.
     shuffle, tie = jax.random.uniform(key, (2, *labels.shape))
     by_class = jnp.lexsort((shuffle, labels))
@@ -58,6 +62,7 @@ def farthest_point(key, latents, count):
 def kmeans(key, latents, count, *, iterations=20):
     """Choose the sample nearest to each centroid of k-means."""
     latents = _checked(latents, count)
+    _check_iterations(iterations)
 
     def choose(taken, centroid):
         index = jnp.argmin(jnp.where(taken, jnp.inf, ((latents - centroid) ** 2).sum(1)))
@@ -74,8 +79,9 @@ def neighbourhoods(key, latents, count, *, size=50, iterations=20):
     `source[indices].mean(1)` and `target[indices].mean(1)`. One sample may serve several anchors.
     """
     latents = _checked(latents, count)
-    if not 1 <= size <= latents.shape[0]:
-        raise ValueError(f"size must lie between 1 and the {latents.shape[0]} latents; it is {size}")
+    _check_iterations(iterations)
+    if not inputs.is_whole(size, most=latents.shape[0]):
+        raise ValueError(f"size must lie between 1 and the {latents.shape[0]} latents; it is {size!r}")
     return nearest(_cluster(key, latents, count, iterations=iterations).centroids, latents, count=size)[0]
 
 
@@ -96,6 +102,8 @@ def d_optimal(key, latents, count, *, prior=1e-3):
     there are fewer anchors than dimensions. Draws nothing: the key is there for the sake of the contract.
     """
     del key
+    if not inputs.is_positive(prior):
+        raise ValueError(f"prior must be positive; it is {prior!r}")
     design = _design(_checked(latents, count))
 
     # Adding row x multiplies the determinant by 1 + x' M⁻¹ x, and M⁻¹ loses v v' / (1 + x' M⁻¹ x), v = M⁻¹ x.
@@ -121,9 +129,17 @@ def _design(latents):
 
 
 def _checked(latents, count):
-    latents = jnp.asarray(latents)
+    latents = inputs.as_array("latents", latents)
     if latents.ndim != 2 or 0 in latents.shape:
         raise ValueError(f"latents must be [rows, dimensions], at least one of each; they are {latents.shape}")
-    if not 1 <= count <= latents.shape[0]:
-        raise ValueError(f"count must lie between 1 and the {latents.shape[0]} latents; it is {count}")
-    return latents.astype(jnp.promote_types(latents.dtype, jnp.float32))
+    if not inputs.is_whole(count, most=latents.shape[0]):
+        raise ValueError(f"count must lie between 1 and the {latents.shape[0]} latents; it is {count!r}")
+    latents = latents.astype(inputs.float_dtype(latents=latents))
+    if not isinstance(latents, jax.core.Tracer) and not bool(jnp.isfinite(latents).all()):
+        raise ValueError("latents hold NaN or infinity")
+    return latents
+
+
+def _check_iterations(iterations):
+    if not inputs.is_whole(iterations, least=0):
+        raise ValueError(f"iterations must be a whole number from 0; it is {iterations!r}")

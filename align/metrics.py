@@ -31,6 +31,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
+from align.solvers import inputs
+
 # Float32 products would otherwise run in TF32 on recent GPUs and in bfloat16 on TPUs.
 _matmul = functools.partial(jnp.matmul, precision=lax.Precision.HIGHEST)
 
@@ -69,7 +71,6 @@ def kernel_cka(x: Array, y: Array, *, bandwidth: float = 1.0, unbiased: bool = F
     return _alignment(_hsic_unbiased if unbiased else _hsic_biased, _gaussian(x, bandwidth), _gaussian(y, bandwidth))
 
 
-@functools.partial(jax.jit, static_argnames=("batch_size", "bandwidth"))
 def minibatch_cka(x: Array, y: Array, *, batch_size: int = 256, bandwidth: float | None = None) -> Array:
     """Return the alignment of `x` `[n, d_x]` and `y` `[n, d_y]` from unbiased estimates averaged over batches.
 
@@ -85,8 +86,13 @@ def minibatch_cka(x: Array, y: Array, *, batch_size: int = 256, bandwidth: float
     Raises ValueError for mismatched rows, fewer than 4 rows a batch, and fewer rows than one batch.
     """
     x, y = _paired(x, y)
-    if not 4 <= batch_size <= len(x):
-        raise ValueError(f"batch_size is {batch_size}; expected 4 to the number of rows, {len(x)}")
+    if not inputs.is_whole(batch_size, least=4, most=len(x)):
+        raise ValueError(f"batch_size is {batch_size!r}; expected 4 to the number of rows, {len(x)}")
+    return _minibatch_cka(x, y, batch_size, bandwidth)
+
+
+@functools.partial(jax.jit, static_argnames=("batch_size", "bandwidth"))
+def _minibatch_cka(x, y, batch_size, bandwidth):
     batches = len(x) // batch_size
     x, y = (a[: batches * batch_size].reshape(batches, batch_size, -1) for a in (x, y))
 
@@ -108,8 +114,8 @@ def _alignment(hsic, x, y):
 
 
 def _gaussian(x, bandwidth):
-    if not isinstance(bandwidth, jax.core.Tracer) and not bandwidth > 0:
-        raise ValueError(f"bandwidth is {bandwidth}; expected a positive multiple of the median distance")
+    if not inputs.is_positive(bandwidth):
+        raise ValueError(f"bandwidth is {bandwidth!r}; expected a positive multiple of the median distance")
     squared = _squared_distances(_centre(x), _centre(x))
     median = jnp.median(squared[np.triu_indices(len(x), 1)])
     return jnp.exp(-squared / (2 * bandwidth**2 * median))
@@ -175,8 +181,8 @@ def svcca(x: Array, y: Array, *, variance: float = 0.99) -> Array:
 
     Raghu et al. 2017, section 2. Raises ValueError for mismatched rows or a variance outside (0, 1].
     """
-    if not isinstance(variance, jax.core.Tracer) and not 0 < variance <= 1:
-        raise ValueError(f"variance is {variance}; expected a share in (0, 1]")
+    if not inputs.is_positive(variance, most=1):
+        raise ValueError(f"variance is {variance!r}; expected a share in (0, 1]")
     x, y = _paired(x, y)
     (basis_x, rank_x), (basis_y, rank_y) = _basis(x, variance), _basis(y, variance)
     # Directions that were left out have correlation 0, so the sum is that over the kept ones.
@@ -229,7 +235,6 @@ def procrustes_distance(x: Array, y: Array, *, normalise: bool = True) -> Array:
 # Neighbourhoods and retrieval
 
 
-@functools.partial(jax.jit, static_argnames=("k", "metric", "block"))
 def mutual_knn_overlap(x: Array, y: Array, *, k: int = 10, metric: str = "euclidean", block: int = 1024) -> Array:
     """Return the mean share of common members among the `k` nearest neighbours in `x` and in `y`, in [0, 1].
 
@@ -242,9 +247,13 @@ def mutual_knn_overlap(x: Array, y: Array, *, k: int = 10, metric: str = "euclid
     Raises ValueError for mismatched rows, an unknown metric, and `k` outside 1 to `n - 1`.
     """
     x, y = _paired(x, y)
-    if not 1 <= k < len(x):
-        raise ValueError(f"k is {k}; expected 1 to the number of other rows, {len(x) - 1}")
+    if not inputs.is_whole(k, most=len(x) - 1):
+        raise ValueError(f"k is {k!r}; expected 1 to the number of other rows, {len(x) - 1}")
+    return _mutual_knn_overlap(x, y, k, *_searched(metric, block))
 
+
+@functools.partial(jax.jit, static_argnames=("k", "metric", "block"))
+def _mutual_knn_overlap(x, y, k, metric, block):
     def shared(rows, index):
         near_x, near_y = (
             lax.top_k(jnp.where(index[:, None] == jnp.arange(len(a)), -jnp.inf, _closeness(part, a, metric)), k)[1]
@@ -255,7 +264,6 @@ def mutual_knn_overlap(x: Array, y: Array, *, k: int = 10, metric: str = "euclid
     return _by_blocks(shared, (x, y), block).mean() / k
 
 
-@functools.partial(jax.jit, static_argnames=("metric", "block"))
 def retrieval_ranks(x: Array, y: Array, *, metric: str = "cosine", block: int = 1024) -> Array:
     """Return the rank, from 1, of row i of `y` among all rows of `y` for row i of `x`, float `[n]`.
 
@@ -266,8 +274,11 @@ def retrieval_ranks(x: Array, y: Array, *, metric: str = "cosine", block: int = 
 
     Raises ValueError for mismatched shapes and an unknown metric.
     """
-    x, y = _paired(x, y, same=True)
+    return _retrieval_ranks(*_paired(x, y, same=True), *_searched(metric, block))
 
+
+@functools.partial(jax.jit, static_argnames=("metric", "block"))
+def _retrieval_ranks(x, y, metric, block):
     def ranks(rows, index):
         closeness = _closeness(rows[0], y, metric)
         own = jnp.take_along_axis(closeness, index[:, None], 1)
@@ -291,17 +302,25 @@ def top_k_accuracy(x: Array, y: Array, *, k: int = 10, metric: str = "cosine") -
 
     Invariances and errors as for `retrieval_ranks`; chance is `k / n`.
     """
+    if not inputs.is_whole(k):
+        raise ValueError(f"k is {k!r}; expected a positive number of neighbours")
     return jnp.mean(retrieval_ranks(x, y, metric=metric) <= k)
+
+
+def _searched(metric, block):
+    if metric not in ("cosine", "euclidean"):
+        raise ValueError(f"metric is {metric!r}; expected 'cosine' or 'euclidean'")
+    if not inputs.is_whole(block):
+        raise ValueError(f"block is {block!r}; expected a positive number of rows")
+    return metric, block
 
 
 def _closeness(x, y, metric):
     if metric == "cosine":
         x, y = (a / jnp.linalg.norm(a, axis=1, keepdims=True) for a in (x, y))
         return _matmul(x, y.T)
-    if metric == "euclidean":
-        mean = y.mean(0)
-        return -_squared_distances(x - mean, y - mean)
-    raise ValueError(f"metric is {metric!r}; expected 'cosine' or 'euclidean'")
+    mean = y.mean(0)
+    return -_squared_distances(x - mean, y - mean)
 
 
 def _squared_distances(x, y):
@@ -354,7 +373,7 @@ def mean_cosine(x: Array, y: Array) -> Array:
 
 def _paired(x, y, *, same=False, least=1):
     """Return both as floating arrays of at least single precision, or raise ValueError for what cannot be compared."""
-    x, y = jnp.asarray(x), jnp.asarray(y)
+    x, y = inputs.as_array("x", x), inputs.as_array("y", y)
     for name, a in (("x", x), ("y", y)):
         if a.ndim != 2:
             raise ValueError(f"{name} has shape {a.shape}; expected two axes, rows and features")

@@ -10,7 +10,7 @@ Nothing here is fitted. What a similarity is invariant to decides which latent s
 | whitened    | every invertible affine map (distance in the anchors' own covariance)     |
 
 The paper uses the first. Two spaces that are related by a linear map that is no rotation look alike only to the last,
-which needs more anchors than dimensions.
+which needs more anchors than dimensions. ValueError for shapes that do not fit and for what is no real number.
 """
 
 import jax
@@ -18,11 +18,14 @@ from flax import linen as nn
 from jax import Array
 from jax import numpy as jnp
 
+from align.solvers import inputs
+
 _HIGHEST = jax.lax.Precision.HIGHEST
 
 
 def euclidean(codes: Array, anchors: Array) -> Array:
     """Give the distances of codes `[n, d]` to anchors `[a, d]`: `[n, a]`."""
+    codes, anchors = _checked(codes, anchors)
     # Distances are translation-invariant: moving the origin into the cloud keeps the expanded square accurate.
     origin = anchors.mean(0)
     codes, anchors = codes - origin, anchors - origin
@@ -35,11 +38,13 @@ def euclidean(codes: Array, anchors: Array) -> Array:
 
 def cosine(codes: Array, anchors: Array) -> Array:
     """Give the cosines of the angles between codes `[n, d]` and anchors `[a, d]`: `[n, a]`; 0 for a zero vector."""
+    codes, anchors = _checked(codes, anchors)
     return jnp.matmul(_unit(codes), _unit(anchors).T, precision=_HIGHEST)
 
 
 def centred(codes: Array, anchors: Array) -> Array:
     """Give the cosines around the anchors' mean: `[n, d], [a, d] -> [n, a]`."""
+    codes, anchors = _checked(codes, anchors)
     origin = anchors.mean(0)
     return cosine(codes - origin, anchors - origin)
 
@@ -50,6 +55,7 @@ def whitened(codes: Array, anchors: Array) -> Array:
     With x = L y, for L Lᵀ the covariance, an affine map of the space changes y by a rotation alone. Directions whose
     variance is below d · eps of the largest carry no information of the anchors and are left out.
     """
+    codes, anchors = _checked(codes, anchors)
     origin = anchors.mean(0)
     anchors, codes = anchors - origin, codes - origin
     _, scales, axes = jnp.linalg.svd(anchors / jnp.sqrt(len(anchors)), full_matrices=False)
@@ -69,9 +75,19 @@ def _unit(x):
 SIMILARITIES = {"euclidean": euclidean, "cosine": cosine, "centred": centred, "whitened": whitened}
 
 
+def _checked(codes, anchors):
+    codes, anchors = inputs.as_array("codes", codes), inputs.as_array("anchors", anchors)
+    inputs.float_dtype(codes=codes, anchors=anchors)
+    if codes.ndim != 2 or anchors.ndim != 2 or codes.shape[1] != anchors.shape[1]:
+        raise ValueError(f"codes [n, d] and anchors [a, d] must agree in d; they are {codes.shape} and {anchors.shape}")
+    if 0 in anchors.shape:
+        raise ValueError(f"anchors must be [a, d], at least one of each; they are {anchors.shape}")
+    return codes, anchors
+
+
 def layer_normalised(representation: Array) -> Array:
     """Bring every sample's similarities `[n, a]` to mean 0 and standard deviation 1: its scale and offset are lost."""
-    return _standard(representation, representation, axis=1)
+    return _standard(representation, representation, axis=1, name="representation")
 
 
 def standardised(representation: Array, reference: Array) -> Array:
@@ -79,10 +95,18 @@ def standardised(representation: Array, reference: Array) -> Array:
 
     With the training samples of the same space as reference, the scale of the space as a whole is lost.
     """
-    return _standard(representation, reference, axis=0)
+    return _standard(representation, reference, axis=0, name="reference")
 
 
-def _standard(x, reference, axis):
+def _standard(x, reference, axis, name):
+    x, reference = inputs.as_array("representation", x), inputs.as_array(name, reference)
+    inputs.float_dtype(**{"representation": x, name: reference})
+    if x.ndim != 2 or reference.ndim != 2 or x.shape[1] != reference.shape[1]:
+        raise ValueError(
+            f"representation [n, a] and {name} [m, a] must agree in a; they are {x.shape}, {reference.shape}"
+        )
+    if 0 in reference.shape:
+        raise ValueError(f"{name} must be [m, a], at least one of each; it is {reference.shape}")
     spread = reference.std(axis, keepdims=True)
     return (x - reference.mean(axis, keepdims=True)) / jnp.where(spread > 0, spread, 1.0)
 
@@ -94,8 +118,6 @@ def represent(codes: Array, anchors: Array, similarity: str = "euclidean") -> Ar
     """
     if similarity not in SIMILARITIES:
         raise ValueError(f"similarity must be one of {', '.join(SIMILARITIES)}; it is {similarity!r}")
-    if codes.ndim != 2 or anchors.ndim != 2 or codes.shape[1] != anchors.shape[1]:
-        raise ValueError(f"codes [n, d] and anchors [a, d] must agree in d; they are {codes.shape} and {anchors.shape}")
     return SIMILARITIES[similarity](codes, anchors)
 
 

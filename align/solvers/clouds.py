@@ -69,11 +69,15 @@ def conjugated(source: Coordinates, weight, target: Coordinates) -> AffineMap:
 
 def floats(source, target):
     """Return source `[n, d_source]` and target `[m, d_target]` as floats of one dtype; ValueError if not so."""
-    source, target = jnp.asarray(source), jnp.asarray(target)
+    source, target = inputs.as_array("source", source), inputs.as_array("target", target)
     for name, array in (("source", source), ("target", target)):
         if array.ndim != 2 or 0 in array.shape:
             raise ValueError(f"{name} must be [rows, dimensions], at least one of each; it is {array.shape}")
     dtype = inputs.float_dtype(source=source, target=target)
+    for name, array in (("source", source), ("target", target)):
+        # Before any search: a row that is not finite may simply never be matched.
+        if not isinstance(array, jax.core.Tracer) and not bool(jnp.isfinite(array).all()):
+            raise ValueError(f"{name} holds NaN or infinity")
     return source.astype(dtype), target.astype(dtype)
 
 

@@ -5,14 +5,37 @@ float (float32, or float64 where x64 is on, for integers; float32 for half preci
 """
 
 import dataclasses
+import math
+import numbers
 
 import jax
 import jax.numpy as jnp
 
 
+def as_array(name, value):
+    """Return a value as an array; ValueError, with the argument's name, where it cannot be one of numbers."""
+    try:
+        return jnp.asarray(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        came = f"{value.dtype} {value.shape}" if hasattr(value, "dtype") else type(value).__name__
+        raise ValueError(f"{name} must be an array of real numbers; it is {came}") from error
+
+
+def is_whole(value, *, least=1, most=math.inf):
+    """Whether a value is an integer from `least` to `most`."""
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool) and least <= value <= most
+
+
+def is_positive(value, *, most=math.inf):
+    """Whether a value is a positive number, at most `most`; of a traced one nothing is known, and it passes."""
+    if isinstance(value, jax.core.Tracer):
+        return True
+    return isinstance(value, numbers.Real | jax.Array) and bool(0 < value <= most)
+
+
 def paired(source, target, weights, *, minimum_rows=1):
     """Return source `[n, d_source]`, target `[n, d_target]`, weights `[n]` or None as floats; ValueError if not so."""
-    source, target = jnp.asarray(source), jnp.asarray(target)
+    source, target = as_array("source", source), as_array("target", target)
     for name, array in (("source", source), ("target", target)):
         if array.ndim != 2 or array.shape[1] == 0:
             raise ValueError(f"{name} must be [rows, dimensions], at least one dimension; it is {array.shape}")
@@ -24,7 +47,7 @@ def paired(source, target, weights, *, minimum_rows=1):
         )
     dtype = float_dtype(source=source, target=target)
     if weights is not None:
-        weights = jnp.asarray(weights)
+        weights = as_array("weights", weights)
         if weights.shape != source.shape[:1]:
             raise ValueError(f"weights must be [{source.shape[0]}], one per row of source; it is {weights.shape}")
         float_dtype(weights=weights)
@@ -88,4 +111,9 @@ def checked(fitted, **arrays):
             raise ValueError(f"{name} holds NaN or infinity")
         if name == "weights" and not bool((array >= 0).all() & (array > 0).any()):
             raise ValueError("weights must not be negative, and one of them must be positive")
+        if not bool(jnp.isfinite(jnp.sum(array * array))):
+            largest = float(jnp.abs(array).max())
+            raise ValueError(
+                f"{name} holds values up to {largest:.3g}, whose squares exceed {array.dtype}; expected a smaller scale"
+            )
     return fitted

@@ -1,0 +1,31 @@
+"""A call that must fail, and what its error must say."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pytest
+
+
+class Refusal(NamedTuple):
+    """What is called, and the words of its error: the argument's name, what came, and what was expected.
+
+    Where what came says enough ("holds NaN or infinity"), nothing more is expected.
+    """
+
+    call: Callable[[], Any]
+    argument: str
+    came: str
+    expected: str = ""
+    error: type = ValueError
+
+    def check(self):
+        with pytest.raises(self.error) as raised:
+            self.call()
+        text = str(raised.value)
+        assert [words for words in (self.argument, self.came, self.expected) if words not in text] == [], text
+        assert type(raised.value) is self.error
+
+
+def every(table):
+    """Parametrise a test over a table of refusals by name."""
+    return pytest.mark.parametrize("refusal", [pytest.param(refusal, id=name) for name, refusal in table.items()])

@@ -1,0 +1,309 @@
+"""Metrics, choices of anchors, relative representations and maps against arrays and options that do not fit."""
+
+import functools
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from jax import numpy as jnp
+from refusals import Refusal, every
+from safetensors.numpy import save_file
+
+from align import anchors, metrics, relative
+from align.maps import AffineMap
+
+KEY = jax.random.key(0)
+X, Y = np.random.default_rng(0).normal(size=(2, 6, 3)).astype(np.float32)
+LABELS = np.array([0, 0, 1, 1, 2, 2])
+STRINGS = np.full((6, 3), "a")
+
+
+def with_nan():
+    changed = X.copy()
+    changed[1, 1] = np.nan
+    return changed
+
+
+# Metrics
+
+PREDICTIONS = (
+    "retrieval_ranks",
+    "mean_reciprocal_rank",
+    "top_k_accuracy",
+    "relative_residual",
+    "r_squared",
+    "mean_cosine",
+)
+METRICS = (
+    "linear_cka", "kernel_cka", "minibatch_cka", "canonical_correlations", "cca", "svcca", "procrustes_distance",
+    "mutual_knn_overlap", *PREDICTIONS,
+)  # fmt: skip
+SETS = {
+    "one axis": ((X[:, 0], Y), "x", "(6,)", "two axes, rows and features"),
+    "three axes": ((X, Y[None]), "y", "(1, 6, 3)", "two axes, rows and features"),
+    "no features": ((X[:, :0], Y), "x", "(6, 0)", "at least one feature"),
+    "rows that do not correspond": ((X[:5], Y), "x", "5 rows and y 6", "the same number, in correspondence"),
+    "no rows": ((X[:0], Y[:0]), "x and y", "0 rows", "at least"),
+    "complex numbers": ((X, 1j * Y), "y", "complex", "real numbers"),
+    "strings": ((STRINGS, Y), "x", "<U1 (6, 3)", "array of real numbers"),
+    "objects": ((X, Y.astype(object)), "y", "object (6, 3)", "array of real numbers"),
+    "rows of unequal length": (([[1.0], [2.0, 3.0]], Y), "x", "list", "array of real numbers"),
+    "nothing": ((X, None), "y", "NoneType", "array of real numbers"),
+}
+
+
+@every(
+    {
+        f"{name}: {what}": Refusal(lambda name=name, pair=pair: getattr(metrics, name)(*pair), *words)
+        for name in METRICS
+        for what, (pair, *words) in SETS.items()
+    }
+    | {
+        f"{name}: unequal dimensions": Refusal(
+            lambda name=name: getattr(metrics, name)(X, Y[:, :2]),
+            "x",
+            "(6, 3) and y (6, 2)",
+            "prediction in the space of y",
+        )
+        for name in PREDICTIONS
+    }
+)
+def test_metrics(refusal):
+    refusal.check()
+
+
+def metric_refusal(name, argument, value, expected, rows=6, **options):
+    call = lambda: getattr(metrics, name)(X[:rows], Y[:rows], **options, **{argument: value})  # noqa: E731
+    return Refusal(call, argument, f"is {value!r}", expected)
+
+
+POSITIVE, BATCH = "a positive multiple of the median distance", "4 to the number of rows, 6"
+SHARE, OTHERS, NAMES = "a share in (0, 1]", "1 to the number of other rows, 5", "'cosine' or 'euclidean'"
+OPTIONS = [
+    *(("kernel_cka", "bandwidth", value, POSITIVE) for value in (0, -1.0, float("nan"), "wide", [1.0])),
+    *(("minibatch_cka", "batch_size", value, BATCH) for value in (3, 0, -4, 7, 4.5, "4", True)),
+    *(("svcca", "variance", value, SHARE) for value in (0, -0.5, 1.5, float("nan"), "all", None)),
+    *(("mutual_knn_overlap", "k", value, OTHERS) for value in (0, -1, 6, 10**12, 2.5, "2", None)),
+    *(("top_k_accuracy", "k", value, "a positive number of neighbours") for value in (0, -3, 1.5, "5")),
+    *((name, "metric", "dot", NAMES) for name in ("mean_reciprocal_rank", "top_k_accuracy", "retrieval_ranks")),
+    ("retrieval_ranks", "metric", "", NAMES),
+    ("retrieval_ranks", "metric", None, NAMES),
+    *(("retrieval_ranks", "block", value, "a positive number of rows") for value in (0, -1, 2.0)),
+]
+
+
+@every(
+    {
+        f"{name}: {argument} {value!r}": metric_refusal(name, argument, value, words)
+        for name, argument, value, words in OPTIONS
+    }
+    | {
+        "mutual_knn_overlap: unknown metric": metric_refusal("mutual_knn_overlap", "metric", "manhattan", NAMES, k=2),
+        "mutual_knn_overlap: block 0": metric_refusal(
+            "mutual_knn_overlap", "block", 0, "a positive number of rows", k=2
+        ),
+        "minibatch_cka: bandwidth -1": metric_refusal("minibatch_cka", "bandwidth", -1, POSITIVE, batch_size=4),
+        "linear_cka: unbiased of 3 rows": Refusal(
+            lambda: metrics.linear_cka(X[:3], Y[:3], unbiased=True), "x and y", "3 rows", "at least 4"
+        ),
+        "kernel_cka: unbiased of 3 rows": Refusal(
+            lambda: metrics.kernel_cka(X[:3], Y[:3], unbiased=True), "x and y", "3 rows", "at least 4"
+        ),
+        "kernel_cka: one row": Refusal(lambda: metrics.kernel_cka(X[:1], Y[:1]), "x and y", "1 rows", "at least 2"),
+    }
+)
+def test_options_of_metrics(refusal):
+    refusal.check()
+
+
+# Anchors
+
+STRATEGIES = {
+    name: getattr(anchors, name)
+    for name in ("random", "farthest_point", "kmeans", "neighbourhoods", "leverage", "d_optimal")
+} | {"class_balanced": functools.partial(anchors.class_balanced, labels=LABELS)}
+BETWEEN = "between 1 and the 6 latents"
+CHOICES = {
+    "one axis": ((X[:, 0], 2), "latents", "(6,)", "[rows, dimensions]"),
+    "no rows": ((X[:0], 1), "latents", "(0, 3)", "at least one of each"),
+    "no dimensions": ((X[:, :0], 1), "latents", "(6, 0)", "at least one of each"),
+    "complex numbers": ((1j * X, 2), "latents", "complex", "real numbers"),
+    "strings": ((STRINGS, 2), "latents", "<U1 (6, 3)", "array of real numbers"),
+    "nothing": ((None, 2), "latents", "NoneType", "array of real numbers"),
+    "NaN": ((with_nan(), 2), "latents", "hold NaN or infinity"),
+    "no anchor": ((X, 0), "count", "it is 0", BETWEEN),
+    "fewer than no anchor": ((X, -2), "count", "it is -2", BETWEEN),
+    "more anchors than samples": ((X, 7), "count", "it is 7", BETWEEN),
+    "an absurd number of anchors": ((X, 10**15), "count", "it is 1000000000000000", BETWEEN),
+    "half an anchor": ((X, 2.5), "count", "it is 2.5", BETWEEN),
+    "text for a count": ((X, "2"), "count", "it is '2'", BETWEEN),
+}
+
+
+@every(
+    {
+        f"{name}: {what}": Refusal(lambda choose=choose, given=given: choose(KEY, *given), *words)
+        for name, choose in STRATEGIES.items()
+        for what, (given, *words) in CHOICES.items()
+    }
+    | {
+        "class_balanced: too few labels": Refusal(
+            lambda: anchors.class_balanced(KEY, X, 2, labels=LABELS[:3]),
+            "labels",
+            "(3,)",
+            "[6], one per row of latents",
+        ),
+        "class_balanced: no labels": Refusal(
+            lambda: anchors.class_balanced(KEY, X, 2, labels=None), "labels", "NoneType", "array"
+        ),
+        "class_balanced: fractions as labels": Refusal(
+            lambda: anchors.class_balanced(KEY, X, 2, labels=LABELS / 2), "labels", "float", "integers"
+        ),
+        "class_balanced: strings as labels": Refusal(
+            lambda: anchors.class_balanced(KEY, X, 2, labels=list("aabbcc")), "labels", "list", "array"
+        ),
+        "neighbourhoods: size 0": Refusal(
+            lambda: anchors.neighbourhoods(KEY, X, 2, size=0), "size", "it is 0", BETWEEN
+        ),
+        "neighbourhoods: size above the samples": Refusal(
+            lambda: anchors.neighbourhoods(KEY, X, 2, size=7), "size", "it is 7", BETWEEN
+        ),
+        "neighbourhoods: its own size with few samples": Refusal(
+            lambda: anchors.neighbourhoods(KEY, X, 2), "size", "it is 50", BETWEEN
+        ),
+        "neighbourhoods: iterations -1": Refusal(
+            lambda: anchors.neighbourhoods(KEY, X, 2, size=2, iterations=-1), "iterations", "it is -1", "from 0"
+        ),
+        "kmeans: iterations -1": Refusal(
+            lambda: anchors.kmeans(KEY, X, 2, iterations=-1), "iterations", "it is -1", "whole number from 0"
+        ),
+        "kmeans: text for iterations": Refusal(
+            lambda: anchors.kmeans(KEY, X, 2, iterations="many"), "iterations", "'many'", "whole number from 0"
+        ),
+        "d_optimal: prior 0": Refusal(lambda: anchors.d_optimal(KEY, X, 2, prior=0), "prior", "it is 0", "positive"),
+        "d_optimal: prior NaN": Refusal(
+            lambda: anchors.d_optimal(KEY, X, 2, prior=float("nan")), "prior", "it is nan", "positive"
+        ),
+        "d_optimal: text for the prior": Refusal(
+            lambda: anchors.d_optimal(KEY, X, 2, prior="weak"), "prior", "'weak'", "positive"
+        ),
+    }
+)
+def test_anchors(refusal):
+    refusal.check()
+
+
+# Relative representations
+
+AGREE = "codes [n, d] and anchors [a, d] must agree in d"
+CODES = {
+    "one axis": ((X[:, 0], Y), "codes", "(6,) and (6, 3)", AGREE),
+    "anchors of one axis": ((X, Y[0]), "anchors", "(6, 3) and (3,)", AGREE),
+    "unequal dimensions": ((X, Y[:, :2]), "anchors", "(6, 3) and (6, 2)", AGREE),
+    "no anchors": ((X, Y[:0]), "anchors", "(0, 3)", "at least one of each"),
+    "no dimensions": ((X[:, :0], Y[:, :0]), "anchors", "(6, 0)", "at least one of each"),
+    "complex numbers": ((1j * X, Y), "codes", "complex", "real numbers"),
+    "strings": ((X, STRINGS), "anchors", "<U1 (6, 3)", "array of real numbers"),
+    "nothing": ((None, Y), "codes", "NoneType", "array of real numbers"),
+}
+
+
+@every(
+    {
+        f"{name}: {what}": Refusal(lambda name=name, pair=pair: getattr(relative, name)(*pair), *words)
+        for name in ("euclidean", "cosine", "centred", "whitened", "represent")
+        for what, (pair, *words) in CODES.items()
+    }
+    | {
+        f"represent: similarity {name!r}": Refusal(
+            lambda name=name: relative.represent(X, Y, name), "similarity", repr(name), "one of euclidean, cosine"
+        )
+        for name in ("dot", "", "Cosine", "euklidisch ≠ euclidean", None)
+    }
+    | {
+        "layer_normalised: one axis": Refusal(
+            lambda: relative.layer_normalised(X[0]), "representation", "(3,)", "[n, a]"
+        ),
+        "layer_normalised: no anchors": Refusal(
+            lambda: relative.layer_normalised(X[:, :0]), "representation", "(6, 0)", "at least one of each"
+        ),
+        "layer_normalised: strings": Refusal(
+            lambda: relative.layer_normalised(STRINGS), "representation", "<U1", "array of real numbers"
+        ),
+        "standardised: other anchors": Refusal(
+            lambda: relative.standardised(X, Y[:, :2]), "reference", "(6, 3), (6, 2)", "must agree in a"
+        ),
+        "standardised: no reference": Refusal(
+            lambda: relative.standardised(X, Y[:0]), "reference", "(0, 3)", "at least one of each"
+        ),
+        "standardised: complex numbers": Refusal(
+            lambda: relative.standardised(X, 1j * Y), "reference", "complex", "real numbers"
+        ),
+    }
+)
+def test_relative(refusal):
+    refusal.check()
+
+
+# Maps
+
+MAP = AffineMap(jnp.eye(3), jnp.zeros(3))
+
+
+@every(
+    {
+        "points of other dimensions": Refusal(lambda: MAP(X[:, :2]), "x", "(6, 2)", "[..., 3]"),
+        "a number for points": Refusal(lambda: MAP(1.0), "x", "()", "[..., 3]"),
+        "a map that does not follow": Refusal(
+            lambda: MAP.then(AffineMap(jnp.eye(2), jnp.zeros(2))), "after", "(2, 2)", "must take 3 dimensions"
+        ),
+        "a product that does not fit": Refusal(
+            lambda: MAP @ AffineMap(jnp.ones((4, 3)), jnp.zeros(3)), "after", "(4, 3)", "must take 3 dimensions"
+        ),
+    }
+)
+def test_maps(refusal):
+    refusal.check()
+
+
+FILES = {
+    "nothing there": (lambda path: None, "No such file", FileNotFoundError),
+    "an empty file": (lambda path: path.touch(), "is not a readable safetensors file", ValueError),
+    "text": (lambda path: path.write_text("weight, bias"), "is not a readable safetensors file", ValueError),
+    "a folder": (lambda path: path.mkdir(), "is not a readable safetensors file", ValueError),
+    "the arrays of something else": (
+        lambda path: save_file({"weight": X}, path),
+        "not a map written by AffineMap.save",
+        ValueError,
+    ),
+    "a length beyond the file": (
+        lambda path: path.write_bytes(b"\xff" * 8 + b"{}"),
+        "is not a readable safetensors file",
+        ValueError,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("read", [AffineMap.load, AffineMap.read_metadata])
+def test_files_that_are_no_maps(tmp_path, name, read):
+    write, expected, error = FILES[name]
+    path = tmp_path / "Übersetzung 映射.safetensors"
+    write(path)
+    Refusal(lambda: read(path), path.name, expected, error=error).check()
+
+
+@pytest.mark.parametrize(
+    ("where", "error"),
+    [
+        ("nowhere/map.safetensors", FileNotFoundError),
+        ("file/map.safetensors", NotADirectoryError),
+        ("", IsADirectoryError),
+    ],
+)
+def test_places_where_no_map_can_be_written(tmp_path, where, error):
+    (tmp_path / "file").touch()
+    path = Path(tmp_path, where)
+    Refusal(lambda: MAP.save(path), path.name, str(path.parent), error=error).check()
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -1,0 +1,139 @@
+"""Every flag of the scripts in experiments/, given what it cannot take."""
+
+import pytest
+
+TINY = ("--dataset=mnist_sample", "--model=mlp", "--latent=4", "--anchors=20", "--seeds=2", "--epochs=1")
+WHOLE = "whole numbers from 1, such as 10,50"
+SAMPLES = "one of <mnist|fashion_mnist|mnist_sample|fashion_mnist_sample>"
+# Flags of anchors.py, added to those of a sound tiny run; the words that the error must hold: which flag, what came,
+# and what was expected.
+WRONG = [
+    ("--dataset=cifar", "--dataset=cifar", SAMPLES),
+    ("--dataset=", "--dataset=", SAMPLES),
+    ("--dataset=MNIST", "--dataset=MNIST", SAMPLES),
+    ("--dataset=手書き", "--dataset=手書き", SAMPLES),
+    ("--model=resnet", "--model=resnet", "one of <conv|mlp>"),
+    ("--model=", "--model=", "one of <conv|mlp>"),
+    ("--latent=ten", "--latent", "'ten'", WHOLE),
+    ("--latent=0", "--latent", "'0'", WHOLE),
+    ("--latent=-4", "--latent", "'-4'", WHOLE),
+    ("--latent=4.5", "--latent", "'4.5'", WHOLE),
+    ("--latent=1e2", "--latent", "'1e2'", WHOLE),
+    ("--latent=4,,5", "--latent", "'4,,5'", WHOLE),
+    ("--latent=4;5", "--latent", "'4;5'", WHOLE),
+    ("--latent=²", "--latent", "'²'", WHOLE),
+    ("--latent=nan", "--latent", "'nan'", WHOLE),
+    ("--anchors=few", "--anchors", "'few'", WHOLE),
+    ("--anchors=0", "--anchors", "'0'", WHOLE),
+    ("--anchors=-20", "--anchors", "'-20'", WHOLE),
+    ("--anchors=20,half", "--anchors", "'20,half'", WHOLE),
+    ("--anchors=6001", "--anchors", "it is 6001", "at most the number of training images, 6000"),
+    ("--anchors=999999999999999999999", "--anchors", "it is 999999999999999999999", "at most the number of training"),
+    ("--methods=magic", "--methods", "magic", "there are rigid, linear, "),
+    ("--methods=Rigid", "--methods", "Rigid", "there are rigid, linear, "),
+    ("--methods=rigid;linear", "--methods", "rigid;linear", "there are rigid, linear, "),
+    ("--methods=linear,линейный", "--methods", "линейный", "there are rigid, linear, "),
+    ("--seeds=1", "--seeds=1", "1 is not integer >= 2"),
+    ("--seeds=-2", "--seeds=-2", "-2 is not integer >= 2"),
+    ("--seeds=two", "--seeds=two", "invalid literal for int"),
+    ("--seeds=2.5", "--seeds=2.5", "invalid literal for int"),
+    ("--seeds=", "--seeds=", "invalid literal for int"),
+    ("--epochs=0", "--epochs=0", "a positive integer"),
+    ("--epochs=-1", "--epochs=-1", "a positive integer"),
+    ("--epochs=many", "--epochs=many", "invalid literal for int"),
+    ("--epochs=1.5", "--epochs=1.5", "invalid literal for int"),
+    ("--relative_epochs=0", "--relative_epochs=0", "a positive integer"),
+    ("--relative_epochs=few", "--relative_epochs=few", "invalid literal for int"),
+    ("--learning_rate=0", "learning_rate", "it is 0.0", "positive and finite"),
+    ("--learning_rate=-1", "learning_rate", "it is -1.0", "positive and finite"),
+    ("--learning_rate=nan", "learning_rate", "it is nan", "positive and finite"),
+    ("--learning_rate=inf", "learning_rate", "it is inf", "positive and finite"),
+    ("--learning_rate=1e400", "learning_rate", "it is inf", "positive and finite"),
+    ("--learning_rate=small", "--learning_rate=small", "could not convert string to float"),
+    ("--schedule=step", "--schedule=step", "one of <onecycle|constant>"),
+    ("--schedule=", "--schedule=", "one of <onecycle|constant>"),
+    (
+        "--data_dir=nowhere --dataset=mnist",
+        "data_dir='nowhere'",
+        "is not a folder",
+        "Put the published IDX files there",
+    ),
+    ("--data_dir=file --dataset=mnist", "data_dir='file'", "is not a folder", "Put the published IDX files there"),
+    ("--data_dir=. --dataset=fashion_mnist", "data_dir='.'", "has no train-images-idx3-ubyte", "Put the published"),
+    ("--workdir=file", "--workdir must be a folder", "file is none"),
+    ("--workdir=file/within/it", "--workdir must be a folder", "file is none"),
+    ("--results=file", "--results must be a folder", "file is none"),
+    ("--results=file/results", "--results must be a folder", "file is none"),
+    ("--dry_run=maybe", "--dry_run=maybe", "Non-boolean argument to boolean flag"),
+    ("--quiet=7", "--quiet=7", "Non-boolean argument to boolean flag"),
+    ("--latnet=4", "Unknown command line flag 'latnet'", "latent"),
+    ("--", "arguments must be flags", "'surplus'", "such as --latent=50"),
+    ("surplus", "arguments must be flags", "'surplus'", "such as --latent=50"),
+    ("--latent", "Missing value for flag --latent"),
+]
+
+
+@pytest.mark.parametrize(("flags", "words"), [pytest.param(flags, words, id=flags) for flags, *words in WRONG])
+def test_flags_of_anchors(refused, tmp_path, flags, words):
+    (tmp_path / "file").touch()
+    surplus = ["surplus"] if flags == "--" else []
+    said = refused("anchors", *TINY, *flags.split(), *surplus)
+    assert [word for word in words if word not in said] == [], said
+
+
+# A flag that a script does not have, and a value that one of its own cannot take.
+OTHERS = {
+    "full": ("--anchors=20", "Unknown command line flag 'anchors'"),
+    "geometry": ("--anchors=20", "Unknown command line flag 'anchors'"),
+    "relative": ("--relative_epochs=0", "--relative_epochs=0"),
+    "architectures": ("--model=conv", "Unknown command line flag 'model'"),
+    "ablation": ("--model=conv", "Unknown command line flag 'model'"),
+    "paper": ("--latent=4", "Unknown command line flag 'latent'"),
+    "figures": ("--methods=magic", "--methods has no magic"),
+    "search": ("--latent=0", "--latent=0"),
+    "report": ("--result=here", "Unknown command line flag 'result'"),
+    "embedding_switch": ("--documents=all", "--documents=all"),
+}
+
+
+@pytest.mark.parametrize("script", OTHERS)
+def test_flags_of_the_other_scripts(refused, script):
+    flag, words = OTHERS[script]
+    assert words in refused(script, flag)
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--latent=0",), ("--latent=0", "a positive integer")),
+        (("--latent=wide",), ("--latent=wide", "invalid literal for int")),
+        (("--epochs=0",), ("--epochs=0", "a positive integer")),
+        (("--dataset=fashion_mnist",), ("--dataset=fashion_mnist", "one of <mnist|mnist_sample>")),
+    ],
+)
+def test_flags_of_search(refused, flags, words):
+    said = refused("search", *flags)
+    assert [word for word in words if word not in said] == [], said
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--asking=pictures",), ("--asking", "'pictures'", "expected words, documents")),
+        (("--solvers=rigid,magic",), ("solver", "'magic'", "expected names among AffineMap, ")),
+        (("--pairs=nowhere",), ("no corpus at nowhere", "name a file of pairs")),
+        (("--pairs=one",), ("one, line 2", "expected query<TAB>document")),
+        (
+            ("--pairs=two", "--documents=9"),
+            ("2 documents in two", "documents=9", "expected queries + anchors <= documents"),
+        ),
+        (("--pairs=two", "--documents=2", "--queries=-1"), ("queries=-1", "more than 10 queries")),
+        (("--queries=some",), ("--queries=some", "invalid literal for int")),
+        (("--seeds=some",), ("--seeds=some", "invalid literal for int")),
+    ],
+)
+def test_flags_of_embedding_switch(refused, tmp_path, flags, words):
+    (tmp_path / "one").write_text("a query\ta document\nno document\n")
+    (tmp_path / "two").write_text("a query\ta document\nanother\tdocument\n")
+    said = refused("embedding_switch", *flags)
+    assert [word for word in words if word not in said] == [], said
