@@ -19,13 +19,13 @@ import relative
 
 # The tables in the order in which they reuse what is trained: the module, and the dataset of its networks.
 EXPERIMENTS = (
-    (architectures, "fashion_mnist"),
-    (ablation, "fashion_mnist"),
     (full, "mnist"),
     (anchors, "mnist"),
     (geometry, "mnist"),
     (relative, "mnist"),
     (figures, "mnist"),
+    (architectures, "fashion_mnist"),
+    (ablation, "fashion_mnist"),
 )
 
 
