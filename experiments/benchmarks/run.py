@@ -2,6 +2,7 @@
 
     python experiments/benchmarks/run.py                  # what has no row yet; about 45 minutes on two cores
     python experiments/benchmarks/run.py --only=fits,icp  # some of the scripts
+    python experiments/benchmarks/run.py --again          # what has rows too, as after a change of the code
     python experiments/benchmarks/run.py --small          # minutes, to see that everything works; publishes nothing
 
 The peers are those of `pip install -e '.[bench]'`; one that is not installed is left out. Nothing else should run on
