@@ -4,7 +4,8 @@
     python experiments/architectures.py --latent=50 --anchors=100     # one of them
 
 Table 5 has the direct maps and decoder_only, Table 6 end2end. All methods of a setting have the same anchors, one
-random draw, since a decoder is trained on the anchors that it will meet. Every pair of seeds is a row, both ways.
+random draw, since a decoder is trained on the anchors that it will meet. Every pair of seeds is a row, both ways. The
+similarity map is not in the paper: a rigid one with a scale, which two architectures need not share.
 """
 
 import itertools
@@ -13,7 +14,7 @@ import launch
 
 from align.paper import ARCHITECTURE_SETTINGS as CELLS
 
-METHODS = ("rigid", "linear", "decoder_only", "end2end")
+METHODS = ("rigid", "similarity", "linear", "decoder_only", "end2end")
 MODELS = ("conv", "mlp")
 TABLES = {"rigid": 5, "linear": 5, "decoder_only": 5, "end2end": 6}
 

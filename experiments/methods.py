@@ -42,6 +42,8 @@ METHODS: dict[str, Callable[[Sequence[Pair]], list[Callable[[Array], Array]]]] =
     "rigid": _each(solvers.rigid),
     "linear": _each(solvers.linear),
     "affine": _each(solvers.affine),
+    "similarity": _each(solvers.similarity),
+    "ridge": _each(solvers.ridge),
     "means_rigid": _means("rigid"),
     "means_linear": _means("linear"),
     "means_icp_rigid": _icp("rigid"),

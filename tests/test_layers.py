@@ -78,3 +78,12 @@ def test_a_cpu_runs_matrix_products_and_other_platforms_convolutions():
     }
     assert "stablehlo.convolution" not in lowered["cpu"]
     assert "stablehlo.convolution" in lowered["cuda"]
+
+
+def test_the_gain_of_stride_squared_keeps_the_variance():
+    x = jax.random.normal(jax.random.key(0), (4, 32, 32, 16))
+    spread = {}
+    for gain in (1.0, 4.0):
+        layer = layers.ConvTranspose(16, 5, 2, gain)
+        spread[gain] = float(layer.apply(layer.init(jax.random.key(1), x), x)[:, 4:-4, 4:-4].var())
+    assert abs(spread[4.0] - 1) < 0.15 and abs(spread[1.0] - 0.25) < 0.05

@@ -33,6 +33,10 @@ class ConvDecoder(nn.Module):
     """Map codes `[n, d]` to images `[n, 28, 28, 1]`: the encoder's mirror image, whatever the width of the codes.
 
     `channels`, `sizes` and `hidden` are the encoder's; `sigmoid` bounds the pixels to (0, 1).
+
+    A linear decoder starts with kernels that keep the variance. Where every transposed convolution takes some of it
+    away, the encoder makes up for it: the codes grow to several times those of a fully connected network, and neither
+    rigid maps nor Euclidean relative representations lead from one to the other.
     """
 
     channels: tuple[int, ...] = (32, 32)
@@ -49,7 +53,9 @@ class ConvDecoder(nn.Module):
         side = self.side // 2 ** len(self.channels)
         x = nn.relu(nn.Dense(side * side * self.channels[-1])(x))
         x = x.reshape(len(x), side, side, self.channels[-1])
+        stride = 2
+        gain = 1.0 if self.sigmoid else stride**2
         for features, size in zip(reversed(self.channels[:-1]), reversed(self.sizes[1:]), strict=True):
-            x = nn.relu(ConvTranspose(features, size)(x))
-        x = ConvTranspose(1, self.sizes[0])(x)
+            x = nn.relu(ConvTranspose(features, size, stride, gain)(x))
+        x = ConvTranspose(1, self.sizes[0], stride, gain)(x)
         return nn.sigmoid(x) if self.sigmoid else x

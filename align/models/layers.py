@@ -123,21 +123,26 @@ class Conv(nn.Module):
 
 
 class ConvTranspose(nn.Module):
-    """Strided transposed convolution with a square kernel, as `flax.linen.ConvTranspose` computes it."""
+    """Strided transposed convolution with a square kernel, as `flax.linen.ConvTranspose` computes it.
+
+    gain: variance of the initial kernel times size² · channels, 1 in Flax. Only size² / stride² positions of the kernel
+    meet in a pixel of the output, so that it takes stride² to keep the variance of the input.
+    """
 
     features: int
     size: int = 3
     stride: int = 2
+    gain: float = 1.0
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """Map `[n, h, w, c]` to `[n, stride * h, stride * w, features]`."""
-        return _layer(self, x, conv_transpose_matrix, conv_transpose_lax)
+        return _layer(self, x, conv_transpose_matrix, conv_transpose_lax, self.gain)
 
 
-def _layer(module, x, matrix, convolution):
+def _layer(module, x, matrix, convolution, gain=1.0):
     shape = (module.size, module.size, x.shape[-1], module.features)
-    kernel = module.param("kernel", nn.initializers.lecun_normal(), shape)
+    kernel = module.param("kernel", nn.initializers.variance_scaling(gain, "fan_in", "truncated_normal"), shape)
     bias = module.param("bias", nn.initializers.zeros, (module.features,))
     forms = {"cpu": partial(matrix, stride=module.stride), "default": partial(convolution, stride=module.stride)}
     return lax.platform_dependent(x, kernel, **forms) + bias
