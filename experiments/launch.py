@@ -212,8 +212,10 @@ def _work(console, study, tasks):
         for task in to_do:
             progress.update(bar, description=task.name)
             began = time.perf_counter()
-            task.run(lambda share, cost=task.cost: progress.advance(bar, share * cost))
-            log_time(study, task.name, time.perf_counter() - began)
+            try:
+                task.run(lambda share, cost=task.cost: progress.advance(bar, share * cost))
+            finally:  # an interrupted task goes on later: its time is the sum
+                log_time(study, task.name, time.perf_counter() - began)
             if not console.is_terminal:
                 console.print(f"done: {task.name}")
 
