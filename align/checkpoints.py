@@ -55,8 +55,8 @@ def restore(folder: Path, like: State, description: dict) -> State | None:
         return None
     # Read-only: another run may be saving into the folder, and opening it for writing clears what is unfinished there.
     with _turn(folder, shared=True), _manager(folder, read_only=True) as manager:
-        epoch = manager.latest_step()
-        if epoch is None:
+        epoch = latest_epoch(folder)  # not the manager's: it passes over what is damaged
+        if not epoch:
             return None
         try:
             found = manager.restore(epoch, args=ocp.args.Composite(description=ocp.args.JsonRestore()))["description"]

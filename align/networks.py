@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import json
+import os
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -55,6 +56,10 @@ def obtain(
     found = sum(int(state.epoch) for state in states)
     if found:
         after_round(found, float("nan"))
+    if found < settings.epochs * len(states):
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):  # said before an epoch is spent
+            raise PermissionError(f"{folder} cannot be written; trained networks are kept there")
 
     def save(done):
         for index, state in done.items():

@@ -1,0 +1,94 @@
+"""A disk that is full or cannot be written is a clear error, and what was there before is there after."""
+
+import errno
+import resource
+
+import pytest
+from kill import TINY, leftovers
+from running import Experiment
+
+from align import report
+
+RUN = (*TINY, "--model=mlp")
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def fill(folder):
+    """Leave no page of the disk free."""
+    with (folder / "filling").open("wb", buffering=0) as file:
+        try:
+            while file.write(bytes(1 << 16)) == 1 << 16:
+                pass
+        except OSError as error:
+            assert error.errno == errno.ENOSPC
+
+
+def test_a_full_disk(disk, remount, call):
+    experiment = Experiment(disk / "workdir", call)
+    assert experiment("anchors", *RUN).code == 0
+    before = contents(experiment.workdir)
+    used = sum(len(content) for content in before.values())
+
+    remount(f"size={used + (2 << 20)}")
+    more = experiment("anchors", *RUN, "--seeds=3")
+    assert more.code == 1
+    assert more.err.startswith("error: cannot save a checkpoint in ") and "seed2" in more.err
+    assert contents(experiment.workdir) == before and leftovers(experiment.workdir) == []
+
+    remount("size=256m")
+    rows = experiment.workdir / "results" / "table3.jsonl"
+    rows.unlink()
+    fill(disk)
+    again = experiment("anchors", *RUN)
+    assert again.code == 1
+    assert again.err.strip() == f"error: [Errno 28] no row was appended: No space left on device: '{rows}'"
+    del before[rows]
+    assert contents(experiment.workdir) == {**before, rows: b""}
+
+    (disk / "filling").unlink()
+    finished = experiment("anchors", *RUN, "--seeds=3")
+    assert finished.code == 0, finished.err
+    assert len(experiment.rows()) == 3 + 2 * 6
+
+
+def test_a_disk_that_cannot_be_written(disk, remount, call):
+    experiment = Experiment(disk / "workdir", call)
+    remount("ro")
+    nothing = experiment("anchors", *RUN)
+    assert nothing.code == 1
+    assert nothing.err.startswith("error: ") and f"Read-only file system: '{disk}" in nothing.err
+
+    remount("rw")
+    assert experiment("anchors", *RUN).code == 0
+    rows = experiment.workdir / "results" / "table3.jsonl"
+    remount("ro")
+    done = experiment("anchors", *RUN)
+    assert done.code == 0 and "Table 3" in done.out and done.err == ""
+    before = contents(experiment.workdir)
+    longer = experiment("anchors", *RUN, "--seeds=3")
+    assert longer.code == 1
+    assert longer.err == f"error: {experiment.workdir}/networks cannot be written; trained networks are kept there\n"
+    more = experiment("anchors", *RUN, "--methods=affine")
+    assert more.code == 1
+    assert more.err.startswith("error: ") and f"Read-only file system: '{rows}'" in more.err
+    assert contents(experiment.workdir) == before
+
+
+def test_rows_that_do_not_fit_are_taken_back(tmp_path):
+    path = tmp_path / "table3.jsonl"
+    row = {**dict.fromkeys(report.IDENTITY, 1), "test_error": 0.5, "filling": "-" * 20_000}
+    report.append(path, [row] * 10)
+    before = path.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 30_000, limits[1]))  # the second of two does not fit
+    try:
+        with pytest.raises(OSError, match=r"no row was appended: File too large: .*table3\.jsonl"):
+            report.append(path, [row] * 2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert path.read_bytes() == before
+    report.append(path, [row])
+    assert len(report.read(path)) == 11
