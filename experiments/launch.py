@@ -1,5 +1,6 @@
 """How an experiment is started: flags, devices, a first and a last line, progress, and a clean way to stop."""
 
+import contextlib
 import itertools
 import os
 import signal
@@ -215,7 +216,8 @@ def _work(console, study, tasks):
             try:
                 task.run(lambda share, cost=task.cost: progress.advance(bar, share * cost))
             finally:  # an interrupted task goes on later: its time is the sum
-                log_time(study, task.name, time.perf_counter() - began)
+                with contextlib.suppress(OSError):  # a full disk stopped the task first, and that is what is said
+                    log_time(study, task.name, time.perf_counter() - began)
             if not console.is_terminal:
                 console.print(f"done: {task.name}")
 
