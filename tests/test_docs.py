@@ -1,0 +1,233 @@
+"""What is documented holds: every public name, every example, every command, and the figures of the guide."""
+
+import doctest
+import importlib
+import inspect
+import os
+import re
+import runpy
+import shlex
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pdoc
+import pytest
+
+from align.__main__ import main
+
+ROOT = Path(__file__).parent.parent
+GUIDE_TABLES = runpy.run_path(str(ROOT / "docs" / "guide_tables.py"))
+REFERENCE = runpy.run_path(str(ROOT / "docs" / "reference.py"))
+PAGES = pdoc.extract.walk_specs(REFERENCE["MODULES"])
+COMMAND_PAGES = ("README.md", "docs/guide.md")
+
+
+# Every public name
+
+
+# What does not say its shapes yet; an entry goes when its docstring does.
+GAPS = ("align.relative.RelativeAutoencoder.encode", "align.relative.RelativeAutoencoder.decode")
+
+
+def members(page):
+    """Give the functions and classes that a page of the reference shows, by name."""
+    module = importlib.import_module(page)
+    own = [name for name, value in vars(module).items() if getattr(value, "__module__", None) == page]
+    names = [name for name in getattr(module, "__all__", own) if not name.startswith("_")]
+    found = {name: getattr(module, name) for name in names}
+    return {name: value for name, value in found.items() if callable(value)}
+
+
+def functions():
+    """Give every public function and method with the docstrings that it may lean on, by its name in full."""
+    for page in PAGES:
+        for name, value in members(page).items():
+            home = inspect.getdoc(sys.modules[value.__module__]) or ""
+            if not inspect.isclass(value):
+                yield f"{page}.{name}", value, [*_leans_on(value), home]
+                continue
+            for method, function in vars(value).items():
+                if inspect.isfunction(function) and not method.startswith("_") and value.__module__.startswith("align"):
+                    yield f"{page}.{name}.{method}", function, [inspect.getdoc(value) or "", home]
+
+
+def _leans_on(function):
+    """Give the docstrings of the functions that one refers to for its arguments."""
+    home = sys.modules[function.__module__]
+    for module, name in re.findall(r"(?:as for|see) `(?:(\w+)\.)?(\w+)`", inspect.getdoc(function) or ""):
+        yield inspect.getdoc(getattr(getattr(home, module) if module else home, name))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_and_everything_on_it_is_documented(page):
+    assert inspect.getdoc(importlib.import_module(page))
+    for name, value in members(page).items():
+        # NamedTuples, dataclasses and Flax modules without a docstring get one that only repeats their fields.
+        assert value.__doc__ and not value.__doc__.startswith(f"{name}("), f"{page}.{name} has no docstring"
+
+
+@pytest.mark.parametrize(("name", "function", "others"), functions())
+def test_every_function_says_the_shapes_of_its_arrays(name, function, others, request):
+    if name in GAPS:
+        request.applymarker(pytest.mark.xfail(reason="no docstring yet"))
+    own = inspect.getdoc(function) or ""
+    texts = "\n".join([own, *others])
+    arrays = [name for name, parameter in inspect.signature(function).parameters.items() if _is_array(parameter)]
+    assert own or function.__name__ in texts.lower(), "no docstring, nor is it mentioned in that of its class"
+    unsaid = [name for name in arrays if not re.search(rf"\b{_stem(name)}s?\b[^\[]{{0,80}}\[", texts)]
+    # "Map uint8 `[n, 28, 28]` to float32 `[n, 28, 28, 1]`" names the argument by its place.
+    in_order = len(re.findall(r"\[[^\]]+\]", own.split("\n\n")[0]))
+    assert not unsaid or in_order >= len(arrays), f"no shape of {', '.join(unsaid)}"
+
+
+def _stem(name):
+    """Give "labels" for "source_labels", and either without the "s"."""
+    return name.split("_")[-1].removesuffix("s")
+
+
+def _is_array(parameter):
+    if parameter.annotation is parameter.empty:
+        kinds = ("source", "target", "weights", "codes", "latents", "labels", "images", "x", "y")
+        return parameter.name.split("_")[-1] in kinds
+    annotation = str(parameter.annotation)
+    return (
+        bool(re.search(r"\bArray\b|ndarray", annotation))
+        and "Callable" not in annotation
+        and "key" not in parameter.name
+    )
+
+
+def test_reference_is_built(tmp_path):
+    REFERENCE["write"](tmp_path)
+    for page in PAGES:
+        text = (tmp_path / f"{page.replace('.', '/')}.html").read_text()
+        assert not [name for name in members(page) if f'id="{name}"' not in text]
+
+
+# Every example
+
+
+def blocks(text, language):
+    """Give the fenced blocks of a page."""
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A working directory with the files and the arrays that examples take for granted."""
+    monkeypatch.chdir(tmp_path)
+    random = np.random.default_rng(0)
+    source = random.normal(size=(200, 6)).astype(np.float32)
+    target = (source @ np.linalg.qr(random.normal(size=(6, 6)))[0] + 3).astype(np.float32)
+    for name, array in {"x": source, "y": target, "old": source, "new": target, "old_index": source}.items():
+        np.save(f"{name}.npy", array)
+    np.savez("held_out.npz", old=source, new=target)
+    return {"source": source, "target": target, "codes": source, "x": source, "np": np}
+
+
+def test_guide(folder):
+    text = "\n".join(blocks((ROOT / "docs/guide.md").read_text(), "python"))
+    examples = doctest.DocTestParser().get_doctest(text, {}, "guide", "docs/guide.md", 0)
+    assert len(examples.examples) > 30
+    assert doctest.DocTestRunner().run(examples).failed == 0
+
+
+def test_readme(folder):
+    (text,) = blocks((ROOT / "README.md").read_text(), "python")
+    exec(compile(text, "README.md", "exec"), folder)
+    assert Path("map.safetensors").is_file()
+    assert float(folder["fitted"].residual) < 1e-3
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_docstrings(page, folder):
+    module = importlib.import_module(page)
+    assert doctest.testmod(module).failed == 0
+    indented = re.findall(r"(?:^ {4}.*\n?)+", inspect.getdoc(module) or "", re.MULTILINE)
+    for example in map(textwrap.dedent, indented):
+        if "import" in example:
+            exec(compile(example, page, "exec"), folder)
+            assert float(folder["fitted"].residual) < 1e-3
+
+
+# Every command
+
+
+# Commands that are not run here, by how they begin, and why.
+EXEMPT = {
+    "python3 -m venv": "makes an environment",
+    ".venv/bin/pip install": "installs from the network",
+    "pip install": "installs from the network",
+    ".venv/bin/python -m pytest": "is this suite itself",
+    ".venv/bin/jupyter lab": "waits in a browser until it is stopped; test_notebooks runs what it opens",
+    "python docs/guide_tables.py": "rewrites the guide; test_figures_of_the_guide compares what it would write",
+}
+
+
+def commands(page):
+    """List the commands of a page: the lines of its shell blocks, and of what stands inline all that has arguments."""
+    text = (ROOT / page).read_text()
+    lines = [line for block in blocks(text, "bash") for line in block.splitlines()]
+    inline = re.findall(r"`([^`]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+    begins = r"(\.venv/bin/\w+|pip|python3?(?! -m align$)|align \w+) \S"
+    lines += [span for span in (" ".join(span.split()) for span in inline) if re.match(begins, span)]
+    return [command.strip() for line in lines for command in line.split(" && ") if command.strip()]
+
+
+@pytest.mark.parametrize("page", COMMAND_PAGES)
+def test_commands(page, folder, capsys):
+    done = []
+    for command in commands(page):
+        if any(command.startswith(begin) for begin in EXEMPT):
+            continue
+        program, *arguments = shlex.split(command, comments=True)
+        if program == "align":
+            assert main([*arguments, "--quiet"]) == 0, (command, capsys.readouterr().err)
+        elif "python" in program and arguments[0].startswith("experiments/"):
+            _plan(arguments)
+        else:
+            pytest.fail(f"{page} has a command that no test runs and none exempts: {command}")
+        done.append(command)
+    assert done
+
+
+def _plan(arguments):
+    """Have an experiment say what it would do; tests/experiments runs each of them whole, with a tiny setting."""
+    script, *flags = arguments
+    flags += ["--dataset=mnist_sample", "--dry_run", "--workdir=workdir"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
+    command = [sys.executable, str(ROOT / script), *flags]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_exempt_commands_exist():
+    everything = [command for page in COMMAND_PAGES for command in commands(page)]
+    assert not [begin for begin in EXEMPT if not any(command.startswith(begin) for command in everything)]
+
+
+# Every figure
+
+
+def test_figures_of_the_guide():
+    """What stands in the guide is what the rows say; rows that have come since may be missing from it."""
+    text = (ROOT / "docs/guide.md").read_text()
+    for name, expected in GUIDE_TABLES["tables"](GUIDE_TABLES["RESULTS"]).items():
+        table = re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", text, re.DOTALL)[1]
+        header, _, *lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()]
+        printed = {(line[0], column): cell for line in lines for column, cell in zip(header[1:], line[1:], strict=True)}
+        printed = {place: cell for place, cell in printed.items() if cell}
+        assert printed, "run: python docs/guide_tables.py"
+        assert printed.items() <= expected.items(), "the rows have changed; run: python docs/guide_tables.py"
+        assert GUIDE_TABLES["layout"](expected).count("\n") == 2 + len({line for line, _ in expected})
+
+
+def test_a_guide_without_rows_keeps_its_text(tmp_path):
+    text = (ROOT / "docs/guide.md").read_text()
+    emptied = GUIDE_TABLES["fill"](text, tmp_path)
+    outside = re.compile(r"(<!-- (\w+) -->).*?(<!-- /\2 -->)", re.DOTALL)
+    assert outside.sub("", emptied) == outside.sub("", text)
+    assert GUIDE_TABLES["fill"](emptied, GUIDE_TABLES["RESULTS"]) == GUIDE_TABLES["fill"](text, GUIDE_TABLES["RESULTS"])
