@@ -51,7 +51,7 @@ def run(
     flags.DEFINE_integer(
         "epochs", None, "Epochs of training; the default is 14 on MNIST (12 below latent 50), 7 on Fashion-MNIST.", 1
     )
-    flags.DEFINE_integer("relative_epochs", 2, "Epochs of networks on relative representations.", 1)
+    flags.DEFINE_integer("relative_epochs", 4, "Epochs of networks on relative representations.", 1)
     flags.DEFINE_float(
         "learning_rate", None, "Learning rate of Adam, at its peak; the default is 5e-3, 2e-3 on Fashion-MNIST."
     )
