@@ -107,7 +107,9 @@ def _fit(source, target, weights, strengths, candidates, reflection):
         condition=jnp.sqrt((values[-1] + strength) / shrunk.min()),
         details=jax.lax.stop_gradient(chosen),
     )
-    error = jnp.where(jnp.isfinite(errors.min()) & (strengths >= 0).all(), error, jnp.nan)
+    vanished = (m.source_squares.sum() == 0) & (m.cross != 0).any()  # squares below the range of the numbers
+    sound = jnp.isfinite(errors.min()) & (strengths >= 0).all() & ~vanished
+    error = jnp.where(sound, error, jnp.nan)
     return inputs.diagnosed(fitted, weights, error, spread)
 
 

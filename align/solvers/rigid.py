@@ -83,9 +83,15 @@ def procrustes(m, reflection, *, scaled):
     """Return the orthogonal weight for moments `m`, scaled or not, and the cross-covariance's singular values."""
     weight, singular_values = polar(m.cross, reflection=reflection)
     if scaled:
-        spread = m.source_squares.sum()
-        weight = weight * ((weight * m.cross).sum() * reciprocal(spread, spread > 0))
+        spread, products = m.source_squares.sum(), (weight * m.cross).sum()
+        weight = weight * _slope(products, spread, spread > 0)
     return weight, singular_values
+
+
+def _slope(products, squares, varies):
+    """Return products / squares, 0 where nothing varies; NaN where squares left the range of the numbers."""
+    within = jnp.isfinite(squares) & ((squares > 0) | (products == 0))
+    return jnp.where(within, products * reciprocal(squares, varies), jnp.nan)
 
 
 def through_means(m, weight):
@@ -98,7 +104,7 @@ def _scaling(source, target, weights):
     m = moments(source, target, weights, gram=False)
     rounding = jnp.finfo(source.dtype).eps * jax.lax.stop_gradient(m.source_mean)
     varies = m.source_squares > m.total * (4 * rounding) ** 2
-    weight = jnp.diag(jnp.diagonal(m.cross) * reciprocal(m.source_squares, varies))
+    weight = jnp.diag(_slope(jnp.diagonal(m.cross), m.source_squares, varies))
     spreads = jnp.sort(jnp.sqrt(jnp.where(varies, m.source_squares, 0)))[::-1]
     rank, condition = numerical_rank(spreads, 0)
     error = _error(m, source, target, weights, weight)

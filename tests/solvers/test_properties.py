@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from families import FAMILIES
 
+from align import solvers
+
 ROWS, D, PROBES = 24, 4, 5
 every_family = pytest.mark.parametrize("name", FAMILIES)
 
@@ -317,3 +319,12 @@ def test_unequal_dimensions(name):
     elif name != "ridge_auto":
         np.testing.assert_allclose(up.weight, FAMILIES[name].reference(x[:, :3], y)[0], atol=5e-5)
         assert solve(x, y[:, :3]).weight.shape == (4, 3)
+
+
+@pytest.mark.parametrize("name", ["similarity", "scaling", "ridge"])
+def test_squares_that_vanish_are_a_failure_and_no_map_of_zeros(name):
+    target = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
+    fitted = getattr(solvers, name)(target * np.float32(1e-30), target)
+    assert not bool(fitted.converged) and np.isnan(fitted.weight).all()
+    constant = getattr(solvers, name)(np.zeros_like(target), target)
+    assert bool(constant.converged) and not np.any(constant.weight)
