@@ -69,7 +69,7 @@ def test_every_page_and_everything_on_it_is_documented(page):
         assert value.__doc__ and not value.__doc__.startswith(f"{name}("), f"{page}.{name} has no docstring"
 
 
-@pytest.mark.parametrize(("name", "function", "others"), functions())
+@pytest.mark.parametrize(("name", "function", "others"), list(functions()))
 def test_every_function_says_the_shapes_of_its_arrays(name, function, others, request):
     if name in GAPS:
         request.applymarker(pytest.mark.xfail(reason="no docstring yet"))
