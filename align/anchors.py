@@ -135,8 +135,7 @@ def _checked(latents, count):
     if not inputs.is_whole(count, most=latents.shape[0]):
         raise ValueError(f"count must lie between 1 and the {latents.shape[0]} latents; it is {count!r}")
     latents = latents.astype(inputs.float_dtype(latents=latents))
-    if not isinstance(latents, jax.core.Tracer) and not bool(jnp.isfinite(latents).all()):
-        raise ValueError("latents hold NaN or infinity")
+    inputs.finite(latents=latents)
     return latents
 
 

@@ -74,10 +74,7 @@ def floats(source, target):
         if array.ndim != 2 or 0 in array.shape:
             raise ValueError(f"{name} must be [rows, dimensions], at least one of each; it is {array.shape}")
     dtype = inputs.float_dtype(source=source, target=target)
-    for name, array in (("source", source), ("target", target)):
-        # Before any search: a row that is not finite may simply never be matched.
-        if not isinstance(array, jax.core.Tracer) and not bool(jnp.isfinite(array).all()):
-            raise ValueError(f"{name} holds NaN or infinity")
+    inputs.finite(source=source, target=target)  # before any search: such a row may simply never be matched
     return source.astype(dtype), target.astype(dtype)
 
 

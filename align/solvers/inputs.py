@@ -64,6 +64,16 @@ def float_dtype(**arrays):
     return jnp.promote_types(dtype, jnp.float32) if jnp.issubdtype(dtype, jnp.floating) else jnp.result_type(float)
 
 
+def finite(**arrays):
+    """ValueError where a concrete array holds NaN or infinity; traced ones are let through."""
+    for name, array in arrays.items():
+        if isinstance(array, jax.core.Tracer):
+            continue
+        with jax.ensure_compile_time_eval():  # an array closed over by a function under jit is still concrete
+            if not bool(jnp.isfinite(array).all()):
+                raise ValueError(f"{name} holds NaN or infinity")
+
+
 def embeddable(source, target):
     """ValueError where the source has more dimensions than the target: no map keeps all its distances."""
     if source.shape[1] > target.shape[1]:

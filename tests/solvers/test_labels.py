@@ -119,7 +119,9 @@ def test_subclass_means_have_more_anchors_than_classes():
     target = target @ rotation + 3
     fitted = solvers.subclass_means(KEY, source, ys, target, yt, clusters=8, sample=400)
     expected = source @ rotation + 3
-    assert float(((fitted(source) - expected) ** 2).mean()) < 0.02 * expected.var()
+    means = solvers.class_means(source, ys, target, yt)
+    missed, by_means = (float(((one(source) - expected) ** 2).mean() / expected.var()) for one in (fitted, means))
+    assert missed < 0.05 and missed < by_means
     np.testing.assert_allclose(fitted.weight.T @ fitted.weight, np.eye(DIMENSIONS), atol=1e-5)
     # With one row a class, the centroids are the rows.
     lone = solvers.subclass_means(KEY, MEANS, np.arange(COUNT), MEANS + 1.0, np.arange(COUNT), clusters=2, sample=2)
