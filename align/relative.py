@@ -129,9 +129,11 @@ class RelativeAutoencoder(nn.Module):
     similarity: str = "euclidean"
 
     def encode(self, images: Array) -> Array:
+        """Encode images `[n, 28, 28, 1]` to codes `[n, d]`, not yet relative to anything."""
         return self.encoder(images)
 
     def decode(self, representation: Array) -> Array:
+        """Decode a representation `[n, a]` to images `[n, 28, 28, 1]`."""
         return self.decoder(representation)
 
     def __call__(self, images: Array, anchors: Array) -> Array:

@@ -6,6 +6,13 @@ import pytest
 jax.config.update("jax_num_cpu_devices", 2)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def compiled_programs_are_freed():
+    """Drop what a module has compiled: every program holds memory maps, of which a process may have some 65,000."""
+    yield
+    jax.clear_caches()
+
+
 @pytest.fixture(scope="session")
 def sample():
     """The shipped MNIST sample."""
