@@ -1,5 +1,6 @@
 """The pictures of the experiments: what the numbers of a cell look like."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ from cells import OWN, Cell, carry
 from methods import METHODS, Pair
 from study import Study, encoded
 
-from align import figures, networks
+from align import figures, networks, solvers
 from align.data import STANDARDISATION
 
 
@@ -52,20 +53,26 @@ def latents(study: Study, latent: int, points: int = 2000) -> Path:
     """Draw test latents of two networks by class: the source's, as every method carries them, and the target's.
 
     All panels show the plane of the target's two leading principal components, on one scale; the source's own latents
-    are shown in their own plane.
+    are shown in their own plane. The pair is the one that a linear map relates best: at latent dimension 2 two networks
+    may fold the same images so differently that no map shows anything.
     """
     path = study.results / f"latents_{study.model}_latent{latent}.png"
     if path.exists():
         return path
-    (_, source), (_, target) = encoded(study, study.model, latent)[:2]
+    spaces = encoded(study, study.model, latent)
+    pairs = list(itertools.permutations(range(len(spaces)), 2))
+    residuals = [float(solvers.linear(spaces[s][1].train, spaces[t][1].train).residual) for s, t in pairs]
+    first, second = pairs[int(np.argmin(residuals))]
+    (source_network, source), (target_network, target) = spaces[first], spaces[second]
     labels = study.data.test.labels[:points]
-    panels = {"source": np.asarray(source.test[:points])}
+    name, goal = f"source, seed {source_network.seed}", f"target, seed {target_network.seed}"
+    panels = {name: np.asarray(source.test[:points])}
     for method in study.methods:
         (fitted,) = METHODS[method]([Pair(networks.named_key(0, "latents"), source.train, target.train, None)])
         panels[f"source, {method} map"] = np.asarray(fitted(source.test[:points]))
-    panels["target"] = np.asarray(target.test[:points])
-    planes = {name: np.asarray((source if name == "source" else target).train) for name in panels}
-    return figures.scatter(path, {name: plane(panels[name], planes[name]) for name in panels}, labels)
+    panels[goal] = np.asarray(target.test[:points])
+    planes = {title: np.asarray((source if title == name else target).train) for title in panels}
+    return figures.scatter(path, {title: plane(panels[title], planes[title]) for title in panels}, labels)
 
 
 def plane(points: np.ndarray, cloud: np.ndarray) -> np.ndarray:
