@@ -131,7 +131,7 @@ CHOICES = {
     "complex numbers": ((1j * X, 2), "latents", "complex", "real numbers"),
     "strings": ((STRINGS, 2), "latents", "<U1 (6, 3)", "array of real numbers"),
     "nothing": ((None, 2), "latents", "NoneType", "array of real numbers"),
-    "NaN": ((with_nan(), 2), "latents", "hold NaN or infinity"),
+    "NaN": ((with_nan(), 2), "latents", "holds NaN or infinity"),
     "no anchor": ((X, 0), "count", "it is 0", BETWEEN),
     "fewer than no anchor": ((X, -2), "count", "it is -2", BETWEEN),
     "more anchors than samples": ((X, 7), "count", "it is 7", BETWEEN),
