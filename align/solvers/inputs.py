@@ -117,8 +117,7 @@ def checked(fitted, **arrays):
     for name, array in arrays.items():
         if array is None:
             continue
-        if not bool(jnp.isfinite(array).all()):
-            raise ValueError(f"{name} holds NaN or infinity")
+        finite(**{name: array})
         if name == "weights" and not bool((array >= 0).all() & (array > 0).any()):
             raise ValueError("weights must not be negative, and one of them must be positive")
         if not bool(jnp.isfinite(jnp.sum(array * array))):
