@@ -7,6 +7,7 @@ error, and where it came from. Rows are the only results: tables and figures are
 import json
 import math
 import os
+import subprocess
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -93,6 +94,15 @@ def read(path: Path) -> list[dict]:
         except (ValueError, TypeError) as error:
             raise RowError(f"{path}, line {number} is no result row: {error}") from error
     return rows
+
+
+def revision(folder: Path) -> str | None:
+    """Give the git revision of the code in a folder, marked where it has changed since; None outside a repository."""
+    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
 
 
 def cell(row: dict) -> paper.Key:

@@ -4,7 +4,6 @@ import functools
 import itertools
 import json
 import platform
-import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -154,13 +153,5 @@ def provenance(study: Study) -> dict:
         "data_source": study.data.source,
         "device": f"{jax.local_device_count()} x {jax.devices()[0].device_kind}",
         "versions": {name: version(name) for name in ("jax", "flax", "optax")} | {"python": platform.python_version()},
-        "revision": _revision(),
+        "revision": report.revision(Path(__file__).parent),
     }
-
-
-def _revision():
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--exclude=*"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return None

@@ -5,8 +5,9 @@ import importlib.metadata
 import json
 import os
 import platform
-import subprocess
 from pathlib import Path
+
+from align import report
 
 PACKAGES = (
     "jax",
@@ -56,7 +57,7 @@ def circumstances() -> dict:
         "machine": {"cpu": _cpu_name(), "cores": os.cpu_count(), "system": f"{platform.system()} {platform.machine()}"},
         "device": f"{devices[0].platform}: {devices[0].device_kind}",
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
-        "revision": _revision(),
+        "revision": report.revision(Path(__file__).parent),
     }
 
 
@@ -83,12 +84,4 @@ def _version(name):
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-def _revision():
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--exclude=*"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
         return None
