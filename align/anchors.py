@@ -11,7 +11,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from align.solvers import inputs
+from align import checks
+from align.solvers import inputs, lapack
 from align.solvers.kmeans import kmeans as _cluster
 from align.solvers.neighbours import nearest
 
@@ -80,7 +81,7 @@ def neighbourhoods(key, latents, count, *, size=50, iterations=20):
     """
     latents = _checked(latents, count)
     _check_iterations(iterations)
-    if not inputs.is_whole(size, most=latents.shape[0]):
+    if not checks.is_whole(size, most=latents.shape[0]):
         raise ValueError(f"size must lie between 1 and the {latents.shape[0]} latents; it is {size!r}")
     return nearest(_cluster(key, latents, count, iterations=iterations).centroids, latents, count=size)[0]
 
@@ -102,7 +103,7 @@ def d_optimal(key, latents, count, *, prior=1e-3):
     there are fewer anchors than dimensions. Draws nothing: the key is there for the sake of the contract.
     """
     del key
-    if not inputs.is_positive(prior):
+    if not checks.is_positive(prior):
         raise ValueError(f"prior must be positive; it is {prior!r}")
     design = _design(_checked(latents, count))
 
@@ -122,7 +123,7 @@ def _design(latents):
     """Return whitened latents and a column of ones `[n, d + 1]`: information I / n per sample on average."""
     centred = latents - latents.mean(0)
     covariance = _product(centred.T, centred) / latents.shape[0]
-    values, vectors = jnp.linalg.eigh(covariance)
+    values, vectors = lapack.eigh(covariance)
     keep = values > latents.shape[1] * jnp.finfo(latents.dtype).eps * values[-1]
     white = _product(centred, vectors * jnp.where(keep, lax.rsqrt(jnp.where(keep, values, 1)), 0))
     return jnp.concatenate([white, jnp.ones_like(white[:, :1])], axis=1)
@@ -132,7 +133,7 @@ def _checked(latents, count):
     latents = inputs.as_array("latents", latents)
     if latents.ndim != 2 or 0 in latents.shape:
         raise ValueError(f"latents must be [rows, dimensions], at least one of each; they are {latents.shape}")
-    if not inputs.is_whole(count, most=latents.shape[0]):
+    if not checks.is_whole(count, most=latents.shape[0]):
         raise ValueError(f"count must lie between 1 and the {latents.shape[0]} latents; it is {count!r}")
     latents = latents.astype(inputs.float_dtype(latents=latents))
     inputs.finite(latents=latents)
@@ -140,5 +141,5 @@ def _checked(latents, count):
 
 
 def _check_iterations(iterations):
-    if not inputs.is_whole(iterations, least=0):
+    if not checks.is_whole(iterations, least=0):
         raise ValueError(f"iterations must be a whole number from 0; it is {iterations!r}")

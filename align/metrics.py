@@ -31,6 +31,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
+from align import checks
 from align.solvers import inputs
 
 # Float32 products would otherwise run in TF32 on recent GPUs and in bfloat16 on TPUs.
@@ -86,7 +87,7 @@ def minibatch_cka(x: Array, y: Array, *, batch_size: int = 256, bandwidth: float
     Raises ValueError for mismatched rows, fewer than 4 rows a batch, and fewer rows than one batch.
     """
     x, y = _paired(x, y)
-    if not inputs.is_whole(batch_size, least=4, most=len(x)):
+    if not checks.is_whole(batch_size, least=4, most=len(x)):
         raise ValueError(f"batch_size is {batch_size!r}; expected 4 to the number of rows, {len(x)}")
     return _minibatch_cka(x, y, batch_size, bandwidth)
 
@@ -114,7 +115,7 @@ def _alignment(hsic, x, y):
 
 
 def _gaussian(x, bandwidth):
-    if not inputs.is_positive(bandwidth):
+    if not checks.is_positive(bandwidth):
         raise ValueError(f"bandwidth is {bandwidth!r}; expected a positive multiple of the median distance")
     squared = _squared_distances(_centre(x), _centre(x))
     median = jnp.median(squared[np.triu_indices(len(x), 1)])
@@ -181,7 +182,7 @@ def svcca(x: Array, y: Array, *, variance: float = 0.99) -> Array:
 
     Raghu et al. 2017, section 2. Raises ValueError for mismatched rows or a variance outside (0, 1].
     """
-    if not inputs.is_positive(variance, most=1):
+    if not checks.is_positive(variance, most=1):
         raise ValueError(f"variance is {variance!r}; expected a share in (0, 1]")
     x, y = _paired(x, y)
     (basis_x, rank_x), (basis_y, rank_y) = _basis(x, variance), _basis(y, variance)
@@ -247,7 +248,7 @@ def mutual_knn_overlap(x: Array, y: Array, *, k: int = 10, metric: str = "euclid
     Raises ValueError for mismatched rows, an unknown metric, and `k` outside 1 to `n - 1`.
     """
     x, y = _paired(x, y)
-    if not inputs.is_whole(k, most=len(x) - 1):
+    if not checks.is_whole(k, most=len(x) - 1):
         raise ValueError(f"k is {k!r}; expected 1 to the number of other rows, {len(x) - 1}")
     return _mutual_knn_overlap(x, y, k, *_searched(metric, block))
 
@@ -302,7 +303,7 @@ def top_k_accuracy(x: Array, y: Array, *, k: int = 10, metric: str = "cosine") -
 
     Invariances and errors as for `retrieval_ranks`; chance is `k / n`.
     """
-    if not inputs.is_whole(k):
+    if not checks.is_whole(k):
         raise ValueError(f"k is {k!r}; expected a positive number of neighbours")
     return jnp.mean(retrieval_ranks(x, y, metric=metric) <= k)
 
@@ -310,7 +311,7 @@ def top_k_accuracy(x: Array, y: Array, *, k: int = 10, metric: str = "cosine") -
 def _searched(metric, block):
     if metric not in ("cosine", "euclidean"):
         raise ValueError(f"metric is {metric!r}; expected 'cosine' or 'euclidean'")
-    if not inputs.is_whole(block):
+    if not checks.is_whole(block):
         raise ValueError(f"block is {block!r}; expected a positive number of rows")
     return metric, block
 

@@ -9,6 +9,7 @@ and an accelerator runs several per device with `vmap`.
 
 import functools
 import math
+import numbers
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -19,6 +20,8 @@ import optax
 from flax import linen as nn
 from jax import Array
 from jax import numpy as jnp
+
+from align import checks
 
 SCHEDULES = ("onecycle", "constant")
 
@@ -40,19 +43,21 @@ class Settings:
     weight_decay: float = 0.0
 
     def __post_init__(self):
-        for name in ("epochs", "batch", "passes"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1; it is {getattr(self, name)}")
-        if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
-            raise ValueError(f"learning_rate must be positive and finite; it is {self.learning_rate}")
-        if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
-            raise ValueError(f"weight_decay must be at least 0 and finite; it is {self.weight_decay}")
+        checks.counts(epochs=self.epochs, batch=self.batch, passes=self.passes)
+        if not _is_finite(self.learning_rate) or self.learning_rate <= 0:
+            raise ValueError(f"learning_rate must be positive and finite; it is {self.learning_rate!r}")
+        if not _is_finite(self.weight_decay) or self.weight_decay < 0:
+            raise ValueError(f"weight_decay must be at least 0 and finite; it is {self.weight_decay!r}")
         if self.schedule not in SCHEDULES:
             raise ValueError(f"schedule must be one of {', '.join(SCHEDULES)}; it is {self.schedule!r}")
 
     def steps(self, n: int) -> int:
         """Give the optimiser's steps in one pass over n samples; the last, smaller batch is left out."""
         return n // min(self.batch, n)
+
+
+def _is_finite(value):
+    return isinstance(value, numbers.Real) and math.isfinite(value)
 
 
 class State(NamedTuple):

@@ -53,7 +53,7 @@ def test_reconstruction_error_is_the_mean_over_pixels(sample):
     ("arguments", "message"),
     [
         (("resnet", 5, "mnist"), "model must be one of conv, mlp; it is 'resnet'"),
-        (("conv", 0, "mnist"), "latent must be at least 1; it is 0"),
+        (("conv", 0, "mnist"), "latent must be a whole number, at least 1; it is 0"),
     ],
 )
 def test_wrong_arguments_are_named(arguments, message):

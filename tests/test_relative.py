@@ -13,6 +13,9 @@ CODES, ANCHORS = np.random.default_rng(0).normal(size=(30, 4)), np.random.defaul
 
 BY_HAND = [
     ("euclidean", [[0, 0], [3, 0]], [[3, 4], [0, 0]], [[5, 0], [4, 3]]),
+    # Among the anchors the distances are 0 and 4: mean 2, standard deviation 2.
+    ("scaled", [[1, 0], [4, 3]], [[0, 0], [4, 0]], [[-0.5, 0.5], [1.5, 0.5]]),
+    ("scaled", [[3, 4]], [[0, 0]], [[5]]),
     ("cosine", [[2, 0], [0, 0]], [[5, 0], [-1, 0], [0, 3], [1, 1]], [[1, -1, 0, 0.5**0.5], [0, 0, 0, 0]]),
     # Around the anchors' mean (2, 0) the codes are (0, 5) and (3, 0), the anchors (-1, 0) and (1, 0).
     ("centred", [[2, 5], [5, 0]], [[1, 0], [3, 0]], [[0, 0], [-1, 1]]),
@@ -42,6 +45,7 @@ def transforms():
 
 UNCHANGED_BY = {
     "euclidean": {"rotation and reflection", "translation"},
+    "scaled": {"rotation and reflection", "translation", "scale"},
     "cosine": {"rotation and reflection", "scale"},
     "centred": {"rotation and reflection", "translation", "scale"},
     "whitened": {"rotation and reflection", "translation", "scale", "affine"},
@@ -112,7 +116,7 @@ def test_end2end_decodes_the_codes_similarities_to_the_anchors_codes():
     [
         ((5, 3), (2, 4), "euclidean", r"must agree in d; they are \(5, 3\) and \(2, 4\)"),
         ((5,), (2, 5), "cosine", r"must agree in d; they are \(5,\) and \(2, 5\)"),
-        ((5, 3), (2, 3), "dot", "similarity must be one of euclidean, cosine, centred, whitened; it is 'dot'"),
+        ((5, 3), (2, 3), "dot", "similarity must be one of euclidean, scaled, cosine, centred, whitened; it is 'dot'"),
     ],
 )
 def test_wrong_arguments_are_named(codes, anchors, name, message):

@@ -114,8 +114,8 @@ def test_weight_decay_shrinks_the_parameters():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"epochs": 0}, "epochs must be at least 1; it is 0"),
-        ({"batch": 0}, "batch must be at least 1; it is 0"),
+        ({"epochs": 0}, "epochs must be a whole number, at least 1; it is 0"),
+        ({"batch": 0}, "batch must be a whole number, at least 1; it is 0"),
         ({"learning_rate": -1.0}, "learning_rate must be positive and finite; it is -1.0"),
         ({"learning_rate": float("nan")}, "learning_rate must be positive and finite; it is nan"),
         ({"weight_decay": -0.1}, "weight_decay must be at least 0 and finite; it is -0.1"),

@@ -9,7 +9,7 @@ import numpy as np
 from jax import lax
 
 from align.maps import AffineMap
-from align.solvers import inputs
+from align.solvers import inputs, lapack
 
 _product = functools.partial(jnp.matmul, precision=lax.Precision.HIGHEST)
 
@@ -35,7 +35,7 @@ def principal(array, weights=None, *, whitening=0.0, components=None, width=None
     weights = jnp.full(array.shape[0], 1 / array.shape[0], array.dtype) if weights is None else weights / weights.sum()
     mean = _product(weights, array)
     centred = array - mean
-    variances, vectors = jnp.linalg.eigh(_product(centred.T * weights, centred))
+    variances, vectors = lapack.eigh(_product(centred.T * weights, centred))
     variances, vectors = variances[::-1], vectors[:, ::-1]
     keep = variances > array.shape[1] * jnp.finfo(array.dtype).eps * variances[0]
     keep &= jnp.arange(array.shape[1]) < (array.shape[1] if components is None else components)

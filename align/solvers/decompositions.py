@@ -5,6 +5,7 @@ import functools
 import jax
 import jax.numpy as jnp
 
+from align.solvers import lapack
 from align.solvers.care import with_care
 
 HIGHEST = jax.lax.Precision.HIGHEST
@@ -39,7 +40,7 @@ def pinv(matrix, *, rcond=None):
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
 def _pinv(matrix, rcond):
-    u, s, vt = jnp.linalg.svd(matrix, full_matrices=False)
+    u, s, vt = lapack.svd(matrix)
     inverses = reciprocal(s, s > rcond * s[..., :1])
     return _product(vt.mT * inverses[..., None, :], u.mT), s
 
@@ -60,7 +61,7 @@ def _pinv_jvp(rcond, primals, tangents):
 @jax.custom_jvp
 def pinv_semidefinite(matrix, rank):
     """Return the pseudo-inverse of a symmetric positive semi-definite `[n, n]` of known rank."""
-    values, vectors = jnp.linalg.eigh(matrix)
+    values, vectors = lapack.eigh(matrix)
     keep = (jnp.arange(values.shape[-1]) >= values.shape[-1] - rank) & (values > 0)
     return _product(vectors * reciprocal(values, keep), vectors.T)
 
@@ -83,7 +84,7 @@ def sylvester(symmetric, right):
     """
 
     def solve(_, right):
-        values, vectors = jnp.linalg.eigh(symmetric)
+        values, vectors = lapack.eigh(symmetric)
         sums = values[:, None] + values
         keep = jnp.abs(sums) > values.shape[0] * jnp.finfo(values.dtype).eps * jnp.abs(values).max()
         rotated = _product(vectors.T, _product(right, vectors))
@@ -116,7 +117,7 @@ def _polar(matrix, reflection):
 
 
 def _polar_by_svd(matrix, reflection):
-    u, s, vt = jnp.linalg.svd(matrix, full_matrices=False)
+    u, s, vt = lapack.svd(matrix)
     if not reflection:
         turned = jnp.linalg.slogdet(u)[0] * jnp.linalg.slogdet(vt)[0] < 0
         u = u.at[:, -1].multiply(jnp.where(turned, -1, 1))
@@ -130,7 +131,7 @@ def _polar_by_eigenvectors(matrix):
     Q Q' = I, wins it back: with Q ← (I + Ω) Q the first asks for P Ω + Ω P = M Q' − Q M', and one Newton–Schulz step
     restores the second. Each of the two rounds squares the error.
     """
-    values, vectors = jnp.linalg.eigh(_product(matrix, matrix.T))
+    values, vectors = lapack.eigh(_product(matrix, matrix.T))
     s = jnp.sqrt(values)
     sound = values[0] > 50 * jnp.finfo(values.dtype).eps * values[-1]  # false for NaN
     sums = s[:, None] + s
@@ -170,7 +171,7 @@ def leading_projector(symmetric, rank):
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
 def _projector(symmetric, rank):
-    leading = jnp.linalg.eigh(symmetric)[1][:, symmetric.shape[0] - rank :]
+    leading = lapack.eigh(symmetric)[1][:, symmetric.shape[0] - rank :]
     return _product(leading, leading.T)
 
 
@@ -194,7 +195,7 @@ def _between(symmetric, projector, right, rank):
         return block(_product(symmetric, x) - _product(x, symmetric)) + x - block(x)
 
     def solve(_, right):
-        values, vectors = jnp.linalg.eigh(symmetric)
+        values, vectors = lapack.eigh(symmetric)
         leads = jnp.arange(values.shape[0]) >= values.shape[0] - rank
         gaps = values[:, None] - values
         across = leads[:, None] & ~leads

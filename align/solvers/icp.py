@@ -8,8 +8,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from align import checks
 from align.maps import AffineMap
-from align.solvers import clouds, inputs
+from align.solvers import clouds, inputs, lapack
 from align.solvers.decompositions import polar
 from align.solvers.linear import affine, linear
 from align.solvers.neighbours import mutual, nearest
@@ -72,9 +73,7 @@ def icp(
     """
     source, target = clouds.floats(source, target)
     schedule, matching = _schedule(step, iterations), _matching(matching)
-    for name, value in (("subset", subset), ("restarts", restarts)):
-        if value is not None and value < 1:
-            raise ValueError(f"{name} must be positive; it is {value}")
+    checks.counts(restarts=restarts, **({} if subset is None else {"subset": subset}))
     groups, _ = clouds.groups(source, target, source_labels, target_labels)
     if start is None and source_labels is not None:
         *positions, count = clouds.shared(source, source_labels, target, target_labels)
@@ -98,8 +97,7 @@ def _schedule(step, iterations):
     for name, count in pairs:
         if not callable(name) and name not in STEPS:
             raise ValueError(f"step must be callable or one of {', '.join(STEPS)}; it is {name!r}")
-        if count < 1:
-            raise ValueError(f"iterations must be positive; it is {count}")
+        checks.counts(iterations=count)
     return tuple((STEPS.get(name, name), count) for name, count in pairs)
 
 
@@ -217,5 +215,5 @@ def _run(key, arrays, groups, start, schedule, matching, subset):
         jax.tree.map(lambda a: a[-1], fitted),
         iterations=jnp.where(moving, jnp.arange(1, len(change) + 1), 0).max(),
         converged=~moving[-1] & jnp.isfinite(motion.weight).all(),
-        details=Trace(*trace, jnp.linalg.svd(motion.weight, compute_uv=False)),
+        details=Trace(*trace, lapack.svd(motion.weight)[1]),
     )

@@ -5,8 +5,6 @@ float (float32, or float64 where x64 is on, for integers; float32 for half preci
 """
 
 import dataclasses
-import math
-import numbers
 
 import jax
 import jax.numpy as jnp
@@ -19,18 +17,6 @@ def as_array(name, value):
     except (TypeError, ValueError, OverflowError) as error:
         came = f"{value.dtype} {value.shape}" if hasattr(value, "dtype") else type(value).__name__
         raise ValueError(f"{name} must be an array of real numbers; it is {came}") from error
-
-
-def is_whole(value, *, least=1, most=math.inf):
-    """Whether a value is an integer from `least` to `most`."""
-    return isinstance(value, numbers.Integral) and not isinstance(value, bool) and least <= value <= most
-
-
-def is_positive(value, *, most=math.inf):
-    """Whether a value is a positive number, at most `most`; of a traced one nothing is known, and it passes."""
-    if isinstance(value, jax.core.Tracer):
-        return True
-    return isinstance(value, numbers.Real | jax.Array) and bool(0 < value <= most)
 
 
 def paired(source, target, weights, *, minimum_rows=1):

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from align import checks
 from align.maps import AffineMap
 from align.solvers import clouds, inputs
 from align.solvers.decompositions import polar
@@ -113,9 +114,7 @@ def subclass_means(
     as for `class_means`.
     """
     source, target = clouds.floats(source, target)
-    for name, value in (("clusters", clusters), ("sample", sample)):
-        if value < 1:
-            raise ValueError(f"{name} must be positive; it is {value}")
+    checks.counts(clusters=clusters, sample=sample)
     start_key, icp_key, *cluster_keys = jax.random.split(key, 4)
     if start is None:
         start = class_gaussians(start_key, source, source_labels, target, target_labels)

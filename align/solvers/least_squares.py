@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from align.solvers import lapack
 from align.solvers.care import with_care
 from align.solvers.decompositions import numerical_rank, pinv_semidefinite, reciprocal
 from align.solvers.moments import HIGHEST, blocked_sum
@@ -64,9 +65,7 @@ def least_squares(m, source, target, weights, rcond) -> LeastSquares:
     gram, cross, squares = m.source, m.cross, m.target_squares.sum()
     scale = lax.rsqrt(jnp.diagonal(gram))
     scaled = gram * scale * scale[:, None]
-    half = lax.linalg.triangular_solve(
-        lax.linalg.cholesky(scaled), jnp.eye(d_source, dtype=gram.dtype), left_side=True, lower=True
-    )
+    half = lapack.inverse_cholesky(scaled)
     scaled_inverse = _product(half.T, half)
     inverse = scaled_inverse * scale * scale[:, None]
     extremes = jax.vmap(_largest_eigenvalue)(jnp.stack([scaled, scaled_inverse, gram, inverse]))
@@ -121,7 +120,7 @@ def _from_rows(m, source, target, weights, rcond, *_):
     else:
         rows = prepared(source, target, weights)
         left, right, unreachable = rows[:, :d_source], rows[:, d_source:], rows[:0]
-    u, s, vt = jnp.linalg.svd(left, full_matrices=False)
+    u, s, vt = lapack.svd(left)
     keep = s > rcond * s[0]
     coefficients = jnp.where(keep[:, None], _product(u.T, right), 0)
     weight = _product(vt.T, reciprocal(s, keep)[:, None] * coefficients)
@@ -137,7 +136,7 @@ def _triangle(prepared, arrays, width):
 
     def append(triangle, start, size):
         rows = prepared(*(None if a is None else lax.dynamic_slice_in_dim(a, start, size) for a in arrays))
-        return jnp.linalg.qr(jnp.concatenate([triangle, rows]), mode="r")
+        return lapack.triangle(jnp.concatenate([triangle, rows]))
 
     triangle = jnp.zeros((width, width), arrays[0].dtype)
     triangle, _ = lax.scan(lambda t, k: (append(t, k * block, block), None), triangle, jnp.arange(blocks))

@@ -5,6 +5,7 @@ import functools
 import jax
 import jax.numpy as jnp
 
+from align import checks
 from align.maps import AffineMap
 from align.solvers import inputs
 from align.solvers.decompositions import leading_projector
@@ -44,9 +45,9 @@ def reduced_rank(source, target, *, rank, weights=None, rcond=None) -> AffineMap
     """
     source, target, weights = inputs.paired(source, target, weights)
     largest = min(source.shape[1], target.shape[1])
-    if not 1 <= rank <= largest:
+    if not checks.is_whole(rank, most=largest):
         raise ValueError(
-            f"rank must be 1 to {largest} for source {source.shape} and target {target.shape}; it is {rank}"
+            f"rank must be 1 to {largest} for source {source.shape} and target {target.shape}; it is {rank!r}"
         )
     fitted = _fit_reduced(source, target, weights, _cutoff(source, rcond), rank)
     return inputs.checked(fitted, source=source, target=target, weights=weights)

@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from align import checks
+
 HIGHEST = lax.Precision.HIGHEST
 # Inner products held at a time, per pair of point sets: 16 MB of float32.
 _HELD = 2**22
@@ -27,8 +29,8 @@ def nearest(queries, points, *, count=1, penalty=None):
             f"queries and points must be [*groups, rows, dimensions], alike but for their rows; "
             f"they are {queries.shape} and {points.shape}"
         )
-    if not 1 <= count <= points.shape[-2]:
-        raise ValueError(f"count must lie between 1 and the {points.shape[-2]} points; it is {count}")
+    if not checks.is_whole(count, most=points.shape[-2]):
+        raise ValueError(f"count must lie between 1 and the {points.shape[-2]} points; it is {count!r}")
     if penalty is None:
         penalty = jnp.zeros(points.shape[:-1], points.dtype)
     groups = queries.shape[:-2]

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from align.maps import AffineMap
-from align.solvers import inputs
+from align.solvers import inputs, lapack
 from align.solvers.decompositions import reciprocal
 from align.solvers.least_squares import differentiable
 from align.solvers.left_out import motions_left_out
@@ -84,7 +84,7 @@ def _fit(source, target, weights, strengths, candidates, reflection):
         if name != "zero":
             goals[name] = procrustes(m, reflection, scaled=name == "similarity")[0]
 
-    values, vectors = jnp.linalg.eigh(jax.lax.stop_gradient(m.source))
+    values, vectors = lapack.eigh(jax.lax.stop_gradient(m.source))
     values = jnp.maximum(values, 0)
     keep = values > source.shape[1] * jnp.finfo(values.dtype).eps * values[-1]
     path = functools.partial(_leave_one_out, candidates, reflection)

@@ -9,7 +9,7 @@ from flax import linen as nn
 from jax import Array
 from jax import numpy as jnp
 
-from align import training
+from align import checks, training
 from align.solvers import inputs
 
 SETTINGS = training.Settings(learning_rate=1e-3, schedule="constant")
@@ -63,8 +63,7 @@ def stitch_pairs(
 
     A pass over a few anchors is a step or two: passes are added until the training has `MIN_STEPS` steps.
     """
-    if factor < 1:
-        raise ValueError(f"factor must be at least 1; it is {factor}")
+    checks.counts(factor=factor)
     sources, targets, _ = zip(*(inputs.paired(s, t, None) for s, t in zip(sources, targets, strict=True)), strict=True)
     for pair in zip(sources, targets, strict=True):
         if not all(jnp.isfinite(x).all() for x in pair):

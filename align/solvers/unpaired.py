@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from align import checks
 from align.maps import AffineMap
 from align.solvers import clouds, inputs
 from align.solvers.decompositions import polar
@@ -61,9 +62,9 @@ def unpaired(
 
     source `[n, d_source]`, target `[m, d_target]`: no row corresponds to another, and no label is known.
 
-    1. Candidates: for each of the `forms` (whitening, leading components or None for all) and of `restarts`, k-means
-       centroids of `sample` rows in principal coordinates, coupled by their distance profiles and then by
-       Gromov–Wasserstein; the orthogonal map closest to the coupling.
+    1. Candidates: in each of the `restarts`, k-means centroids of `sample` rows on either side; for each of the `forms`
+       (whitening, leading components or None for all), their principal coordinates in that form, coupled by distance
+       profiles and then by Gromov–Wasserstein; the orthogonal map closest to the coupling.
     2. Each is refined by mutual-neighbour ICP on a small subset and scored by its `discrepancy`: no knowledge needed,
        and none to be gained by shrinking. The best is kept.
     3. `polish`, on `subset` rows in an iteration.
@@ -75,21 +76,12 @@ def unpaired(
     The paper calls this not achieved (section 4.2.3). ValueError for input that does not fit.
     """
     source, target = clouds.floats(source, target)
-    for name, value in (("restarts", restarts), ("clusters", clusters), ("sample", sample), ("subset", subset)):
-        if value < 1:
-            raise ValueError(f"{name} must be positive; it is {value}")
+    checks.counts(restarts=restarts, clusters=clusters, sample=sample, subset=subset)
     if not forms:
         raise ValueError("forms must name at least one (whitening, components); it is empty")
     candidate_key, refine_key, polish_key = jax.random.split(key, 3)
-    weights, biases, losses = [], [], []
-    for k, (whitening, components) in zip(jax.random.split(candidate_key, len(forms)), forms, strict=True):
-        a, b = clouds.both(source, target, whitening=whitening)
-        kept = jnp.arange(a.down.shape[1]) < (components or a.down.shape[1])
-        keys = jax.random.split(k, restarts)
-        weight, loss = _candidates(keys, a(source) * kept, b(target) * kept, clusters, sample)
-        fitted = jax.vmap(lambda w, a=a, b=b: clouds.conjugated(a, w, b))(weight)
-        weights, biases, losses = [*weights, fitted.weight], [*biases, fitted.bias], [*losses, loss]
-    maps, losses = AffineMap(jnp.concatenate(weights), jnp.concatenate(biases)), jnp.concatenate(losses)
+    keys = jax.random.split(candidate_key, restarts)
+    maps, losses = _candidates(keys, source, target, tuple(map(tuple, forms)), clusters, sample)
     maps, scores, unrelated, probes = _refined(refine_key, source, target, maps, subset=min(subset, 2000))
 
     scores = jnp.where(jnp.isfinite(scores), scores, jnp.inf)
@@ -106,32 +98,46 @@ def unpaired(
     return inputs.checked(dataclasses.replace(fitted, converged=trusted, details=details), source=source, target=target)
 
 
-@functools.partial(jax.jit, static_argnames=("clusters", "sample"))
-def _candidates(keys, source, target, clusters, sample):
-    """Return orthogonal weights `[keys, k, k]` between coordinates `[n, k]` and `[m, k]`, and their losses.
+@functools.partial(jax.jit, static_argnames=("forms", "clusters", "sample"))
+def _candidates(keys, source, target, forms, clusters, sample):
+    """Return a map for each form and key, `[forms * keys, d_source, d_target]`, and their losses."""
+    sides = clouds.both(source, target, whitening=_WHITENING)
+    found = [
+        jax.vmap(functools.partial(_clustered, points=side(array), clusters=clusters, sample=sample))(k)
+        for side, array, k in zip(sides, (source, target), jax.vmap(jax.random.split, out_axes=1)(keys), strict=True)
+    ]
+    # The mean of a cluster is the same in all coordinates, so that the forms can share the clusters.
+    centroids = [_product(f.centroids, side.up) + side.mean for side, f in zip(sides, found, strict=True)]
+    masses = [jnp.maximum(f.sizes, 1e-3) for f in found]  # an empty cluster must not divide by zero
+    masses = [m / m.sum(1, keepdims=True) for m in masses]
 
-    Dimensions without spread on either side are left out.
-    """
-    kept = (source.max(0) > source.min(0)) & (target.max(0) > target.min(0))
-    weights, losses = jax.vmap(lambda key: _candidate(key, source, target, clusters, sample))(keys)
-    return weights * kept * kept[:, None], losses
+    maps = []
+    for whitening, components in forms:
+        a, b = clouds.both(source, target, whitening=whitening)
+        # What has no spread on one side says nothing of the other.
+        kept = (a.down != 0).any(0) & (b.down != 0).any(0)
+        kept &= jnp.arange(len(kept)) < (components or len(kept))
+        weight, loss = jax.vmap(_coupled)(*(s(c) * kept for s, c in zip((a, b), centroids, strict=True)), *masses)
+        weight = weight * kept * kept[:, None]
+        maps.append((jax.vmap(lambda w, a=a, b=b: clouds.conjugated(a, w, b))(weight), loss))
+    return jax.tree.map(lambda *x: jnp.concatenate(x), *maps)
 
 
-def _candidate(key, source, target, clusters, sample):
-    centroids, masses, distances = [], [], []
-    for k, points in zip(jax.random.split(key), (source, target), strict=True):
-        draw_key, cluster_key = jax.random.split(k)
-        rows = jax.random.permutation(draw_key, points.shape[0])[:sample]
-        found = kmeans(cluster_key, points[rows], min(clusters, len(rows)), iterations=10)
-        mass = jnp.maximum(found.sizes, 1e-3)  # an empty cluster must not divide by zero
-        mass = mass / mass.sum()
-        apart = jnp.sqrt(((found.centroids[:, None] - found.centroids[None]) ** 2).sum(-1))
+def _clustered(key, points, clusters, sample):
+    draw_key, cluster_key = jax.random.split(key)
+    rows = jax.random.permutation(draw_key, points.shape[0])[:sample]
+    return kmeans(cluster_key, points[rows], min(clusters, len(rows)), iterations=10)
+
+
+def _coupled(source, target, rows, columns):
+    """Return the orthogonal weight between coordinates `[n, k]` and `[m, k]` of weighted points, and its loss."""
+    distances = []
+    for points, mass in ((source, rows), (target, columns)):
+        apart = jnp.sqrt(((points[:, None] - points[None]) ** 2).sum(-1))
         distances.append(apart / jnp.sqrt(_product(_product(mass, apart**2), mass)))
-        centroids.append(found.centroids)
-        masses.append(mass)
-    start = by_profiles(*distances, *masses)
-    coupling, loss = gromov_wasserstein(*distances, *masses, start)
-    return polar(_product(_product(centroids[0].T, coupling), centroids[1]))[0], loss
+    start = by_profiles(*distances, rows, columns)
+    coupling, loss = gromov_wasserstein(*distances, rows, columns, start)
+    return polar(_product(_product(source.T, coupling), target))[0], loss
 
 
 @functools.partial(jax.jit, static_argnames="subset")

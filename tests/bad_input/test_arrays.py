@@ -212,12 +212,12 @@ CODES = {
 @every(
     {
         f"{name}: {what}": Refusal(lambda name=name, pair=pair: getattr(relative, name)(*pair), *words)
-        for name in ("euclidean", "cosine", "centred", "whitened", "represent")
+        for name in ("euclidean", "scaled", "cosine", "centred", "whitened", "represent")
         for what, (pair, *words) in CODES.items()
     }
     | {
         f"represent: similarity {name!r}": Refusal(
-            lambda name=name: relative.represent(X, Y, name), "similarity", repr(name), "one of euclidean, cosine"
+            lambda name=name: relative.represent(X, Y, name), "similarity", repr(name), "one of euclidean, scaled"
         )
         for name in ("dot", "", "Cosine", "euklidisch ≠ euclidean", None)
     }

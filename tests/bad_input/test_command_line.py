@@ -64,7 +64,7 @@ WRONG = [
     ((*FIT, "--solver", "reduced_rank"), "reduced_rank needs --set rank=VALUE"),
     ((*FIT, "--solver", "reduced_rank", "--set", "rank=0"), "rank", "it is 0", "must be 1 to 3"),
     ((*FIT, "--solver", "reduced_rank", "--set", "rank=4"), "rank", "it is 4", "must be 1 to 3"),
-    ((*FIT, "--solver", "reduced_rank", "--set", "rank=all"), "--set rank=all"),
+    ((*FIT, "--solver", "reduced_rank", "--set", "rank=all"), "rank", "it is 'all'", "must be 1 to 3"),
     ((*FIT, "--solver", "ridge", "--set", "towards=moon"), "towards", "'moon'", "one of ('zero', 'rigid'"),
     ((*FIT, "--solver", "ridge", "--set", "strengths=[]"), "strengths", "(0,)", "at least one"),
     ((*FIT, "--weights", "no.npy"), "no.npy", "no such file"),

@@ -17,11 +17,11 @@ def settings(argument, value, expected):
     {
         f"{argument} {value!r}": settings(argument, value, "at least 1")
         for argument in ("epochs", "batch", "passes")
-        for value in (0, -1, -(10**20))
+        for value in (0, -1, -(10**20), "5", 2.5, None)
     }
     | {
         f"learning_rate {value!r}": settings("learning_rate", value, "positive and finite")
-        for value in (0.0, -1e-3, float("nan"), float("inf"))
+        for value in (0.0, -1e-3, float("nan"), float("inf"), "1e-3", None)
     }
     | {
         f"schedule {value!r}": settings("schedule", value, "one of onecycle, constant")

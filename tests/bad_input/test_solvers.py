@@ -96,6 +96,7 @@ def short(name):
         ),
         "reduced_rank: rank 0": Refusal(lambda: solvers.reduced_rank(X, Y, rank=0), "rank", "it is 0", "1 to 3"),
         "reduced_rank: rank -1": Refusal(lambda: solvers.reduced_rank(X, Y, rank=-1), "rank", "it is -1", "1 to 3"),
+        "reduced_rank: rank 2.5": Refusal(lambda: solvers.reduced_rank(X, Y, rank=2.5), "rank", "it is 2.5", "1 to 3"),
         "reduced_rank: rank 4": Refusal(lambda: solvers.reduced_rank(X, Y, rank=4), "rank", "it is 4", "1 to 3"),
         "reduced_rank: rank above the narrower side": Refusal(
             lambda: solvers.reduced_rank(X, Y[:, :1], rank=2), "rank", "it is 2", "1 to 1"
@@ -239,16 +240,23 @@ FAR = solvers.AffineMap(jnp.eye(4), jnp.zeros(4))
             lambda: solvers.icp(KEY, X, Y, step=(("rigid", 2), ("turn", 2))), "step", "'turn'", "one of rigid"
         ),
         "icp: no iterations": Refusal(
-            lambda: solvers.icp(KEY, X, Y, iterations=0), "iterations", "it is 0", "positive"
+            lambda: solvers.icp(KEY, X, Y, iterations=0), "iterations", "it is 0", "at least 1"
         ),
         "icp: negative iterations in a schedule": Refusal(
-            lambda: solvers.icp(KEY, X, Y, step=(("rigid", -2),)), "iterations", "it is -2", "positive"
+            lambda: solvers.icp(KEY, X, Y, step=(("rigid", -2),)), "iterations", "it is -2", "at least 1"
         ),
         "icp: unknown matching": Refusal(
             lambda: solvers.icp(KEY, X, Y, matching="best"), "matching", "'best'", "one of nearest, mutual, csls"
         ),
-        "icp: subset 0": Refusal(lambda: solvers.icp(KEY, X, Y, subset=0), "subset", "it is 0", "positive"),
-        "icp: restarts 0": Refusal(lambda: solvers.icp(KEY, X, Y, restarts=0), "restarts", "it is 0", "positive"),
+        **{
+            f"icp: {name} {value!r}": Refusal(
+                lambda name=name, value=value: solvers.icp(KEY, X, Y, **{name: value}), name, repr(value), "whole"
+            )
+            for name in ("iterations", "subset", "restarts")
+            for value in ("3", 2.5, True)
+        },
+        "icp: subset 0": Refusal(lambda: solvers.icp(KEY, X, Y, subset=0), "subset", "it is 0", "at least 1"),
+        "icp: restarts 0": Refusal(lambda: solvers.icp(KEY, X, Y, restarts=0), "restarts", "it is 0", "at least 1"),
         "icp: a start of other dimensions": Refusal(
             lambda: solvers.icp(KEY, X, Y, start=FAR), "start", "(4, 4)", "must map 3 to 3 dimensions"
         ),
@@ -256,16 +264,16 @@ FAR = solvers.AffineMap(jnp.eye(4), jnp.zeros(4))
             lambda: solvers.class_means(X, LABELS, Y, LABELS, step="ridge"), "step", "'ridge'", "one of rigid, linear"
         ),
         "subclass_means: clusters 0": Refusal(
-            lambda: solvers.subclass_means(KEY, X, LABELS, Y, LABELS, clusters=0), "clusters", "it is 0", "positive"
+            lambda: solvers.subclass_means(KEY, X, LABELS, Y, LABELS, clusters=0), "clusters", "it is 0", "at least 1"
         ),
         **{
             f"unpaired: {name} {value}": Refusal(
                 lambda name=name, value=value: solvers.unpaired(KEY, X, Y, **{name: value}),
                 name,
                 f"it is {value}",
-                "positive",
+                "at least 1",
             )
-            for name, value in (("restarts", 0), ("clusters", -1), ("sample", 0), ("subset", -5))
+            for name, value in (("restarts", 0), ("clusters", -1), ("sample", 0), ("subset", -5), ("restarts", 1.5))
         },
         "unpaired: no forms": Refusal(lambda: solvers.unpaired(KEY, X, Y, forms=()), "forms", "empty", "at least one"),
     }

@@ -126,5 +126,5 @@ def test_subclass_means_have_more_anchors_than_classes():
     # With one row a class, the centroids are the rows.
     lone = solvers.subclass_means(KEY, MEANS, np.arange(COUNT), MEANS + 1.0, np.arange(COUNT), clusters=2, sample=2)
     np.testing.assert_allclose(lone(MEANS), MEANS + 1.0, atol=1e-4)
-    with pytest.raises(ValueError, match="clusters must be positive; it is 0"):
+    with pytest.raises(ValueError, match="clusters must be a whole number, at least 1; it is 0"):
         solvers.subclass_means(KEY, source, ys, target, yt, clusters=0)

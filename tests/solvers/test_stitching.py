@@ -80,7 +80,7 @@ def test_few_anchors_are_passed_over_until_there_were_3000_steps(rows, passes, m
 @pytest.mark.parametrize(
     ("source", "target", "options", "message"),
     [
-        ((5, 3), (5, 2), {"factor": 0}, "factor must be at least 1; it is 0"),
+        ((5, 3), (5, 2), {"factor": 0}, "factor must be a whole number, at least 1; it is 0"),
         ((5, 3), (4, 2), {}, r"as many rows; they are \(5, 3\) and \(4, 2\)"),
         ((5,), (5, 2), {}, r"source must be .* it is \(5,\)"),
         ((0, 3), (0, 2), {}, r"need at least 1 row\(s\); they are \(0, 3\) and \(0, 2\)"),

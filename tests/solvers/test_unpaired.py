@@ -44,6 +44,18 @@ def test_finds_a_planted_map_and_trusts_it():
     assert int(details.agreement) >= 2 and float(details.contrast) < 0.4
 
 
+def test_jit_and_vmap_equal_the_plain_loop():
+    keys, source, target = jax.random.split(KEY, 2), crooked(0, 600), TRUTH(crooked(1, 500))
+    fit = functools.partial(FIT, restarts=2, subset=300)
+    together = jax.jit(jax.vmap(fit, (0, None, None)))(keys, source, target)
+    for index, key in enumerate(keys):
+        alone = fit(key, source, target)
+        assert bool(alone.converged) == bool(together.converged[index])
+        # Sums in another order now and then change a match, not what the matches say.
+        np.testing.assert_allclose(together.weight[index], alone.weight, atol=0.02)
+        np.testing.assert_allclose(together.bias[index], alone.bias, atol=0.05)
+
+
 def test_noise_is_not_trusted():
     random = np.random.default_rng(0)
     noise = [random.normal(size=(n, 3)).astype(np.float32) for n in (1500, 1400)]
@@ -64,7 +76,7 @@ def test_degenerate_clouds_are_not_trusted_and_nothing_breaks():
     ("changes", "message"),
     [
         ({"source": np.ones(3)}, r"source must be \[rows, dimensions\]"),
-        ({"restarts": 0}, "restarts must be positive; it is 0"),
+        ({"restarts": 0}, "restarts must be a whole number, at least 1; it is 0"),
         ({"forms": ()}, "forms must name at least one"),
     ],
 )

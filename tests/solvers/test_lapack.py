@@ -1,0 +1,37 @@
+"""Decompositions of batches: equal to those of the matrices, however they are vmapped, and never several at a time."""
+
+import jax
+import numpy as np
+import pytest
+from jax import numpy as jnp
+
+from align.solvers import lapack
+
+MATRICES = jnp.asarray(np.random.default_rng(0).normal(size=(2, 3, 6, 4)), jnp.float32)
+SYMMETRIC = MATRICES.mT @ MATRICES
+CASES = {
+    "eigh": (lapack.eigh, SYMMETRIC, np.linalg.eigh),
+    "svd": (lapack.svd, MATRICES, lambda x: np.linalg.svd(x, full_matrices=False)),
+    "triangle": (lapack.triangle, MATRICES, lambda x: np.linalg.qr(x, mode="r")),
+    "inverse_cholesky": (lapack.inverse_cholesky, SYMMETRIC, lambda x: np.linalg.inv(np.linalg.cholesky(x))),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_batches_equal_numpy_by_axes_and_by_vmap(name):
+    function, matrices, reference = CASES[name]
+    expected = jax.tree.leaves(reference(np.asarray(matrices)))
+    for batched in (function, jax.vmap(jax.vmap(function)), jax.jit(jax.vmap(function)), jax.vmap(function, 1, 1)):
+        for result, exact in zip(jax.tree.leaves(batched(matrices)), expected, strict=True):
+            # Vectors are unique but for their sign.
+            np.testing.assert_allclose(np.abs(result), np.abs(exact), rtol=2e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_on_a_cpu_no_call_holds_a_batch(name):
+    # A batch in one call is what XLA's threads wait for; on two cores, two of them at once lock up.
+    function, matrices, _ = CASES[name]
+    compiled = jax.jit(jax.vmap(jax.vmap(function))).lower(matrices).compile().as_text()
+    calls = [line for line in compiled.splitlines() if "custom-call(" in line and "lapack" in line]
+    assert calls
+    assert not any("[2,3," in line or "[3,6,4]" in line or "[3,4,4]" in line for line in calls)
