@@ -159,4 +159,4 @@ def _row(study, cell, method, source_seed, target_seed):
 
 def _settings(study, method, latent):
     relative = method in representations.KINDS
-    return asdict(representations.settings(study, latent) if relative else study.settings(latent))
+    return asdict(study.relative_settings(latent) if relative else study.settings(latent))

@@ -41,7 +41,12 @@ def studies(study):
         (
             module,
             dataclasses.replace(
-                study, data=data[name], settings=launch.settings(name), cells=module.CELLS, methods=module.METHODS
+                study,
+                data=data[name],
+                settings=launch.settings(name),
+                relative_settings=launch.settings(name, relative=True),
+                cells=module.CELLS,
+                methods=module.METHODS,
             ),
         )
         for module, name in EXPERIMENTS

@@ -32,7 +32,7 @@ def write(results: Path) -> Path:
     rows, problems = read(results)
     notes = _notes(results)
     parts = [_head(rows, problems), *(_table(number, rows[number], notes) for number in TITLES)]
-    parts += [_ablation(rows[5], notes), _claims(rows), _pictures(results), _times(results)]
+    parts += [_ablation(rows[5], notes), _claims(rows), _pictures(results), _times(results, notes)]
     path = results / "README.md"
     partial = path.with_suffix(".partial")
     partial.write_text("\n".join(part for part in parts if part))
@@ -234,7 +234,7 @@ def _pictures(results):
     return "\n".join(lines)
 
 
-def _times(results):
+def _times(results, notes):
     """Sum the seconds of all tasks by stage."""
     file = results / "timings.jsonl"
     if not file.exists():
@@ -243,7 +243,8 @@ def _times(results):
     for line in file.read_text().splitlines():
         task = json.loads(line)
         stages[task["task"].split(",")[0]] += task["seconds"]
-    lines = ["## Time", "", "| stage | minutes |", "| --- | --- |"]
+    lines = ["## Time", "", notes.get("time", "")]
+    lines += ["| stage | minutes |", "| --- | --- |"]
     lines += [f"| {stage} | {seconds / 60:.1f} |" for stage, seconds in stages.items()]
     lines += [f"| **all** | **{sum(stages.values()) / 60:.1f}** |", ""]
     return "\n".join(lines)

@@ -32,7 +32,7 @@ class Study:
     methods: tuple[str, ...]
     seeds: tuple[int, ...]
     settings: Callable[[int], training.Settings]
-    relative_epochs: int
+    relative_settings: Callable[[int], training.Settings]
     workdir: Path
     results: Path
     data_dir: str | None = None

@@ -18,6 +18,7 @@ def call(capsys, monkeypatch):
     """Run a script of experiments/ with arguments as its command line does."""
     flag = f"--xla_force_host_platform_device_count={jax.local_device_count()}"
     monkeypatch.setenv("XLA_FLAGS", flag)  # JAX has started: the devices are what they are
+    monkeypatch.setattr(os, "_exit", sys.exit)  # an interrupted script ends its process, which here is pytest's
 
     def run(script, *arguments):
         path = EXPERIMENTS / f"{script}.py"
