@@ -51,5 +51,5 @@ setup(
             "scikit-learn>=1.4",
         ],
     },
-    entry_points={"console_scripts": ["align = align.__main__:main"]},
+    entry_points={"console_scripts": ["align = align.__main__:console"]},
 )

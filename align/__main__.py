@@ -5,6 +5,7 @@ Exit codes: 0 done; 2 a mistake in the arguments or the files, said in one line;
 
 import argparse
 import math
+import os
 import signal
 import sys
 
@@ -129,5 +130,18 @@ def _fraction(text):
     return value
 
 
+def console() -> None:
+    """Run the command line and end the process: after a signal at once, as JAX at work can crash Python's own end."""
+    try:
+        code = main()
+    except SystemExit as ended:
+        code = ended.code
+    if cli.received:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    console()

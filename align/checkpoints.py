@@ -10,6 +10,8 @@ import hashlib
 import json
 import os
 import shutil
+import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,8 +30,8 @@ class CheckpointError(RuntimeError):
 def save(folder: Path, state: State, description: dict) -> None:
     """Save a state as the checkpoint of its epoch, wait until it is whole on disk, then drop the one before.
 
-    Does nothing where another process has come as far. CheckpointError where it cannot be saved; that, or an
-    interruption, leaves the checkpoint before it, and nothing half-written.
+    Does nothing where another process has come as far. CheckpointError where it cannot be saved, which leaves the
+    checkpoint before it and nothing half-written. SIGINT and SIGTERM wait for the end of the save.
     """
     described = ocp.args.JsonSave({**description, "sha256": _digest(state)})
     try:
@@ -37,7 +39,7 @@ def save(folder: Path, state: State, description: dict) -> None:
         with _turn(folder):
             if latest_epoch(folder) >= int(state.epoch):
                 return
-            with _whole_or_not_at_all(folder), _manager(folder) as manager:
+            with _uninterrupted(), _whole_or_not_at_all(folder), _manager(folder) as manager:
                 saved = ocp.args.Composite(state=ocp.args.StandardSave(state), description=described)
                 manager.save(int(state.epoch), args=saved)
                 manager.wait_until_finished()
@@ -117,6 +119,24 @@ def _whole_or_not_at_all(folder) -> Iterator[None]:
         for unfinished in folder.glob("*.orbax-checkpoint-tmp*"):
             shutil.rmtree(unfinished, ignore_errors=True)
         raise
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Hold SIGINT and SIGTERM back: Orbax writes in threads of its own, which an exception here would not stop."""
+    if threading.current_thread() is not threading.main_thread():  # which no signal interrupts
+        yield
+        return
+    received = []
+    known = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) is not None]
+    handlers = {number: signal.signal(number, lambda number, _: received.append(number)) for number in known}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for number in received[:1]:
+            signal.raise_signal(number)
 
 
 def _digest(state):

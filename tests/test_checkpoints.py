@@ -3,6 +3,7 @@
 import os
 import resource
 import shutil
+import signal
 
 import jax
 import numpy as np
@@ -115,6 +116,28 @@ def test_a_damaged_file_is_recognised_whichever_it_is(folder, tmp_path):
             else:
                 assert same(found, state(1)), f"{path} {name}: another state was loaded"
     assert refused >= 6
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_waits_for_the_end_of_a_save(folder, monkeypatch, number):
+    handlers = {n: signal.signal(n, signal.default_int_handler) for n in (signal.SIGINT, signal.SIGTERM)}
+    rename = os.rename
+
+    def signalled(*paths, **options):
+        signal.raise_signal(number)
+        return rename(*paths, **options)
+
+    monkeypatch.setattr(os, "rename", signalled)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            checkpoints.save(folder, state(2), DESCRIPTION)
+        assert signal.getsignal(number) is signal.default_int_handler
+    finally:
+        for n, handler in handlers.items():
+            signal.signal(n, handler)
+    monkeypatch.undo()
+    assert same(restored(folder), state(2))
+    assert not list(folder.glob("*tmp*"))
 
 
 def test_an_interrupted_save_leaves_the_checkpoint_before_it(folder, monkeypatch):

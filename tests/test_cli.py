@@ -283,7 +283,10 @@ BAD = [
     ([*FIT, "--solver", "rigid", "--set", "reflexion=1"], "--set reflexion=1: rigid takes reflection"),
     ([*FIT, "--solver", "rigid", "--set", "reflection"], "--set reflection: rigid takes reflection, as NAME=VALUE"),
     ([*FIT, "--solver", "reduced_rank"], "reduced_rank needs --set rank=VALUE"),
-    ([*FIT, "--solver", "reduced_rank", "--set", "rank=many"], "--set rank=many: "),
+    (
+        [*FIT, "--solver", "reduced_rank", "--set", "rank=many"],
+        "rank must be 1 to 6 for source (200, 6) and target (200, 6); it is 'many'",
+    ),
     ([*FIT, "--solver", "icp"], "unknown solver 'icp'"),
     ([*FIT, "--weights", "x.npy"], "x.npy has shape [200, 6]; expected [200, 1]"),
     ([*FIT, "--anchors", "201"], "--anchors 201 of 200 rows, of which 0 are held out"),
