@@ -1,23 +1,27 @@
 """The matrix of versions: the suite in fresh environments, one after the other, and a table of how they ended.
 
     python tests/versions.py                 # everything, about half an hour on two cores
-    python tests/versions.py --smoke         # the solvers and one small experiment on each
+    python tests/versions.py --smoke         # the solvers' properties, a training and one small experiment on each
     python tests/versions.py 3.12            # one of them, by its Python
 
-Every interpreter must be on the path by its name, such as python3.12.
+An interpreter is looked for on the path by its name, such as python3.12, and then among those that pyenv has. Exit code
+0: all passed; 1: one failed; 3: none failed, and one was not run because its interpreter is not there.
 """
 
 import argparse
-import shutil
+import os
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
-SMOKE = ("tests/solvers",)
-EXPERIMENT = ("tests/experiments/test_scripts.py", "-k", "full_and_geometry")
+FAILED, NOT_RUN = 1, 3
+EXPERIMENT = "tests/experiments/test_scripts.py::test_full_and_geometry_share_their_networks"
+PART = ("tests/solvers", EXPERIMENT)
+SMOKE = ("tests/solvers/test_properties.py", "tests/test_training.py", "tests/test_checkpoints.py", EXPERIMENT)
 
 
 class Versions(NamedTuple):
@@ -39,38 +43,52 @@ MATRIX = (
 def main():
     parser = argparse.ArgumentParser(description="Run the tests on a matrix of Python and JAX versions.")
     parser.add_argument("python", nargs="*", help="only these, such as 3.12")
-    parser.add_argument("--smoke", action="store_true", help="the solvers and one small experiment on each")
+    parser.add_argument("--smoke", action="store_true", help="a part of the suite that takes minutes, on each")
     arguments = parser.parse_args()
-    results = [
-        (one, run(one, arguments.smoke)) for one in MATRIX if not arguments.python or one.python in arguments.python
-    ]
-    for one, result in results:
+    known = [one.python for one in MATRIX]
+    if unknown := set(arguments.python) - set(known):
+        parser.error(f"python must be of {', '.join(known)}; there is {', '.join(sorted(unknown))}")
+    results = {one: run(one, arguments.smoke) for one in MATRIX if one.python in (arguments.python or known)}
+    for one, result in results.items():
         print(f"Python {one.python}, {', '.join(one.pinned) or 'newest JAX'}: {result}")
-    sys.exit(not results or any(not result.startswith("passed") for _, result in results))
+    ended = {result.split()[0] for result in results.values()}
+    sys.exit(FAILED if "failed:" in ended else NOT_RUN if "not" in ended else 0)
 
 
 def run(versions: Versions, smoke: bool) -> str:
     """Install and test in a fresh environment; say how it ended."""
-    interpreter = shutil.which(f"python{versions.python}")
+    interpreter = find(f"python{versions.python}")
     if interpreter is None:
-        return f"no python{versions.python} on the path"
+        return f"not run: no python{versions.python} that starts, neither on the path nor from pyenv"
+    if smoke:
+        tests, name = SMOKE, "smoke"
+    else:
+        tests, name = ((), "whole suite") if versions.whole else (PART, "solvers and an experiment")
+    began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         python = Path(folder) / "venv/bin/python"
         steps = [
             [interpreter, "-m", "venv", python.parents[1]],
             [python, "-m", "pip", "install", "-q", "-e", f"{ROOT}[test]", *versions.pinned],
+            [python, "-m", "pytest", "-q", *tests],
         ]
-        if versions.whole and not smoke:
-            steps.append([python, "-m", "pytest", "-q"])
-        else:
-            steps += [[python, "-m", "pytest", "-q", *SMOKE], [python, "-m", "pytest", "-q", *EXPERIMENT]]
         for step in steps:
             print("+", *step, flush=True)
             if code := subprocess.run(step, cwd=ROOT).returncode:
                 return f"failed: {step[1]} {step[2]} ended with {code}"
         command = "import jax, flax; print(f'jax {jax.__version__}, flax {flax.__version__}')"
         found = subprocess.run([python, "-c", command], capture_output=True, text=True, check=True).stdout.strip()
-    return f"passed ({'smoke' if smoke or not versions.whole else 'whole suite'}; {found})"
+    return f"passed ({name}; {found}; {(time.monotonic() - began) / 60:.1f} minutes)"
+
+
+def find(name: str) -> str | None:
+    """Find an interpreter that starts: pyenv puts names on the path that do not."""
+    folders = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep)]
+    folders += sorted(Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")).glob("versions/*/bin"))
+    for path in (folder / name for folder in folders):
+        if path.is_file() and subprocess.run([path, "-c", ""], capture_output=True, check=False).returncode == 0:
+            return str(path)
+    return None
 
 
 if __name__ == "__main__":
