@@ -1,12 +1,16 @@
 """Pictures as PNG files; matplotlib is imported when the first one is drawn."""
 
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 
+_MARKERS = "os^Dv<>ph*Pd"
+_DASHES = ("-", (0, (6, 1.5)), (0, (8, 1.5, 1.5, 1.5)))
 _OUTLINE = {"bbox": {"boxstyle": "round,pad=0.15", "facecolor": "white", "alpha": 0.75, "linewidth": 0}}
 
 
@@ -50,36 +54,88 @@ def scatter(path: Path, panels: Mapping[str, np.ndarray], labels: np.ndarray) ->
 
 
 class Curves(NamedTuple):
-    """What a panel shows: lines `{name: {x: y}}`, horizontal levels `{name: y}`, and single points `{name: (x, y)}`."""
+    """What a panel shows: lines `{name: {x: y}}`, horizontal levels `{name: y}`, and single points `{name: (x, y)}`.
+
+    `beside` has lines to compare with those of the same name: dotted, with hollow markers of the same shape.
+    """
 
     lines: Mapping[str, Mapping[float, float]]
-    levels: Mapping[str, float]
-    points: Mapping[str, tuple[float, float]]
+    levels: Mapping[str, float] = MappingProxyType({})
+    points: Mapping[str, tuple[float, float]] = MappingProxyType({})
+    beside: Mapping[str, Mapping[float, float]] = MappingProxyType({})
 
 
-def curves(path: Path, panels: Mapping[str, Curves], x: str, y: str) -> Path:
-    """Draw panels of curves over a logarithmic x side by side; a name has the same marker or dash in all of them.
+def curves(
+    path: Path, panels: Mapping[str, Curves], x: str, y: str, *, scales: tuple[str, str] = ("log", "linear")
+) -> Path:
+    """Draw panels of curves, two side by side, by default over a logarithmic x; a name looks the same in all of them.
 
-    The vertical scale ends a little above the third quartile of the lines: what explodes leaves the picture.
+    A linear vertical scale ends a little above the third quartile of the lines: what explodes leaves the picture.
     """
-    figure, axes = _plots().subplots(
-        1, len(panels), figsize=(5.2 * len(panels), 3.8), squeeze=False, layout="constrained"
-    )
-    for axis, (title, panel) in zip(axes[0], panels.items(), strict=True):
-        for (name, line), marker in zip(panel.lines.items(), "os^Dv", strict=False):
-            axis.plot(list(line), list(line.values()), marker=marker, markersize=4, linewidth=1.2, label=name)
+    shared = {"sharey": scales[1] == "log", "squeeze": False, "layout": "constrained"}
+    columns = min(2, len(panels))
+    lines = math.ceil(len(panels) / columns)
+    figure, axes = _plots().subplots(lines, columns, figsize=(4.6 * columns, 3.8 * lines), **shared)
+    for axis in axes.flat[len(panels) :]:
+        axis.set_axis_off()
+    names = list(dict.fromkeys(name for panel in panels.values() for name in panel.lines))
+    looks = {name: {"color": _grade(place, len(names)), "marker": _MARKERS[place]} for place, name in enumerate(names)}
+    hollow = {"linestyle": ":", "linewidth": 0.8, "markersize": 6, "markerfacecolor": "none"}
+    for axis, (title, panel) in zip(axes.flat, panels.items(), strict=False):
+        for name, line in panel.lines.items():
+            dash = _DASHES[names.index(name) % len(_DASHES)]
+            look = {**looks[name], "linestyle": dash, "markersize": 4.5, "linewidth": 1.2, "label": name}
+            axis.plot(list(line), list(line.values()), **look)
+        for name, line in panel.beside.items():
+            axis.plot(list(line), list(line.values()), **looks[name], **hollow)
+        if panel.beside:
+            axis.plot([], [], marker="o", color="grey", **hollow, label="the paper's, hollow")
         for (name, level), dash in zip(panel.levels.items(), ("-", "--", ":", "-."), strict=False):
             axis.axhline(level, color="black", linestyle=dash, linewidth=1, label=name)
         for (name, point), marker in zip(panel.points.items(), "x+*12", strict=False):
             axis.plot(*point, marker=marker, color="grey", linestyle="none", markersize=7, label=name)
-        values = [value for line in panel.lines.values() for value in line.values()]
-        low = min([*values, *panel.levels.values()])
-        high = max([np.percentile(values, 75), *panel.levels.values()])
-        axis.set(xscale="log", xlabel=x, ylabel=y, ylim=(low - 0.05 * (high - low), high + 0.15 * (high - low)))
+        axis.set(xscale=scales[0], yscale=scales[1], xlabel=x)
+        ticks = sorted({place for line in panel.lines.values() for place in line})
+        if scales[0] == "log" and len(ticks) <= 10:
+            axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks], fontsize=8)
+            axis.set_xticks([], minor=True)
+        if scales[1] == "linear":
+            values = [value for line in panel.lines.values() for value in line.values()]
+            low = min([*values, *panel.levels.values()])
+            high = max([np.percentile(values, 75), *panel.levels.values()])
+            axis.set_ylim(low - 0.05 * (high - low), high + 0.15 * (high - low))
         axis.set_title(title, fontsize=10)
         axis.grid(alpha=0.3)
         axis.legend(fontsize=8)
+    for line in axes:
+        line[0].set_ylabel(y)
     return _write(figure, path)
+
+
+def dots(path: Path, panels: Mapping[str, Mapping[str, Mapping[str, float]]], x: str) -> Path:
+    """Draw panels `{title: {series: {line: x}}}`: a line per name, a marker per series, over a logarithmic x."""
+    lines = list(dict.fromkeys(line for panel in panels.values() for series in panel.values() for line in series))
+    size = (2.2 + 3.3 * len(panels), 1.3 + 0.26 * len(lines))
+    figure, axes = _plots().subplots(
+        1, len(panels), figsize=size, squeeze=False, sharex=True, sharey=True, layout="constrained"
+    )
+    for axis, (title, panel) in zip(axes[0], panels.items(), strict=True):
+        for place, (name, series) in enumerate(panel.items()):
+            look = {"marker": _MARKERS[place], "markersize": 6, "color": "black" if place == 0 else "grey"}
+            fill = {} if place == 0 else {"markerfacecolor": "none"}
+            axis.plot(list(series.values()), [lines.index(n) for n in series], **look, **fill, ls="none", label=name)
+        axis.set(xscale="log", xlabel=x)
+        axis.set_yticks(range(len(lines)), lines, fontsize=9)
+        axis.set_title(title, fontsize=10)
+        axis.grid(alpha=0.3, which="both")
+    axes[0][0].invert_yaxis()
+    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=9)
+    return _write(figure, path)
+
+
+def _grade(place, count):
+    """Give colours whose grey values differ: dark to light, none too light for a white ground."""
+    return _plots().get_cmap("viridis")(0.85 * place / max(count - 1, 1))
 
 
 def _plots():

@@ -118,12 +118,19 @@ def rows_of(study: Study, table: int) -> list[dict]:
     """Give the rows of a table that belong to the study: its data, cells, methods, seeds and settings."""
     return [
         row
-        for row in report.read(rows_path(study, table))
-        if row["dataset"] == study.data.name
-        and row["settings"] == _settings(study, row["method"], row["latent"])
-        and ((row["latent"], row["anchors"]) in study.cells or (row["latent"] in study.latents and not row["anchors"]))
+        for row in comparable(study, table)
+        if ((row["latent"], row["anchors"]) in study.cells or (row["latent"] in study.latents and not row["anchors"]))
         and row["method"] in ("autoencoder", *study.methods)
         and {row["source_seed"], row["target_seed"]} <= set(study.seeds)
+    ]
+
+
+def comparable(study: Study, table: int) -> list[dict]:
+    """Give the rows of a table that are made from the study's data with its settings, whichever cells it asks for."""
+    return [
+        row
+        for row in report.read(rows_path(study, table))
+        if row["dataset"] == study.data.name and row["settings"] == _settings(study, row["method"], row["latent"])
     ]
 
 

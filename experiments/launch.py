@@ -2,7 +2,9 @@
 
 import contextlib
 import itertools
+import json
 import os
+import platform
 import signal
 import sys
 import time
@@ -21,6 +23,13 @@ RELATIVE = {
     "fashion_mnist": {"learning_rate": 1e-3, "schedule": "constant", "weight_decay": 0.05},
 }
 INTERRUPTED = 130
+# What --help lists under which heading; flags of the script itself come first.
+GROUPS = {
+    "what is compared": ("dataset", "model", "latent", "anchors", "methods", "seeds"),
+    "training": ("epochs", "relative_epochs", "learning_rate", "weight_decay", "schedule"),
+    "places": ("data_dir", "workdir", "results"),
+    "output": ("dry_run", "quiet", "json"),
+}
 # What it takes to reach the paper's errors of the autoencoders: by dataset, and from which latent dimension up.
 # experiments/search.py lists what else was tried.
 TRAINING = {
@@ -69,9 +78,33 @@ def run(
     flags.DEFINE_string("results", None, "Where rows and pictures go; the default is results/ in the workdir.")
     flags.DEFINE_bool("dry_run", False, "List what would be done, and its cost, and stop.")
     flags.DEFINE_bool("quiet", False, "Print errors only.")
-    for flag in FLAGS.flags_by_module_dict()[__name__]:
-        FLAGS.register_key_flag_for_module(sys.argv[0], flag)  # so that --help lists them
+    if tables:
+        flags.DEFINE_bool(
+            "json", False, "Print only the rows of the tables (of --dry_run: the tasks), a JSON line each."
+        )
+    if {"--help", "-help", "-h"} & set(sys.argv[1:]):
+        print(_help())
+        return
     app.run(lambda argv: _end(_main(argv[1:], plan, tables, cells, finish)))
+
+
+def _as_json():
+    return "json" in FLAGS and FLAGS.json
+
+
+def _help():
+    """Lay out the script's docstring, which has its examples, and its flags in groups."""
+    listed = [name for names in GROUPS.values() for name in names]
+    own = [flag.name for flag in FLAGS.get_flags_for_module(sys.argv[0])]
+    lines = [(sys.modules["__main__"].__doc__ or "").strip()]
+    for title, names in {"this experiment": [name for name in own if name not in listed], **GROUPS}.items():
+        there = [FLAGS[name] for name in names if name in FLAGS]
+        lines += ["", f"{title}:"] if there else []
+        for flag in there:
+            default = f" (default: {flag.default_as_str.strip(chr(39))})" if flag.default not in (None, False) else ""
+            text = f"--{'[no]' if flag.boolean else ''}{flag.name}: {flag.help}{default}"
+            lines.append(flags.text_wrap(text, 100, "      ", "  "))
+    return "\n".join(lines)
 
 
 def _end(code):
@@ -86,7 +119,7 @@ def _end(code):
 def _main(words, plan, tables, cells, finish):
     from rich.console import Console
 
-    console = Console(quiet=FLAGS.quiet, highlight=False, soft_wrap=True)
+    console = Console(quiet=FLAGS.quiet or _as_json(), highlight=False, soft_wrap=True)
     console.width = max(console.width, 100) if not console.is_terminal else console.width
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     logging.set_verbosity(logging.WARNING)
@@ -97,13 +130,14 @@ def _main(words, plan, tables, cells, finish):
             raise ValueError(f"arguments must be flags, such as --latent=50; there is {' '.join(words)!r}")
         # JAX is imported after the flags are read: --help answers at once, and a CPU can be split into devices first.
         study = _study(cells)
-        _introduce(console, study)
         tasks = plan(study)
+        _introduce(console, study, tasks)
         if FLAGS.dry_run:
             _list(console, tasks)
             return 0
         _work(console, study, tasks)
         finish(study, console.print)
+        _draw(console, study, tables)
         for number in tables:
             _show(console, study, number)
         console.print(f"Rows and pictures: {study.results}; trained networks: {study.workdir / 'networks'}")
@@ -201,22 +235,42 @@ def _integers(name):
     return tuple(int(value) for value in values)
 
 
-def _introduce(console, study):
+def _introduce(console, study, tasks):
+    """Say on what device and by which versions, from what data, and what will be computed."""
+    import flax
     import jax
 
-    device = f"{jax.local_device_count()} x {jax.devices()[0].device_kind}"
+    devices = f"{jax.local_device_count()} x {jax.devices()[0].device_kind}"
+    versions = f"jax {jax.__version__}, flax {flax.__version__}, python {platform.python_version()}"
+    data = f"{study.data.name} (from: {study.data.source}), "
+    data += f"{len(study.data.train.images):,} + {len(study.data.test.images):,} images"
     settings = [study.settings(latent) for latent in study.latents] or [study.settings(50)]
     epochs = "/".join(sorted({str(one.epochs) for one in settings}))
-    console.print(
-        f"[bold]{Path(sys.argv[0]).stem}[/]: {study.data.name} (from: {study.data.source}), "
-        f"{len(study.data.train.images):,} + {len(study.data.test.images):,} images; {len(study.seeds)} seeds, "
-        f"{epochs} epochs, {settings[0].schedule} {settings[0].learning_rate:g}; {device}, jax {jax.__version__}"
-    )
+    wanted = [_asked(study), ", ".join(study.methods)]
+    wanted += [f"{len(study.seeds)} seeds, epochs: {epochs}, {settings[0].schedule} {settings[0].learning_rate:g}"]
+    minutes = sum(task.cost for task in tasks) / 60
+    left = sum(bool(task.cost) for task in tasks)
+    wanted += [f"{left} of {len(tasks)} tasks to do" + (f", {minutes:.1f} minutes on two cores" if left else "")]
+    text = f"on {devices}, {versions}; data: {data}; to compute: {'; '.join(filter(None, wanted))}"
+    console.print(f"[bold]{Path(sys.argv[0]).stem}[/] {text}", soft_wrap=False)
+
+
+def _asked(study):
+    """Name the latent dimensions with the numbers of anchors at each."""
+    texts = []
+    for latent in study.latents:
+        counts = [str(count) for where, count in study.cells if where == latent and count]
+        texts.append(f"{latent} ({', '.join(counts)} anchors)" if counts else str(latent))
+    return f"latent {', '.join(texts)}" if texts else ""
 
 
 def _list(console, tasks):
     from rich.table import Table
 
+    if _as_json():
+        for task in tasks:
+            print(json.dumps({"task": task.name, "minutes": round(task.cost / 60, 2)}))
+        return
     table = Table("task", "minutes on two cores", title="What would be done")
     for task in tasks:
         table.add_row(task.name, f"{task.cost / 60:.1f}" if task.cost else "done")
@@ -231,7 +285,7 @@ def _work(console, study, tasks):
     to_do = [task for task in tasks if task.cost]
     remaining = (TextColumn("left"), TimeRemainingColumn())
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), *remaining)
-    with Progress(*columns, console=console, disable=FLAGS.quiet or not to_do) as progress:
+    with Progress(*columns, console=console, disable=console.quiet or not to_do) as progress:
         bar = progress.add_task("", total=sum(task.cost for task in to_do))
         for task in to_do:
             progress.update(bar, description=task.name)
@@ -245,6 +299,22 @@ def _work(console, study, tasks):
                 console.print(f"done: {task.name}")
 
 
+def _draw(console, study, tables):
+    """Draw the tables, unless their pictures are newer than their rows."""
+    from cells import comparable
+    from charts import PICTURES, draw
+    from study import rows_path
+
+    def changed(table):
+        return rows_path(study, table).stat().st_mtime_ns if rows_path(study, table).exists() else 0
+
+    pictures = [study.results / f"{name}.png" for name, of in PICTURES.items() if set(of) & set(tables)]
+    drawn = max((path.stat().st_mtime_ns for path in pictures if path.exists()), default=-1)
+    if drawn < max(map(changed, tables), default=-1):
+        for path in draw(tables, lambda table: comparable(study, table), study.results):
+            console.print(f"Picture: {path}")
+
+
 def _show(console, study, number):
     from cells import rows_of
     from rich import box
@@ -252,7 +322,12 @@ def _show(console, study, number):
 
     from align import report
 
-    records = report.comparison(rows_of(study, number))
+    rows = rows_of(study, number)
+    if _as_json():
+        for row in rows:
+            print(json.dumps(row))
+        return
+    records = report.comparison(rows)
     if records:
         table = Table(
             *(Column(name, no_wrap=True) for name in records[0]),

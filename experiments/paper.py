@@ -16,6 +16,7 @@ import full
 import geometry
 import launch
 import relative
+import rotation
 
 # The tables in the order in which they reuse what is trained: the module, and the dataset of its networks.
 EXPERIMENTS = (
@@ -24,6 +25,7 @@ EXPERIMENTS = (
     (geometry, "mnist"),
     (relative, "mnist"),
     (figures, "mnist"),
+    (rotation, "mnist"),
     (architectures, "fashion_mnist"),
     (ablation, "fashion_mnist"),
 )

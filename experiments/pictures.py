@@ -4,6 +4,7 @@ import itertools
 from pathlib import Path
 
 import numpy as np
+import representations
 from cells import OWN, Cell, carry
 from methods import METHODS, Pair
 from study import Study, encoded
@@ -73,6 +74,33 @@ def latents(study: Study, latent: int, points: int = 2000) -> Path:
     panels[goal] = np.asarray(target.test[:points])
     planes = {title: np.asarray((source if title == name else target).train) for title in panels}
     return figures.scatter(path, {title: plane(panels[title], planes[title]) for title in panels}, labels)
+
+
+def singular_values(study: Study) -> list[str]:
+    """Draw the singular values of linear maps, largest first, as medians over all ordered pairs of networks.
+
+    A panel per latent dimension: maps from all pairs of codes, and from twice as many as there are dimensions. Return
+    lines that say where the picture is, and the range of the values from all pairs.
+    """
+    panels, said = {}, []
+    for latent in study.latents:
+        spaces = encoded(study, study.model, latent)
+        lines = {}
+        for name, count in (("all pairs", None), (f"{2 * latent} pairs", 2 * latent)):
+            found = []
+            for s, t in itertools.permutations(range(len(spaces)), 2):
+                key = networks.named_key(s, "singular values", str(t), str(latent))
+                rows = slice(None) if count is None else representations.draw(study, key, count)
+                fitted = solvers.linear(spaces[s][1].train[rows], spaces[t][1].train[rows])
+                found.append(np.linalg.svd(np.asarray(fitted.weight), compute_uv=False))
+            lines[name] = {place + 1: float(value) for place, value in enumerate(np.median(found, axis=0))}
+            if count is None:
+                low, high = np.min(found), np.max(found)
+                said.append(f"latent {latent}: singular values of all maps from all pairs are {low:.2f} to {high:.2f}")
+        panels[f"latent {latent}"] = figures.Curves(lines, levels={"a rotation": 1.0})
+    path = study.results / f"singular_values_{study.model}.png"
+    scales = ("linear", "log")
+    return [*said, f"Picture: {figures.curves(path, panels, 'number', 'singular value of the map', scales=scales)}"]
 
 
 def plane(points: np.ndarray, cloud: np.ndarray) -> np.ndarray:

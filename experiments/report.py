@@ -11,6 +11,7 @@ import json
 from collections import Counter, defaultdict
 from pathlib import Path
 
+import charts
 from absl import app, flags
 from claims import CLAIMS
 
@@ -28,11 +29,16 @@ TITLES = {
 
 
 def write(results: Path) -> Path:
-    """Write README.md into a folder of rows, whole or not at all; return its path."""
+    """Draw the tables, and write README.md into a folder of rows, whole or not at all; return its path."""
     rows, problems = read(results)
     notes = _notes(results)
-    parts = [_head(rows, problems), *(_table(number, rows[number], notes) for number in TITLES)]
-    parts += [_ablation(rows[5], notes), _claims(rows), _pictures(results), _times(results, notes)]
+    drawn = charts.draw(tuple(TITLES), lambda table: _of_the_paper(table, rows[table]), results)
+    pictures = {path.stem: f"![errors of {path.stem}]({path.name})\n" for path in drawn}
+    parts = [_head(rows, problems)]
+    for number in TITLES:
+        parts += [_table(number, rows[number], notes), pictures.get(f"table{number}", "")]
+    parts += [_ablation(rows[5], notes), pictures.get("ablation", ""), _claims(rows)]
+    parts += [_pictures(results, drawn), _times(results, notes)]
     path = results / "README.md"
     partial = path.with_suffix(".partial")
     partial.write_text("\n".join(part for part in parts if part))
@@ -92,6 +98,12 @@ def fill(readme: Path, text: str) -> None:
     before, rest = readme.read_text().split("<!-- results -->\n")
     _, after = rest.split("<!-- /results -->")
     readme.write_text(f"{before}<!-- results -->\n{text}\n<!-- /results -->{after}")
+
+
+def _of_the_paper(table, rows):
+    """Leave out rows of other data: what is drawn together must be comparable."""
+    wanted = "fashion_mnist" if table > 4 else "mnist"
+    return [row for row in rows if row["dataset"] == wanted] or rows
 
 
 def _settings(rows):
@@ -226,8 +238,8 @@ def _claims(rows):
     return "\n".join([*lines, ""])
 
 
-def _pictures(results):
-    pictures = sorted(results.glob("*.png"))
+def _pictures(results, drawn):
+    pictures = sorted(set(results.glob("*.png")) - set(drawn))
     lines = ["## Pictures", ""] if pictures else []
     for picture in pictures:
         lines += [f"![{picture.stem.replace('_', ' ')}]({picture.name})", ""]

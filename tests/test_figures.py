@@ -46,6 +46,43 @@ def test_scatter_draws_every_panel(tmp_path):
     assert matplotlib.image.imread(wide).shape[:2] == (height, 3 * width)
 
 
+def coloured(path):
+    """Count the pixels of a picture that are not grey."""
+    picture = matplotlib.image.imread(path)[..., :3]
+    return int((np.ptp(picture, axis=-1) > 0.1).sum())
+
+
+def test_curves_of_every_panel_and_those_beside_them(tmp_path):
+    line = {1.0: 0.1, 10.0: 0.2, 100.0: 0.3}
+    panel = figures.Curves({"a": line, "b": {x: 2 * y for x, y in line.items()}})
+    one = figures.curves(tmp_path / "one.png", {"first": panel}, "x", "y")
+    two = figures.curves(tmp_path / "two.png", {"first": panel, "second": panel}, "x", "y", scales=("log", "log"))
+    three = figures.curves(tmp_path / "three.png", dict.fromkeys("abc", panel), "x", "y")
+    (height, width), *others = (matplotlib.image.imread(path).shape[:2] for path in (one, two, three))
+    assert others == [(height, 2 * width), (2 * height, 2 * width)]
+    beside = panel._replace(
+        beside={"a": {x: 3 * y for x, y in line.items()}}, levels={"goal": 0.15}, points={"p": (5, 1)}
+    )
+    more = figures.curves(tmp_path / "more.png", {"first": beside}, "x", "y", scales=("log", "log"))
+    assert coloured(more) > 1.05 * coloured(one)
+    assert 1.7 * coloured(one) < coloured(two)
+
+
+def test_curves_are_told_apart_in_grey():
+    greys = [np.dot(figures._grade(place, 6)[:3], [0.3, 0.59, 0.11]) for place in range(6)]
+    assert min(np.diff(greys)) > 0.05 and greys[-1] < 0.8
+
+
+def test_dots_mark_every_line_of_every_panel(tmp_path):
+    few = {"panel": {"ours": {"a": 1.0}}}
+    many = {"panel": {"ours": {"a": 1.0, "b": 10.0}, "theirs": {"b": 5.0, "c": 1.0}}, "other": {"ours": {"a": 2.0}}}
+    (low, narrow), (high, wide) = (
+        matplotlib.image.imread(figures.dots(tmp_path / f"{len(panels)}.png", panels, "error")).shape[:2]
+        for panels in (few, many)
+    )
+    assert high > low and wide > narrow
+
+
 def test_a_failed_picture_leaves_the_one_before_and_nothing_else(tmp_path, monkeypatch):
     from matplotlib.figure import Figure
 

@@ -32,7 +32,8 @@ def call(capsys, monkeypatch):
         finally:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
-            for flag in list(FLAGS.flags_by_module_dict().get("launch", [])):
+            defined = FLAGS.flags_by_module_dict()
+            for flag in [flag for module in ("launch", str(path)) for flag in defined.get(module, [])]:
                 delattr(FLAGS, flag.name)  # absl defines a flag once in a process
         return Run(ended.value.code or 0, *capsys.readouterr())
 

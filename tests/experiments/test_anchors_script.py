@@ -1,11 +1,15 @@
 """The whole script on the shipped sample: rows, table and picture; a second time; stopped anywhere; and misused."""
 
+import contextlib
 import json
+import os
+import pty
 import signal
 import subprocess
 import sys
 import time
 
+import jax
 import pytest
 from running import EXPERIMENTS, TINY, Experiment
 
@@ -62,8 +66,21 @@ def test_rows_table_and_picture(experiment):
     table, _, _ = run.out.partition("Table 3")[2].partition("Rows and pictures")
     assert max(map(len, table.splitlines())) <= 100
     assert run.err == ""
-    (picture,) = (experiment.workdir / "results").glob("*.png")
-    assert picture.name == "table3_mlp_mlp_latent4_anchors20.png" and picture.stat().st_size > 10_000
+    pictures = {path.name: path.stat().st_size for path in (experiment.workdir / "results").glob("*.png")}
+    assert pictures.keys() == {"table3.png", "table3_mlp_mlp_latent4_anchors20.png"}
+    assert min(pictures.values()) > 10_000
+    first, last = run.out.partition("\ndone:")[0].split("\n"), run.out.strip().splitlines()[-1]
+    introduction = " ".join("".join(f"{line} " for line in first).split())
+    assert introduction.startswith(f"anchors on {jax.local_device_count()} x cpu, jax {jax.__version__}, flax ")
+    assert (
+        "data: mnist_sample (from: sample), 6,000 + 1,000 images; to compute: latent 4 (20 anchors); " in introduction
+    )
+    assert "rigid, linear; 2 seeds, epochs: 2, onecycle 0.001; 2 of 2 tasks to do, " in introduction
+    assert (
+        last
+        == f"Rows and pictures: {experiment.workdir / 'results'}; trained networks: {experiment.workdir / 'networks'}"
+    )
+    assert "\x1b" not in run.out  # colours are for terminals
 
     before = files(experiment.workdir)
     again = experiment("anchors", *RUN)
@@ -78,6 +95,10 @@ def test_rows_table_and_picture(experiment):
 
     quiet = experiment("anchors", *RUN, "--quiet")
     assert (quiet.code, quiet.out) == (0, "")
+
+    machine = experiment("anchors", *RUN, "--json")
+    assert (machine.code, machine.err) == (0, "")
+    assert [json.loads(line) for line in machine.out.splitlines()] == rows
 
 
 def interrupting(monkeypatch, module, name, calls, number):
@@ -137,7 +158,27 @@ def test_dry_run_does_nothing(experiment):
     run = experiment("anchors", *RUN, "--dry_run")
     assert run.code == 0
     assert "train mnist_sample mlp, latent 4" in run.out and "table 3, mlp, latent 4, 20 anchors" in run.out
+    machine = experiment("anchors", *RUN, "--dry_run", "--json")
+    tasks = [json.loads(line)["task"] for line in machine.out.splitlines()]
+    assert tasks == ["train mnist_sample mlp, latent 4", "table 3, mlp, latent 4, 20 anchors"]
     assert not experiment.workdir.exists()
+
+
+def test_colours_on_a_terminal_alone(experiment, environment):
+    command = [sys.executable, str(EXPERIMENTS / "anchors.py"), *RUN, "--dry_run", f"--workdir={experiment.workdir}"]
+    environment = {name: value for name, value in environment.items() if name not in ("NO_COLOR", "FORCE_COLOR")}
+    ours, its = pty.openpty()
+    process = subprocess.Popen(command, env=environment | {"TERM": "xterm"}, stdout=its, stderr=subprocess.PIPE)
+    os.close(its)
+    shown = b""
+    with contextlib.suppress(OSError), os.fdopen(ours, "rb", buffering=0) as terminal:  # it ends with an error
+        while part := terminal.read(1 << 16):
+            shown += part
+    _, err = process.communicate()
+    assert process.returncode == 0, err
+    assert b"\x1b[1manchors" in shown
+    plain = subprocess.run(command, env=environment, capture_output=True, check=True).stdout
+    assert b"anchors on" in plain and b"\x1b" not in plain
 
 
 @pytest.mark.parametrize(

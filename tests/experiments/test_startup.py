@@ -50,4 +50,7 @@ except SystemExit:
     first_line = next(line for line in path.read_text().splitlines() if line)
     assert first_line.strip('"') in " ".join(printed.split()) or first_line.strip('"')[:40] in printed
     assert "--workdir" in printed and "--[no]dry_run" in printed
+    headings = [line for line in printed.splitlines() if line.endswith(":") and not line.startswith(" ")]
+    assert headings[-4:] == ["what is compared:", "training:", "places:", "output:"]
+    assert max(map(len, printed.splitlines())) <= 120 and f"python experiments/{script}.py" in printed
     assert not {"jax", "numpy"} & modules
