@@ -101,7 +101,8 @@ def _elsewhere(name: str) -> dict[str, Callable[[], dict[str, bytes]]]:
             f"debian:{packages.DEBIAN_PACKAGE}": packages.debian_fashion_mnist,
         },
     }
-    return {"tfds (prepared)": partial(tfds.prepared, name), "tfds": partial(tfds.download, name)} | mirrors[name]
+    fetches = {"tfds (prepared)": partial(tfds.prepared, name), "tfds": partial(tfds.download, name)}
+    return fetches | mirrors.get(name, {})
 
 
 def _dataset(name: str, source: str, files: Mapping[str, bytes], *, origin: str | os.PathLike) -> Dataset:
@@ -136,6 +137,8 @@ def _sample_instead(name: str, reasons: Mapping[str, str]) -> Dataset:
     )
     tried = [f"{source}: {reason}" for source, reason in reasons.items()]
     try:
+        if f"{name}_sample" not in STANDARDISATION:
+            raise SourceUnavailable("the package ships none")
         sample = _sample(f"{name}_sample")
     except DataError as error:
         tried.append(f"sample: {error}")

@@ -273,3 +273,16 @@ def test_full_data(name):
     dataset = data.load(name, FULL_DATA)
     assert (len(dataset.train.labels), len(dataset.test.labels)) == (60000, 10000)
     assert abs(dataset.train.images.mean()) < 1e-3 and abs(dataset.train.images.std() - 1) < 1e-3
+
+
+def test_a_dataset_needs_neither_mirror_nor_sample(tmp_path, published, sources, monkeypatch):
+    monkeypatch.setitem(loading.STANDARDISATION, "kana", (0.19, 0.35))
+    monkeypatch.setitem(checksums.SHA256, "kana", checksums.SHA256["mnist"])
+    write(tmp_path / "kana", published["mnist"])
+    dataset = data.load("kana", tmp_path)
+    assert (dataset.name, dataset.source) == ("kana", "idx")
+    with pytest.raises(
+        DataError, match=r"(?s)no source has kana\. .*Tried:.*tfds: no tfds here.*sample: .* ships none"
+    ):
+        data.load("kana")
+    assert sources[1] == ["tfds (prepared)", "tfds"]
