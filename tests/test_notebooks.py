@@ -115,6 +115,7 @@ def test_outputs_are_kept(name):
 @pytest.mark.parametrize("name", TINY)
 def test_ready_for_colab(name):
     set_up, imports, *_ = code(name)
+    assert "(https://colab.research.google.com/github/)" in "".join("".join(cell["source"]) for cell in read(name))
     # What is installed of JAX and NumPy is pinned, so that pip leaves it alone.
     assert 'find_spec("align") is None' in "".join(set_up["source"])
     assert '("jax", "jaxlib", "numpy")' in "".join(set_up["source"])
