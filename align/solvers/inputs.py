@@ -60,6 +60,13 @@ def finite(**arrays):
                 raise ValueError(f"{name} holds NaN or infinity")
 
 
+def countable(weights):
+    """ValueError for concrete weights that hold NaN or infinity, are negative, or all zero."""
+    finite(weights=weights)
+    if not bool((weights >= 0).all() & (weights > 0).any()):
+        raise ValueError("weights must not be negative, and one of them must be positive")
+
+
 def embeddable(source, target):
     """ValueError where the source has more dimensions than the target: no map keeps all its distances."""
     if source.shape[1] > target.shape[1]:
@@ -104,8 +111,8 @@ def checked(fitted, **arrays):
         if array is None:
             continue
         finite(**{name: array})
-        if name == "weights" and not bool((array >= 0).all() & (array > 0).any()):
-            raise ValueError("weights must not be negative, and one of them must be positive")
+        if name == "weights":
+            countable(array)
         if not bool(jnp.isfinite(jnp.sum(array * array))):
             largest = float(jnp.abs(array).max())
             raise ValueError(

@@ -7,7 +7,7 @@ from jax import numpy as jnp
 
 from align import solvers, training
 from align.solvers import stitching as module
-from align.solvers.stitching import stitch_pairs, stitching
+from align.solvers.stitching import StitchingNetwork, stitch_pairs, stitching
 
 SHORT = training.Settings(epochs=1, learning_rate=1e-3, schedule="constant")
 
@@ -63,6 +63,31 @@ def test_pairs_side_by_side_are_pairs_alone(short):
     assert float(jnp.abs(other_key(pairs[2][0]) - alone(pairs[2][0])).max()) > 0.01
 
 
+def test_rows_without_weight_do_not_count():
+    source, target = planted()
+    fit, judge = slice(0, 200), slice(200, None)
+    wrong = target[fit].at[::2].multiply(-9)
+    stitched = stitching(jax.random.key(1), source[fit], wrong, weights=np.arange(200) % 2, factor=4)
+    assert error(stitched, source[judge], target[judge]) < 0.05
+
+
+def test_weights_relative_to_each_other(short):
+    source, target = planted(n=100)
+    plain = stitching(jax.random.key(0), source, target, **short)
+    even = stitching(jax.random.key(0), source, target, weights=np.full(100, 3.0), **short)
+    np.testing.assert_allclose(even(source), plain(source), atol=1e-5)
+    uneven = stitching(jax.random.key(0), source, target, weights=np.arange(100), **short)
+    assert float(jnp.abs(uneven(source) - plain(source)).max()) > 1e-3
+
+
+def test_every_product_has_the_highest_precision():
+    network = StitchingNetwork(2, 3)
+    params = network.init(jax.random.key(0), jnp.ones((5, 4)))
+    gradient = jax.make_jaxpr(jax.grad(lambda params, x: network.apply(params, x).sum()))
+    text = str(gradient(params, jnp.ones((5, 4))))
+    assert text.count("dot_general") == text.count("precision=(Precision.HIGHEST, Precision.HIGHEST)") > 5
+
+
 @pytest.mark.parametrize(("rows", "passes"), [(10, 300), (640, 30), (64_000, 1)])
 def test_few_anchors_are_passed_over_until_there_were_3000_steps(rows, passes, monkeypatch):
     seen = []
@@ -83,6 +108,10 @@ def test_few_anchors_are_passed_over_until_there_were_3000_steps(rows, passes, m
         ((5, 3), (5, 2), {"factor": 0}, "factor must be a whole number, at least 1; it is 0"),
         ((5, 3), (4, 2), {}, r"as many rows; they are \(5, 3\) and \(4, 2\)"),
         ((5,), (5, 2), {}, r"source must be .* it is \(5,\)"),
+        ((5, 3), (5, 2), {"weights": [1.0] * 4}, r"weights must be \[5\], one per row of source; it is \(4,\)"),
+        ((5, 3), (5, 2), {"weights": [0.0] * 5}, "weights must not be negative, and one of them must be positive"),
+        ((5, 3), (5, 2), {"weights": [1, 1, -1, 1, 1]}, "weights must not be negative"),
+        ((5, 3), (5, 2), {"weights": [1, 1, jnp.nan, 1, 1]}, "weights holds NaN or infinity"),
         ((0, 3), (0, 2), {}, r"need at least 1 row\(s\); they are \(0, 3\) and \(0, 2\)"),
     ],
 )
