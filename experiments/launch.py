@@ -330,8 +330,9 @@ def _show(console, study, number):
     records = report.comparison(rows)
     if records:
         table = Table(
-            *(Column(name, no_wrap=True) for name in records[0]),
+            *(Column(name, no_wrap=name != "method", overflow="fold") for name in records[0]),
             box=box.SIMPLE_HEAD,
+            padding=(0, 1, 0, 0),
             title=f"Table {number}: test reconstruction error, mean ± standard deviation",
         )
         for record in records:

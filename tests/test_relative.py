@@ -116,7 +116,7 @@ def test_end2end_decodes_the_codes_similarities_to_the_anchors_codes():
     [
         ((5, 3), (2, 4), "euclidean", r"must agree in d; they are \(5, 3\) and \(2, 4\)"),
         ((5,), (2, 5), "cosine", r"must agree in d; they are \(5,\) and \(2, 5\)"),
-        ((5, 3), (2, 3), "dot", "similarity must be one of euclidean, scaled, cosine, centred, whitened; it is 'dot'"),
+        ((5, 3), (2, 3), "dot", f"similarity must be one of {', '.join(SIMILARITIES)}; it is 'dot'"),
     ],
 )
 def test_wrong_arguments_are_named(codes, anchors, name, message):

@@ -1,6 +1,6 @@
 """The matrix of versions: the suite in fresh environments, one after the other, and a table of how they ended.
 
-    python tests/versions.py                 # everything, about half an hour on two cores
+    python tests/versions.py                 # everything, some 35 minutes on two cores
     python tests/versions.py --smoke         # the solvers' properties, a training and one small experiment on each
     python tests/versions.py 3.12            # one of them, by its Python
 
@@ -70,7 +70,7 @@ def run(versions: Versions, smoke: bool) -> str:
         steps = [
             [interpreter, "-m", "venv", python.parents[1]],
             [python, "-m", "pip", "install", "-q", "-e", f"{ROOT}[test]", *versions.pinned],
-            [python, "-m", "pytest", "-q", *tests],
+            [python, "-m", "pytest", *tests],
         ]
         for step in steps:
             print("+", *step, flush=True)

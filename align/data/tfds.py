@@ -28,7 +28,8 @@ def _next_source_on_failure() -> Iterator[None]:
     except DataError:
         raise
     except Exception as error:  # whichever way a third party fails, the next source is tried
-        raise SourceUnavailable(f"{type(error).__name__}: {error}") from error
+        first_line = next(iter(str(error).splitlines()), "")  # more may be pages, such as a list of all datasets
+        raise SourceUnavailable(f"{type(error).__name__}: {first_line}") from error
 
 
 @_next_source_on_failure()

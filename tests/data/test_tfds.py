@@ -107,6 +107,12 @@ def test_a_damaged_prepared_copy_is_no_source(prepared_copy):
         tfds.prepared("mnist")
 
 
+def test_of_a_failure_that_lists_everything_the_first_line_is_said():
+    with pytest.raises(SourceUnavailable) as caught:
+        tfds.download("no_such_dataset")  # the catalogue of all datasets follows
+    assert str(caught.value) == "DatasetNotFoundError: Dataset no_such_dataset not found."
+
+
 def test_a_prepared_copy_that_tfds_cannot_read_is_no_source(prepared_copy):
     (prepared_copy("tfrecord") / "features.json").unlink()
     with pytest.raises(SourceUnavailable, match=r"\w+Error: "):
