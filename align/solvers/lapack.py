@@ -21,7 +21,8 @@ def _one_by_one(decompose):
     @function.def_vmap
     def _(axis_size, batched, matrix):
         out = lax.platform_dependent(matrix, cpu=functools.partial(lax.map, function), default=jax.vmap(decompose))
-        return out, jax.tree.map(lambda _: True, out)
+        # XLA (jaxlib 0.10) moves a permutation of three batch axes through the product of two factors the wrong way.
+        return lax.optimization_barrier(out), jax.tree.map(lambda _: True, out)
 
     @functools.wraps(decompose)
     def decomposed(matrix):

@@ -27,6 +27,17 @@ def test_batches_equal_numpy_by_axes_and_by_vmap(name):
             np.testing.assert_allclose(np.abs(result), np.abs(exact), rtol=2e-4, atol=2e-5)
 
 
+def test_products_of_factors_over_three_batch_axes():
+    matrices = jnp.asarray(np.random.default_rng(1).normal(size=(4, 2, 3, 5, 5)), jnp.float32)
+
+    def again(matrix):
+        u, s, vt = lapack.svd(matrix)
+        return jnp.matmul(u * s, vt, precision=jax.lax.Precision.HIGHEST)
+
+    several = jax.jit(jax.vmap(jax.vmap(jax.vmap(again))))
+    np.testing.assert_allclose(several(matrices), matrices, atol=1e-5)
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_on_a_cpu_no_call_holds_a_batch(name):
     # A batch in one call is what XLA's threads wait for; on two cores, two of them at once lock up.
