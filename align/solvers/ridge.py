@@ -1,5 +1,6 @@
 """Ridge regression whose strength, and what it shrinks towards, are chosen by exact leave-one-out."""
 
+import dataclasses
 import functools
 from typing import NamedTuple
 
@@ -11,21 +12,22 @@ from align.solvers import inputs, lapack
 from align.solvers.decompositions import reciprocal
 from align.solvers.least_squares import differentiable
 from align.solvers.left_out import motions_left_out
-from align.solvers.moments import HIGHEST, blocked_sum, moments
+from align.solvers.moments import HIGHEST, Moments, about_origin, blocked_sum, moments
 from align.solvers.rigid import procrustes, through_means
 
 _product = functools.partial(jnp.matmul, precision=HIGHEST)
-TOWARDS = ("zero", "rigid", "similarity")
+# "origin" is zero without an intercept.
+TOWARDS = ("zero", "rigid", "similarity", "origin")
 
 
 class RidgePath(NamedTuple):
     """How a ridge fit was chosen: the `details` of its map.
 
     strength: the chosen one; towards: what it shrinks towards, an index into `ridge.TOWARDS`.
-    degrees_of_freedom: trace of the chosen smoother, the intercept counted, what it shrinks towards not.
+    degrees_of_freedom: trace of the chosen smoother, an intercept counted, what it shrinks towards not.
     leave_one_out: ‖error‖ / ‖target − mean(target)‖ of rows predicted by fits that left them out; an estimate of the
         residual on new data, slightly optimistic for being the least of those tried.
-    path_strengths `[k]`, path_degrees `[k]`, path_leave_one_out `[candidates, k]`: all that was compared.
+    path_strengths `[k]`, path_degrees and path_leave_one_out `[candidates, k]`: all that was compared.
     """
 
     strength: jax.Array
@@ -45,6 +47,8 @@ def ridge(source, target, *, weights=None, strengths=None, towards="auto", refle
         zero among them where there are more rows than unknowns.
     towards: W₀, one of "zero", "rigid", "similarity", or "auto" for the best of them ("zero" alone where the source
         has more dimensions than the target, since no map keeps distances there); reflection is that of the rigid map.
+        "origin" is zero with a bias of zero, for "auto" a candidate where there are no more rows than dimensions: the
+        mean of a handful of rows may be further from that of all than the origin is.
 
     Strength and W₀ minimise the exact leave-one-out error, W₀ included: each left-out row is predicted by a map that
     never saw it. Where a W₀ for every row would cost too much (beyond 1,000 rows, or some 250 dimensions), rows are
@@ -55,15 +59,16 @@ def ridge(source, target, *, weights=None, strengths=None, towards="auto", refle
     source, target, weights = inputs.paired(source, target, weights, minimum_rows=2)
     if towards not in (*TOWARDS, "auto"):
         raise ValueError(f"towards must be one of {(*TOWARDS, 'auto')}; it is {towards!r}")
-    if towards in TOWARDS[1:]:
+    candidates = (towards,)
+    if towards in ("rigid", "similarity"):
         inputs.embeddable(source, target)
-    elif towards == "auto" and source.shape[1] > target.shape[1]:
-        towards = "zero"
+    elif towards == "auto":
+        candidates = ("zero",) if source.shape[1] > target.shape[1] else ("zero", "rigid", "similarity")
+        candidates += ("origin",) if source.shape[0] <= source.shape[1] else ()
     if strengths is not None:
         strengths = jnp.asarray(strengths, source.dtype)
         if strengths.ndim != 1 or strengths.size == 0:
             raise ValueError(f"strengths must be [k], at least one; it is {strengths.shape}")
-    candidates = TOWARDS if towards == "auto" else (towards,)
     fitted = _fit(source, target, weights, strengths, candidates, reflection)
     inputs.checked(fitted, source=source, target=target, weights=weights, strengths=strengths)
     if inputs.failed(fitted):
@@ -79,38 +84,62 @@ def _fit(source, target, weights, strengths, candidates, reflection):
     m = moments(source, target, weights)
     if strengths is None:
         strengths = default_strengths(m)
-    goals = {"zero": jnp.zeros_like(m.cross)}
-    for name in candidates:
-        if name != "zero":
-            goals[name] = procrustes(m, reflection, scaled=name == "similarity")[0]
+    bound = tuple(name for name in candidates if name != "origin")
+    paths = [_follow(m, source, target, weights, strengths, bound, reflection)] if bound else []
+    if "origin" in candidates:
+        paths.append(_follow(about_origin(m), source, target, weights, strengths, ("origin",), reflection))
 
+    errors, degrees = (jnp.concatenate([getattr(path, name) for path in paths]) for name in ("errors", "degrees"))
+    best, k = jnp.unravel_index(jnp.argmin(errors), errors.shape)
+    spread = m.target_squares.sum()
+    relative = jnp.sqrt(errors / spread)
+    towards = jnp.asarray([TOWARDS.index(name) for name in (*bound, *candidates[len(bound) :])])[best]
+    chosen = RidgePath(strengths[k], towards, degrees[best, k], relative.min(), strengths, degrees, relative)
+
+    ends = [_end(path, source, target, weights, jnp.minimum(best, len(path.goals) - 1), strengths[k]) for path in paths]
+    fitted, error = jax.tree.map(lambda *one: jnp.where(best < len(bound), one[0], one[-1]), *ends)
+    vanished = (m.source_squares.sum() == 0) & (m.cross != 0).any()  # squares below the range of the numbers
+    sound = jnp.isfinite(errors.min()) & (strengths >= 0).all() & ~vanished
+    fitted = dataclasses.replace(fitted, details=jax.lax.stop_gradient(chosen))
+    return inputs.diagnosed(fitted, weights, jnp.where(sound, error, jnp.nan), spread)
+
+
+class _Path(NamedTuple):
+    """What all strengths share about one centre, and for each goal `[candidates, ...]` the errors `[candidates, k]`."""
+
+    moments: Moments
+    goals: jax.Array
+    values: jax.Array
+    keep: jax.Array
+    vectors: jax.Array
+    errors: jax.Array
+    degrees: jax.Array
+
+
+def _follow(m, source, target, weights, strengths, candidates, reflection):
+    goals = [
+        procrustes(m, reflection, scaled=name == "similarity")[0]
+        if name in ("rigid", "similarity")
+        else jnp.zeros_like(m.cross)
+        for name in candidates
+    ]
     values, vectors = lapack.eigh(jax.lax.stop_gradient(m.source))
     values = jnp.maximum(values, 0)
     keep = values > source.shape[1] * jnp.finfo(values.dtype).eps * values[-1]
     path = functools.partial(_leave_one_out, candidates, reflection)
     errors, degrees = path(*jax.lax.stop_gradient((m, source, target, weights, strengths)), values, keep, vectors)
-    goal, k = jnp.unravel_index(jnp.argmin(errors), errors.shape)
-    strength = strengths[k]
-    towards = jnp.asarray([TOWARDS.index(name) for name in candidates])[goal]
-    start = jnp.stack([goals[name] for name in candidates])[goal]
+    return _Path(m, jnp.stack(goals), values, keep, vectors, errors, jnp.broadcast_to(degrees, errors.shape))
 
-    weight, error = _solve(m, source, target, weights, start, strength, values, keep, vectors)
-    spread = m.target_squares.sum()
-    relative = jnp.sqrt(errors / spread)
-    chosen = RidgePath(strength, towards, degrees[k], relative.min(), strengths, degrees, relative)
-    used = (strength > 0) | keep
+
+def _end(path, source, target, weights, goal, strength):
+    """Return the map of one goal and strength, and the squares that it leaves unexplained."""
+    m, values = path.moments, path.values
+    start = path.goals[goal]
+    weight, error = _solve(m, source, target, weights, start, strength, values, path.keep, path.vectors)
+    used = (strength > 0) | path.keep
     shrunk = jnp.where(used, values + strength, jnp.inf)
-    fitted = AffineMap(
-        weight,
-        through_means(m, weight),
-        rank=used.sum(),
-        condition=jnp.sqrt((values[-1] + strength) / shrunk.min()),
-        details=jax.lax.stop_gradient(chosen),
-    )
-    vanished = (m.source_squares.sum() == 0) & (m.cross != 0).any()  # squares below the range of the numbers
-    sound = jnp.isfinite(errors.min()) & (strengths >= 0).all() & ~vanished
-    error = jnp.where(sound, error, jnp.nan)
-    return inputs.diagnosed(fitted, weights, error, spread)
+    condition = jnp.sqrt((values[-1] + strength) / shrunk.min())
+    return AffineMap(weight, through_means(m, weight), rank=used.sum(), condition=condition), error
 
 
 def default_strengths(m):
@@ -129,18 +158,18 @@ def shrinkage(values, keep, strength):
 def _leave_one_out(candidates, reflection, m, source, target, weights, strengths, values, keep, vectors):
     """Return the squared errors of left-out rows `[candidates, k]`, summed, and the degrees of freedom `[k]`.
 
-    With residuals r of the fit to all rows and leverages h, a row's error when left out is r / (1 − h), h including
-    the intercept's 1/Σw. Shrinking towards a map A fits target − source A instead, and the formula is linear in what
-    is fitted: the error is that of the target minus that of the source, fitted by itself, times the A of the other
-    rows.
+    With residuals r of the fit to all rows and leverages h, a row's error when left out is r / (1 − h), h including the
+    1/Σw of an intercept. Shrinking towards a map A fits target − source A instead, and the formula is linear in what is
+    fitted: the error is that of the target minus that of the source, fitted by itself, times the A of the other rows.
     """
     x, y = m.centred(source, target)
     coordinates = _product(x, vectors)
     solution = _product(vectors.T, m.cross)
-    motions = motions_left_out(candidates, reflection, m, x, y, weights, vectors)
+    bound = candidates != ("origin",)
+    motions = motions_left_out(candidates if bound else ("zero",), reflection, m, x, y, weights, vectors)
 
     inverses = jax.vmap(functools.partial(shrinkage, values, keep))(strengths)
-    free = 1 - 1 / m.total - _product(inverses, (coordinates**2).T)
+    free = 1 - bound / m.total - _product(inverses, (coordinates**2).T)
 
     def errors(each):
         inverse, free = each
@@ -156,7 +185,7 @@ def _leave_one_out(candidates, reflection, m, source, target, weights, strengths
         return jnp.stack([squares(motion(of_source)) for motion in motions])
 
     errors = jax.lax.map(errors, (inverses, free))
-    return jnp.where(jnp.isnan(errors), jnp.inf, errors).T, _product(inverses, values) + 1
+    return jnp.where(jnp.isnan(errors), jnp.inf, errors).T, _product(inverses, values) + bound
 
 
 def _solve(m, source, target, weights, start, strength, values, keep, vectors):

@@ -249,8 +249,9 @@ def ridge(statistics: Statistics, *, strengths=None, towards="zero", reflection=
     Wahba 1979) and is reported as `details.leave_one_out`. towards: "zero", "rigid" or "similarity", one of them,
     since what a fit of W₀ costs in degrees of freedom is not counted. Errors as for `fit`.
     """
-    if towards not in TOWARDS:
-        raise ValueError(f"towards must be one of {TOWARDS}; it is {towards!r}")
+    possible = TOWARDS[:3]  # a record of centred moments has an intercept
+    if towards not in possible:
+        raise ValueError(f"towards must be one of {possible}; it is {towards!r}")
     if towards != "zero":
         inputs.embeddable(statistics.source_mean[None], statistics.target_mean[None])
     if strengths is not None:
@@ -377,5 +378,5 @@ def _fit_ridge(m, strengths, towards, reflection):
     used = (strengths[k] > 0) | keep
     condition = jnp.sqrt((values[-1] + strengths[k]) / jnp.where(used, values + strengths[k], jnp.inf).min())
     index = jnp.asarray(TOWARDS.index(towards))
-    details = RidgePath(strengths[k], index, degrees[k], relative[k], strengths, degrees, relative[None])
+    details = RidgePath(strengths[k], index, degrees[k], relative[k], strengths, degrees[None], relative[None])
     return weight, through_means(m, weight), used.sum(), condition, _error(m, weight), details

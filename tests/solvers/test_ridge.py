@@ -20,13 +20,13 @@ def leave_one_out(x, y, strength, towards, folds=None):
     """Fit without each row in a loop, everything fitted anew; what to shrink towards without the row's fold."""
 
     def centred(rows):
-        mean_x, mean_y = x[rows].mean(0), y[rows].mean(0)
+        mean_x, mean_y = (0 if towards == "origin" else a[rows].mean(0) for a in (x, y))
         return x[rows] - mean_x, y[rows] - mean_y, mean_x, mean_y
 
     errors, index = 0, np.arange(len(x))
     for i in index:
         start = np.zeros((x.shape[1], y.shape[1]))
-        if towards != "zero":
+        if towards in ("rigid", "similarity"):
             left, right, *_ = centred(index % (folds or len(x)) != i % (folds or len(x)))
             u, s, vt = np.linalg.svd(left.T @ right, full_matrices=False)
             start = u @ vt * (s.sum() / (left**2).sum() if towards == "similarity" else 1)
@@ -38,7 +38,8 @@ def leave_one_out(x, y, strength, towards, folds=None):
 
 
 @pytest.mark.parametrize(
-    ("rows", "d", "e", "towards"), [(20, 4, 5, "zero"), (20, 4, 5, "similarity"), (8, 6, 6, "rigid")]
+    ("rows", "d", "e", "towards"),
+    [(20, 4, 5, "zero"), (20, 4, 5, "similarity"), (8, 6, 6, "rigid"), (5, 6, 7, "origin")],
 )
 def test_leave_one_out_leaves_one_out(rows, d, e, towards, double_precision):
     x, y = related(rows, d, e)
@@ -102,10 +103,22 @@ def test_the_estimate_can_be_trusted():
     assert fitted.residual < fitted.details.leave_one_out
 
 
+def test_a_handful_of_rows_may_do_better_without_an_intercept():
+    rng = np.random.default_rng(3)
+    rotation = np.linalg.qr(rng.normal(size=(30, 30)))[0]
+    x = rng.normal(size=(8, 30)).astype(np.float32)
+    fitted = solvers.ridge(x, x @ rotation.astype(np.float32))
+    assert TOWARDS[fitted.details.towards] == "origin"
+    assert fitted.details.path_leave_one_out.shape == fitted.details.path_degrees.shape == (4, 60)
+    np.testing.assert_array_equal(fitted.bias, 0)
+    far = solvers.ridge(x + 10, x @ rotation.astype(np.float32) - 10)  # the origin says nothing there
+    assert TOWARDS[far.details.towards] != "origin"
+
+
 def test_degrees_of_freedom_run_from_all_to_the_intercept(double_precision):
     x, y = related(40, 5, 5)
     degrees = solvers.ridge(x, y, strengths=[0.0, 1e12], towards="zero").details.path_degrees
-    np.testing.assert_allclose(degrees, [6, 1], atol=1e-8)
+    np.testing.assert_allclose(degrees, [[6, 1]], atol=1e-8)
 
 
 def test_a_source_of_more_dimensions_has_nothing_rigid_to_shrink_towards():
