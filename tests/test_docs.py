@@ -3,6 +3,7 @@
 import doctest
 import importlib
 import inspect
+import json
 import os
 import re
 import runpy
@@ -11,11 +12,13 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 import pdoc
 import pytest
 
+from align import report
 from align.__main__ import main
 
 ROOT = Path(__file__).parent.parent
@@ -221,6 +224,39 @@ def test_figures_of_the_guide():
         assert printed, "run: python docs/guide_tables.py"
         assert printed.items() <= expected.items(), "the rows have changed; run: python docs/guide_tables.py"
         assert GUIDE_TABLES["layout"](expected).count("\n") == 2 + len({line for line, _ in expected})
+
+
+def test_figures_of_the_promises():
+    text = (ROOT / "docs/solvers.md").read_text()
+    memory = json.loads((ROOT / "experiments/benchmarks/memory.jsonl").read_text().splitlines()[-1])
+    pairs, dimensions = memory["rows"], memory["dimensions"]
+    cost = f"{memory['allocated_more'] / 2**20:.0f} MiB, {memory['seconds']:.0f} s"
+    assert f"{pairs:,} pairs of {dimensions} dimensions, {memory['bytes'] / 1e9:.0f} GB: {cost}" in text
+    rows = report.read(ROOT / "experiments/results/embedding_switch.jsonl")
+    for asking in ("words", "documents"):
+        at = {"old": "paraphrase-minilm-l3-v2", "asking": asking}
+        rows_here = [row for row in rows if row.items() >= at.items()]
+        recall = {row["method"]: [] for row in rows_here}
+        for row in rows_here:
+            if row["method"] == "old encoder" or (row["anchors"], row["direction"]) == (1000, "index"):
+                recall[row["method"]].append(100 * row["recall"])
+        mean = {method: f"{fmean(each):.1f}" for method, each in recall.items() if each}
+        best = max(mean.keys() - {"old encoder"}, key=lambda method: float(mean[method]))
+        others = f"(`rigid` {mean['rigid']}, `linear` {mean['linear']}; the old encoder itself {mean['old encoder']})"
+        assert re.search(rf"{mean[best]} %[^|(]* by `{best}` {re.escape(others)}", text)
+
+
+def test_commands_of_the_promises_choose_tests():
+    found = commands("docs/solvers.md")
+    assert len(found) > 15
+    for command in found:
+        _, *words = shlex.split(command)
+        if words[:2] != ["-m", "pytest"]:
+            assert (ROOT / words[0]).is_file(), command
+            continue
+        names = re.findall(r"def (test_\w+)", (ROOT / words[2]).read_text())
+        for word in set(re.findall(r"\w+", " ".join(words[4:]))) - {"and", "or"}:
+            assert any(word in name for name in names), f"{command}: no test is named after {word}"
 
 
 def test_a_guide_without_rows_keeps_its_text(tmp_path):
