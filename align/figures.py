@@ -99,6 +99,8 @@ def curves(
         if scales[0] == "log" and len(ticks) <= 10:
             axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks], fontsize=8)
             axis.set_xticks([], minor=True)
+        elif scales[0] == "linear" and all(float(tick).is_integer() for tick in ticks):
+            axis.xaxis.get_major_locator().set_params(integer=True)
         if scales[1] == "linear":
             values = [value for line in panel.lines.values() for value in line.values()]
             low = min([*values, *panel.levels.values()])

@@ -86,7 +86,7 @@ def singular_values(study: Study) -> list[str]:
     for latent in study.latents:
         spaces = encoded(study, study.model, latent)
         lines = {}
-        for name, count in (("all pairs", None), (f"{2 * latent} pairs", 2 * latent)):
+        for name, count in (("all pairs", None), ("two pairs per dimension", 2 * latent)):
             found = []
             for s, t in itertools.permutations(range(len(spaces)), 2):
                 key = networks.named_key(s, "singular values", str(t), str(latent))
@@ -95,12 +95,15 @@ def singular_values(study: Study) -> list[str]:
                 found.append(np.linalg.svd(np.asarray(fitted.weight), compute_uv=False))
             lines[name] = {place + 1: float(value) for place, value in enumerate(np.median(found, axis=0))}
             if count is None:
-                low, high = np.min(found), np.max(found)
-                said.append(f"latent {latent}: singular values of all maps from all pairs are {low:.2f} to {high:.2f}")
+                least, low, high, most = np.quantile(found, [0, 0.1, 0.9, 1])
+                said.append(
+                    f"latent {latent}: singular values of the maps from all pairs, eight in ten "
+                    f"{low:.2f} to {high:.2f}, all {least:.2f} to {most:.2f}"
+                )
         panels[f"latent {latent}"] = figures.Curves(lines, levels={"a rotation": 1.0})
     path = study.results / f"singular_values_{study.model}.png"
     scales = ("linear", "log")
-    return [*said, f"Picture: {figures.curves(path, panels, 'number', 'singular value of the map', scales=scales)}"]
+    return [*said, f"Picture: {figures.curves(path, panels, 'place', 'singular value of the map', scales=scales)}"]
 
 
 def plane(points: np.ndarray, cloud: np.ndarray) -> np.ndarray:

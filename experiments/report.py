@@ -38,7 +38,7 @@ def write(results: Path) -> Path:
     for number in TITLES:
         parts += [_table(number, rows[number], notes), pictures.get(f"table{number}", "")]
     parts += [_ablation(rows[5], notes), pictures.get("ablation", ""), _claims(rows)]
-    parts += [_pictures(results, drawn), _times(results, notes)]
+    parts += [_pictures(results, drawn, notes), _times(results, notes)]
     path = results / "README.md"
     partial = path.with_suffix(".partial")
     partial.write_text("\n".join(part for part in parts if part))
@@ -238,9 +238,9 @@ def _claims(rows):
     return "\n".join([*lines, ""])
 
 
-def _pictures(results, drawn):
+def _pictures(results, drawn, notes):
     pictures = sorted(set(results.glob("*.png")) - set(drawn))
-    lines = ["## Pictures", ""] if pictures else []
+    lines = ["## Pictures", "", notes.get("pictures", "")] if pictures else []
     for picture in pictures:
         lines += [f"![{picture.stem.replace('_', ' ')}]({picture.name})", ""]
     return "\n".join(lines)

@@ -1,16 +1,16 @@
 """Is the map between two networks a rotation? The singular values of linear maps, which are all 1 for a rotation.
 
-    python experiments/rotation.py                # latent dimensions 2 to 100
+    python experiments/rotation.py                # latent dimensions 2 to 50
     python experiments/rotation.py --latent=50    # one of them
 
-Maps are fitted on the whole training set and on twice as many random pairs as there are dimensions. It takes about 17
+Maps are fitted on the whole training set and on twice as many random pairs as there are dimensions. It takes about 16
 minutes on two cores, a minute where the networks are trained.
 """
 
 import launch
 
 METHODS = ("linear",)
-CELLS = tuple((latent, None) for latent in (2, 10, 50, 100))
+CELLS = tuple((latent, None) for latent in (2, 10, 30, 50))
 
 
 def plan(study):

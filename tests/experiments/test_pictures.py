@@ -78,7 +78,7 @@ def test_pictures_follow_the_rows(experiment):
 def test_singular_values(experiment):
     run = experiment("rotation", "--dataset=mnist_sample", *TINY)
     assert run.code == 0, run.err
-    assert "latent 4: singular values of all maps from all pairs are " in run.out
+    assert "latent 4: singular values of the maps from all pairs, eight in ten " in run.out
     assert (experiment.workdir / "results" / "singular_values_mlp.png").stat().st_size > 10_000
     lines = (experiment.workdir / "results" / "timings.jsonl").read_text().splitlines()
     assert [json.loads(line)["task"] for line in lines] == ["train mnist_sample mlp, latent 4"]
