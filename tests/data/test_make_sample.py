@@ -1,4 +1,7 @@
 import gzip
+import hashlib
+import runpy
+import sys
 
 import numpy as np
 
@@ -23,3 +26,20 @@ def test_sample_is_the_same_bytes_every_time(monkeypatch, tmp_path, published, c
     images = idx.parse(gzip.decompress(first["mnist-train-images-idx3-ubyte.gz"]), rank=3, where="")
     whole = idx.parse(published["mnist"]["train-images-idx3-ubyte"], rank=3, where="")
     np.testing.assert_array_equal(images, whole[:20])
+
+
+def test_one_command_makes_both_samples_and_prints_what_belongs_into_checksums(
+    monkeypatch, tmp_path, published, capsys
+):
+    for name, files in published.items():
+        (tmp_path / name).mkdir()
+        for file, data in files.items():
+            (tmp_path / name / file).write_bytes(data)
+    command = ["make_sample", f"--data_dir={tmp_path}", f"--target={tmp_path / 'sample'}"]
+    monkeypatch.setattr(sys, "argv", command)
+    runpy.run_path(make_sample.__file__, run_name="__main__")
+    made = {path.name: path.read_bytes() for path in (tmp_path / "sample").iterdir()}
+    assert sorted(made) == sorted(f"{name}-{file}.gz" for name in published for file in idx.ALL_FILES)
+    printed = capsys.readouterr().out
+    for packed in made.values():
+        assert hashlib.sha256(gzip.decompress(packed)).hexdigest() in printed
