@@ -182,6 +182,13 @@ def test_memory_is_bounded_by_the_block(folder, capsys, monkeypatch):
     assert max(widest) == 16 and len(widest) > 30
 
 
+def test_progress_is_shown_beside_the_output(folder, capsys, monkeypatch):
+    small_blocks(monkeypatch, rows=16)
+    assert main(["apply", "map.safetensors", "x.npy", "-o", "z.npy", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["rows"] == 200 and "200 of 200 rows" in err
+
+
 def test_score(folder, capsys, monkeypatch):
     source, _ = pairs(seed=1)
     np.save("x.npy", source + 1)
