@@ -26,6 +26,14 @@ def reciprocal(values, keep):
     return jnp.where(keep, 1 / jnp.where(keep, values, 1), 0)
 
 
+def _rounding(eigenvalues):
+    """Return the gap below which eigenvalues `[n]` of products of rows count as equal.
+
+    Products round by tens of epsilons even where n is small, and a derivative across that gap is one of the rounding.
+    """
+    return max(eigenvalues.shape[0], 64) * jnp.finfo(eigenvalues.dtype).eps * jnp.abs(eigenvalues).max()
+
+
 def pinv(matrix, *, rcond=None):
     """Return the pseudo-inverse of `[..., m, n]`, with its rank and condition number.
 
@@ -86,7 +94,7 @@ def sylvester(symmetric, right):
     def solve(_, right):
         values, vectors = lapack.eigh(symmetric)
         sums = values[:, None] + values
-        keep = jnp.abs(sums) > values.shape[0] * jnp.finfo(values.dtype).eps * jnp.abs(values).max()
+        keep = jnp.abs(sums) > _rounding(values)
         rotated = _product(vectors.T, _product(right, vectors))
         return _product(vectors, _product(rotated * reciprocal(sums, keep), vectors.T))
 
@@ -199,7 +207,7 @@ def _between(symmetric, projector, right, rank):
         leads = jnp.arange(values.shape[0]) >= values.shape[0] - rank
         gaps = values[:, None] - values
         across = leads[:, None] & ~leads
-        keep = gaps > values.shape[0] * jnp.finfo(values.dtype).eps * jnp.abs(values).max()
+        keep = gaps > _rounding(values)
         factors = jnp.where(across, reciprocal(gaps, keep), 1)
         rotated = _product(vectors.T, _product(right, vectors)) * factors
         return _product(vectors, _product(rotated, vectors.T))

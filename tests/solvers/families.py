@@ -8,15 +8,21 @@ import numpy as np
 import scipy.linalg
 
 from align import solvers
+from align.solvers.ridge import TOWARDS
 
 
 class Family(NamedTuple):
-    """solve: the solver under test; planted(rng, d) -> weight, bias it must recover; reference(x, y) -> the same."""
+    """solve: the solver under test; planted(rng, d) -> weight, bias it must recover; reference(x, y) -> the same.
+
+    decomposed(x, y) -> the matrix whose singular values are behind the rank, at most `rank`, and the condition.
+    """
 
     solve: Callable
     planted: Callable
     reference: Callable
-    turns: bool = True  # whether the fit turns along with either space
+    decomposed: Callable
+    turns: bool = True  # whether the fit turns along with either space; if not, only axes may change places and signs
+    rank: float = np.inf
 
 
 def _rotation(rng, d, determinant=None):
@@ -70,21 +76,62 @@ def _rank_two(x, y):
 STRENGTHS = (0.3, 2.0)
 
 
-def _ridge(x, y):
-    """Try every strength on every left-out row, in a loop."""
+def _towards(goal, x, y):
+    """What ridge shrinks towards, from centred rows."""
+    u, s, vt = np.linalg.svd(x.T @ y, full_matrices=False)
+    return {"zero": 0, "rigid": 1, "similarity": s.sum() / (x**2).sum()}[goal] * u @ vt
 
-    def fit(x, y, strength):
-        return np.linalg.solve(x.T @ x + strength * np.eye(x.shape[1]), x.T @ y)
 
-    def left_out(strength):
-        total = 0
+def _ridge(strengths=None, goals=("zero",), intercept=True):
+    """Return what chooses strength and goal for rows: try all on every left-out row, in a loop; and what fits them."""
+
+    def path(x, y, strengths, goal):
+        start = _towards(goal, x, y)
+        values, vectors = np.linalg.eigh(x.T @ x)
+        shrunk = np.add.outer(np.asarray(strengths), values)
+        inverses = np.divide(1, shrunk, out=np.zeros_like(shrunk), where=shrunk > 1e-12 * values[-1])
+        return start + vectors @ (inverses[:, :, None] * (vectors.T @ x.T @ (y - x @ start)))
+
+    def mean(a):
+        return intercept * a.mean(0)
+
+    def choose(x, y):
+        tried = strengths
+        if tried is None:
+            tried = np.geomspace(1e-5, 1e4, 60)
+            tried[0] *= len(x) <= x.shape[1] + 1
+            tried = tried * ((x - x.mean(0)) ** 2).sum() / min(len(x) - 1, x.shape[1])
+        errors = np.zeros((len(goals), len(tried)))
         for i in range(len(x)):
             others = np.arange(len(x)) != i
-            weight, bias = _centred(functools.partial(fit, strength=strength))(x[others], y[others])
-            total += ((y[i] - x[i] @ weight - bias) ** 2).sum()
-        return total
+            mean_x, mean_y = mean(x[others]), mean(y[others])
+            for k, goal in enumerate(goals):
+                weights = path(x[others] - mean_x, y[others] - mean_y, tried, goal)
+                errors[k] += ((y[i] - mean_y - (x[i] - mean_x) @ weights) ** 2).sum(-1)
+        k, best = np.unravel_index(errors.argmin(), errors.shape)
+        return tried[best], goals[k]
 
-    return fit(x, y, min(STRENGTHS, key=left_out))
+    def fit(x, y):
+        strength, goal = choose(x, y)
+        weight = path(x - mean(x), y - mean(y), [strength], goal)[0]
+        return weight, mean(y) - mean(x) @ weight
+
+    def decomposed(x, y):
+        return np.vstack([x - mean(x), np.sqrt(choose(x, y)[0]) * np.eye(x.shape[1])])
+
+    return fit, decomposed
+
+
+def _rows(x, y):
+    return x - x.mean(0)
+
+
+def _cross(x, y):
+    return (x - x.mean(0)).T @ (y - y.mean(0))
+
+
+def _spreads(x, y):
+    return np.diag(np.linalg.norm(x - x.mean(0), axis=0))
 
 
 def _with_bias(weight):
@@ -101,31 +148,57 @@ def _matrix(rng, d):
 
 FAMILIES = {
     "orthogonal": Family(
-        solvers.orthogonal, _without_bias(functools.partial(_rotation, determinant=-1)), _through_origin(_procrustes)
+        solvers.orthogonal,
+        _without_bias(functools.partial(_rotation, determinant=-1)),
+        _through_origin(_procrustes),
+        lambda x, y: x.T @ y,
     ),
-    "rigid": Family(solvers.rigid, _with_bias(functools.partial(_rotation, determinant=-1)), _centred(_procrustes)),
+    "rigid": Family(
+        solvers.rigid, _with_bias(functools.partial(_rotation, determinant=-1)), _centred(_procrustes), _cross
+    ),
     "rotation": Family(
         functools.partial(solvers.rigid, reflection=False),
         _with_bias(functools.partial(_rotation, determinant=1)),
         _centred(_procrustes_rotation),
+        _cross,
     ),
     "similarity": Family(
-        solvers.similarity, _with_bias(lambda rng, d: 3 * _rotation(rng, d)), _centred(_procrustes_scaled)
+        solvers.similarity, _with_bias(lambda rng, d: 3 * _rotation(rng, d)), _centred(_procrustes_scaled), _cross
     ),
     "scaling": Family(
-        solvers.scaling, _with_bias(lambda rng, d: np.diag(rng.normal(size=d))), _centred(_per_axis), turns=False
+        solvers.scaling, _with_bias(lambda rng, d: np.diag(rng.normal(size=d))), _centred(_per_axis), _spreads, False
     ),
-    "linear": Family(solvers.linear, _without_bias(_matrix), _through_origin(_lstsq)),
-    "affine": Family(solvers.affine, _with_bias(_matrix), _centred(_lstsq)),
+    "linear": Family(solvers.linear, _without_bias(_matrix), _through_origin(_lstsq), lambda x, y: x),
+    "affine": Family(solvers.affine, _with_bias(_matrix), _centred(_lstsq), _rows),
     "reduced_rank": Family(
         functools.partial(solvers.reduced_rank, rank=2),
         _with_bias(lambda rng, d: rng.normal(size=(d, 2)) @ rng.normal(size=(2, d))),
         _centred(_rank_two),
+        _rows,
+        rank=2,
     ),
     "ridge": Family(
         functools.partial(solvers.ridge, strengths=STRENGTHS, towards="zero"),
         lambda rng, d: (np.zeros((d, d)), rng.normal(size=d)),
-        _centred(_ridge),
+        *_ridge(STRENGTHS),
     ),
-    "ridge_auto": Family(solvers.ridge, _with_bias(_matrix), None),
+    "ridge_origin": Family(
+        functools.partial(solvers.ridge, strengths=(0.0, *STRENGTHS), towards="origin"),
+        _without_bias(_matrix),
+        *_ridge((0.0, *STRENGTHS), intercept=False),
+    ),
+    "ridge_auto": Family(  # "origin" is for fewer rows
+        solvers.ridge, _with_bias(_matrix), *_ridge(goals=TOWARDS[:3])
+    ),
 }
+
+
+ROWS, D = 24, 4
+
+
+def pairs(seed=0, rows=ROWS, d=D):
+    """Uncentred rows related by a rotation, a scale, a shift and noise: a problem that suits every family."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(rows, d)) * np.linspace(1, 2, d) + 2 * rng.normal(size=d)
+    y = x @ np.linalg.qr(rng.normal(size=(d, d)))[0] * 1.3 + rng.normal(size=d) + 0.3 * rng.normal(size=(rows, d))
+    return x, y
