@@ -12,6 +12,7 @@ import os
 import shutil
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -116,8 +117,14 @@ def _whole_or_not_at_all(folder) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        for unfinished in folder.glob("*.orbax-checkpoint-tmp*"):
-            shutil.rmtree(unfinished, ignore_errors=True)
+        # Threads that write other arrays may still be at it, and put back what was removed: until it stays away.
+        gone, deadline = 0, time.monotonic() + 5
+        while gone < 3 and time.monotonic() < deadline:
+            unfinished = list(folder.glob("*.orbax-checkpoint-tmp*"))
+            for path in unfinished:
+                shutil.rmtree(path, ignore_errors=True)
+            gone = 0 if unfinished else gone + 1
+            time.sleep(0.05)
         raise
 
 

@@ -179,3 +179,18 @@ def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(CheckpointError, match=r"cannot save a checkpoint in .*file/network"):
         checkpoints.save(tmp_path / "file" / "network", state(), DESCRIPTION)
+
+
+def test_what_a_thread_still_writes_after_the_save_has_failed_is_removed(tmp_path, monkeypatch):
+    late, written = tmp_path / "1.orbax-checkpoint-tmp" / "state", []
+
+    def meanwhile(seconds):
+        if len(written) < 5:
+            late.mkdir(parents=True, exist_ok=True)
+            written.append(late / f"array{len(written)}")
+            written[-1].write_bytes(b"half")
+
+    monkeypatch.setattr(checkpoints.time, "sleep", meanwhile)
+    with pytest.raises(OSError, match="no space"), checkpoints._whole_or_not_at_all(tmp_path):
+        raise OSError("no space")
+    assert len(written) == 5 and not list(tmp_path.iterdir())
