@@ -37,7 +37,15 @@ setup(
     install_requires=requirements(),
     extras_require={
         "cuda12": ["jax[cuda12]"],
-        "test": ["pytest>=8", "coverage>=7.10", "hypothesis>=6.100", "scipy>=1.13", "ruff>=0.9", "ipython>=8", "pdoc>=15"],
+        "test": [
+            "pytest>=8",
+            "coverage>=7.10",
+            "hypothesis>=6.100",
+            "scipy>=1.13",
+            "ruff>=0.9",
+            "ipython>=8",
+            "pdoc>=15",
+        ],
         "notebooks": ["jupyterlab>=4"],
         # What experiments/benchmarks measures against.
         "bench": ["torch>=2.4", "scikit-learn>=1.5", "scipy>=1.13", "faiss-cpu>=1.9", "latentis", "qc-procrustes>=1.1"],
