@@ -37,9 +37,10 @@ def polish(
 ) -> AffineMap:
     """Improve a map between source `[n, d_source]` and target `[m, d_target]`, or keep it.
 
-    ICP on mutual nearest neighbours, within classes where labels are given, `subset` rows of each side and class in an
-    iteration, takes rigid steps between principal coordinates of each of the `whitenings`. Such maps keep the spread
-    of the cloud, so that their `discrepancy` can be compared with the start's; the least is kept.
+    ICP on mutual nearest neighbours, within classes where labels are given, takes rigid steps between principal
+    coordinates of each of the `whitenings`, the last third of them on `subset` rows of each side and class, those
+    before, which need not be as exact, on half as many. Such maps keep the spread of the cloud, so that their
+    `discrepancy` can be compared with the start's; the least is kept.
 
     The finish is one affine fit to matches corrected for hubs. Where the relation is noisy, the map of least squared
     error shrinks; where only the matches are, shrinking is an artefact, and raises the discrepancy far more. The finish
@@ -59,10 +60,13 @@ def polish(
 
     def refined(key, whitening):
         a, b = clouds.both(source, target, weights, whitening=whitening)
-        fitted = icp(
-            key, a(source), b(target), start=clouds.between(a, start, b), step=orthogonal, matching="mutual",
-            iterations=iterations, subset=subset, **known,
-        )  # fmt: skip
+        fitted, fine = clouds.between(a, start, b), -(-iterations // 3)
+        for count, rows in ((iterations - fine, -(-subset // 2)), (fine, subset)):
+            if count:
+                fitted = icp(
+                    jax.random.fold_in(key, rows), a(source), b(target), start=fitted, step=orthogonal,
+                    matching="mutual", iterations=count, subset=rows, **known,
+                )  # fmt: skip
         return clouds.conjugated(a, fitted.weight, b)
 
     maps = [start, *(refined(*one) for one in zip(keys, whitenings, strict=True))]

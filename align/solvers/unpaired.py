@@ -22,6 +22,8 @@ from align.solvers.transport import by_profiles, gromov_wasserstein
 _product = functools.partial(jnp.matmul, precision=lax.Precision.HIGHEST)
 # The space in which candidates are refined and compared: half way between distances and whitened distances.
 _WHITENING = 0.5
+# Rows of either side that a candidate's score is of.
+_SCORED = 1000
 # Candidates agree where they differ by less than this share of the variance; unrelated rotations differ by 2.
 _AGREE = 0.25
 # Differences of scores below this are those of samples of one distribution.
@@ -51,9 +53,9 @@ def unpaired(
     target,
     *,
     forms=((0.0, None), (0.5, None), (0.0, 10), (1.0, None)),
-    restarts=4,
+    restarts=2,
     clusters=200,
-    sample=20_000,
+    sample=10_000,
     subset=5000,
     contrast=0.5,
     agreement=2,
@@ -65,8 +67,8 @@ def unpaired(
     1. Candidates: in each of the `restarts`, k-means centroids of `sample` rows on either side; for each of the `forms`
        (whitening, leading components or None for all), their principal coordinates in that form, coupled by distance
        profiles and then by Gromov–Wasserstein; the orthogonal map closest to the coupling.
-    2. Each is refined by mutual-neighbour ICP on a small subset and scored by its `discrepancy`: no knowledge needed,
-       and none to be gained by shrinking. The best is kept.
+    2. Each is refined by mutual-neighbour ICP on half of `subset` rows and scored by its `discrepancy`: no knowledge
+       needed, and none to be gained by shrinking. The best is kept.
     3. `polish`, on `subset` rows in an iteration.
 
     `converged` is True where the result can be trusted: at least `agreement` candidates lead to it, and its score is
@@ -82,7 +84,7 @@ def unpaired(
     candidate_key, refine_key, polish_key = jax.random.split(key, 3)
     keys = jax.random.split(candidate_key, restarts)
     maps, losses = _candidates(keys, source, target, tuple(map(tuple, forms)), clusters, sample)
-    maps, scores, unrelated, probes = _refined(refine_key, source, target, maps, subset=min(subset, 2000))
+    maps, scores, unrelated, probes = _refined(refine_key, source, target, maps, subset=-(-subset // 2))
 
     scores = jnp.where(jnp.isfinite(scores), scores, jnp.inf)
     best = jnp.argmin(scores)
@@ -156,7 +158,7 @@ def _refined(key, source, target, maps, subset):
     turns = jax.random.normal(turn_key, (8, *weights.shape[1:]), weights.dtype)
     turns = jax.vmap(lambda m: polar(m)[0])(turns)
     rows, columns = (
-        jax.random.permutation(k, z.shape[0])[:subset] for k, z in zip(draw_keys, (source, target), strict=True)
+        jax.random.permutation(k, z.shape[0])[:_SCORED] for k, z in zip(draw_keys, (source, target), strict=True)
     )
 
     fitted = jax.vmap(lambda w: clouds.conjugated(a, w, b))(jnp.concatenate([weights, turns]))
