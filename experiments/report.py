@@ -27,6 +27,12 @@ TITLES = {
     6: "Fashion-MNIST, between architectures: relative representations trained end to end",
 }
 
+# Experiments that write a report of their own beside this one.
+BEYOND = {
+    "knowledge": "the error against what is known, from all pairs through few anchors and labels to nothing",
+    "embedding_switch": "the index of one text encoder asked by another",
+}
+
 
 def write(results: Path) -> Path:
     """Draw the tables, and write README.md into a folder of rows, whole or not at all; return its path."""
@@ -38,7 +44,7 @@ def write(results: Path) -> Path:
     for number in TITLES:
         parts += [_table(number, rows[number], notes), pictures.get(f"table{number}", "")]
     parts += [_ablation(rows[5], notes), pictures.get("ablation", ""), _claims(rows)]
-    parts += [_pictures(results, drawn, notes), _times(results, notes)]
+    parts += [_beyond(results), _pictures(results, drawn, notes), _times(results, notes)]
     path = results / "README.md"
     partial = path.with_suffix(".partial")
     partial.write_text("\n".join(part for part in parts if part))
@@ -238,8 +244,16 @@ def _claims(rows):
     return "\n".join([*lines, ""])
 
 
+def _beyond(results):
+    """Point to the reports of what the paper does not have; they show their own pictures."""
+    there = [name for name in BEYOND if (results / f"{name}.md").exists()]
+    lines = ["## Beyond the paper", ""] if there else []
+    return "\n".join([*lines, *(f"- [{name}.md]({name}.md): {BEYOND[name]}" for name in there), ""])
+
+
 def _pictures(results, drawn, notes):
-    pictures = sorted(set(results.glob("*.png")) - set(drawn))
+    elsewhere = {picture for name in BEYOND for picture in results.glob(f"{name}*.png")}
+    pictures = sorted(set(results.glob("*.png")) - set(drawn) - elsewhere)
     lines = ["## Pictures", "", notes.get("pictures", "")] if pictures else []
     for picture in pictures:
         lines += [f"![{picture.stem.replace('_', ' ')}]({picture.name})", ""]

@@ -60,8 +60,8 @@ def stages(small: bool) -> list[Stage]:
         labels = jax.numpy.arange(points) % 10
         return lambda: solvers.icp(jax.random.key(0), source, target, source_labels=labels, target_labels=labels).weight
 
-    # Network-epochs: Table 1 has three latents from 50 on of 14 epochs and three below of 12; Tables 5 and 6 two latents
-    # of 7 epochs for either architecture; Table 2 ten settings of 4 epochs, Table 6 two for either architecture.
+    # Network-epochs: Table 1 has three latents from 50 on of 14 epochs and three below of 12; Tables 5 and 6 have two
+    # latents of 7 for either architecture; Table 2 ten settings of 4 epochs, Table 6 two for either architecture.
     # Stitching: 6 latents of Table 1, 3 widths, 6 pairs, 14 epochs. ICP: Table 4, 4 latents, 2 steps, 6 pairs.
     return [
         Stage("train conv autoencoders, latent 50 and more", train(conv), SEEDS * (3 * 14 + 2 * 7) / run_epochs),
