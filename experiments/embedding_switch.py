@@ -256,13 +256,22 @@ def plot(rows, path):
     pyplot.close(figure)
 
 
+HEAD = """# The index of one text encoder, asked by another
+
+Made by `python experiments/embedding_switch.py`.
+
+![Recall at 10 against the number of anchors]({name}.png)
+
+"""
+
+
 def write(rows, output):
     """Write rows, table and picture beside each other, each whole or not at all."""
     output = Path(output)
     output.parent.mkdir(parents=True, exist_ok=True)
     writers = {
         ".jsonl": lambda path: path.write_text("".join(json.dumps(row) + "\n" for row in rows)),
-        ".md": lambda path: path.write_text(markdown(rows)),
+        ".md": lambda path: path.write_text(HEAD.format(name=output.name) + markdown(rows)),
         ".png": lambda path: plot(rows, path),
     }
     for suffix, writer in writers.items():
