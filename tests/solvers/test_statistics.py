@@ -111,7 +111,7 @@ def test_shards_of_a_mesh(weighted):
 def test_fits_equal_those_in_memory(name):
     x, y = rows()
     streamed = statistics.fit(statistics.from_arrays(x, y), name)
-    with jax.enable_x64(True):
+    with statistics.enable_x64(True):
         fitted = getattr(solvers, name)(x.astype(float), y.astype(float))
     assert streamed.weight.dtype == np.float32
     for field in ("weight", "bias", "residual"):
@@ -126,7 +126,7 @@ def test_ridge_equals_that_in_memory(towards):
     x, y = rows()
     record = statistics.from_arrays(x, y)
     streamed = statistics.ridge(record, strengths=[0.5], towards=towards)
-    with jax.enable_x64(True):
+    with statistics.enable_x64(True):
         fitted = solvers.ridge(x.astype(float), y.astype(float), strengths=[0.5], towards=towards)
     for field in ("weight", "bias", "residual"):
         one, other = np.asarray(getattr(streamed, field)), np.asarray(getattr(fitted, field))
@@ -145,7 +145,7 @@ def test_ridge_chooses_as_leave_one_out_does():
 def test_measures_equal_those_of_the_rows():
     x, y = rows()
     record = statistics.from_arrays(x, y)
-    with jax.enable_x64(True):
+    with statistics.enable_x64(True):
         x, y = x.astype(float), y.astype(float)
         correlations = np.asarray(metrics.canonical_correlations(x, y))
         cka, distance = float(metrics.linear_cka(x, y)), float(metrics.procrustes_distance(x, y))
