@@ -102,10 +102,11 @@ def _verdicts(latent, rows, reference):
     """Say how often nothing known was enough, and how far its confidence can be trusted."""
     runs = [r for r in rows if r["method"] == "unpaired"]
     of_all = {_pair(r): r["test_error"] for r in rows if (r["method"], r["anchors"]) == (reference, None)}
-    if not {_pair(r) for r in runs} <= of_all.keys() or not runs:
+    papers = PAPERS_LINEAR.get(latent, {}) if rows[0]["dataset"].startswith("fashion") else {}
+    limit = papers.get(rows[0]["source_model"])
+    if not runs or not (limit or {_pair(r) for r in runs} <= of_all.keys()):
         return []
-    papers = PAPERS_LINEAR.get(latent, {}) if runs[0]["dataset"].startswith("fashion") else {}
-    if limit := papers.get(runs[0]["source_model"]):
+    if limit:
         meaning = f"at most {limit}, the error of the paper's linear map with true pairs"
     else:
         meaning = f"at most {RIGHT} times the {reference} map of all pairs of the same two networks"
