@@ -93,7 +93,7 @@ def _fit(source, target, weights, strengths, candidates, reflection):
     best, k = jnp.unravel_index(jnp.argmin(errors), errors.shape)
     spread = m.target_squares.sum()
     relative = jnp.sqrt(errors / spread)
-    towards = jnp.asarray([TOWARDS.index(name) for name in (*bound, *candidates[len(bound) :])])[best]
+    towards = jnp.asarray([TOWARDS.index(name) for name in candidates])[best]  # "origin" comes last
     chosen = RidgePath(strengths[k], towards, degrees[best, k], relative.min(), strengths, degrees, relative)
 
     ends = [_end(path, source, target, weights, jnp.minimum(best, len(path.goals) - 1), strengths[k]) for path in paths]
