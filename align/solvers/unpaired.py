@@ -20,7 +20,7 @@ from align.solvers.rigid import orthogonal
 from align.solvers.transport import by_profiles, gromov_wasserstein
 
 _product = functools.partial(jnp.matmul, precision=lax.Precision.HIGHEST)
-# The space in which candidates are refined and compared: half way between distances and whitened distances.
+# Half way between distances and whitened distances, where clusters and fine steps count all directions.
 _WHITENING = 0.5
 # Rows of either side that a candidate's score is of.
 _SCORED = 1000
@@ -33,14 +33,16 @@ _RESOLVED = 0.05
 class UnpairedFit(NamedTuple):
     """What was tried, and what speaks for the result.
 
-    losses: `[candidates]` of Gromov–Wasserstein. scores: `[candidates]`, their `discrepancy` after ICP. unrelated:
-    `[8]`, the discrepancy of random rotations. contrast: the least score over the median of `unrelated`, or 1 where
-    they cannot be told apart: the clouds look the same however they are turned, or never alike. agreement: how many
-    candidates lead to the same map, the chosen one included. polished: what became of it, a `Polished`.
+    losses: `[candidates]` of Gromov–Wasserstein. scores: `[candidates]`, their `discrepancy` after coarse steps.
+    final: `[finalists]`, that of the best of them after fine steps. unrelated: `[8]`, that of random rotations.
+    contrast: the least of `final` over the median of `unrelated`, or 1 where they cannot be told apart: the clouds look
+    the same however they are turned, or never alike. agreement: how many finalists lead to the same map, the chosen one
+    included. polished: what became of it, a `Polished`.
     """
 
     losses: jax.Array
     scores: jax.Array
+    final: jax.Array
     unrelated: jax.Array
     contrast: jax.Array
     agreement: jax.Array
@@ -54,6 +56,7 @@ def unpaired(
     *,
     forms=((0.0, None), (0.5, None), (0.0, 10), (1.0, None)),
     restarts=2,
+    finalists=3,
     clusters=200,
     sample=10_000,
     subset=5000,
@@ -67,36 +70,44 @@ def unpaired(
     1. Candidates: in each of the `restarts`, k-means centroids of `sample` rows on either side; for each of the `forms`
        (whitening, leading components or None for all), their principal coordinates in that form, coupled by distance
        profiles and then by Gromov–Wasserstein; the orthogonal map closest to the coupling.
-    2. Each is refined by mutual-neighbour ICP on half of `subset` rows and scored by its `discrepancy`: no knowledge
-       needed, and none to be gained by shrinking. The best is kept.
-    3. `polish`, on `subset` rows in an iteration.
+    2. Each is refined by mutual-neighbour ICP on half of `subset` rows, in distances that the leading components
+       dominate, and scored by its `discrepancy`: no knowledge needed, and none to be gained by shrinking.
+    3. The best `finalists` go on with `subset` rows in an iteration, half whitened, and are scored again.
+    4. `polish` improves the best of them.
 
-    `converged` is True where the result can be trusted: at least `agreement` candidates lead to it, and its score is
+    `converged` is True where the result can be trusted: at least `agreement` finalists lead to it, and its score is
     below `contrast` times that of random rotations. Neither holds of unrelated clouds, nor of Gaussian noise. A map
     that is not trusted is returned all the same; `details`, an `UnpairedFit`, says why.
 
     The paper calls this not achieved (section 4.2.3). ValueError for input that does not fit.
     """
     source, target = clouds.floats(source, target)
-    checks.counts(restarts=restarts, clusters=clusters, sample=sample, subset=subset)
+    checks.counts(restarts=restarts, finalists=finalists, clusters=clusters, sample=sample, subset=subset)
     if not forms:
         raise ValueError("forms must name at least one (whitening, components); it is empty")
-    candidate_key, refine_key, polish_key = jax.random.split(key, 3)
+    candidate_key, refine_key, score_key, polish_key = jax.random.split(key, 4)
     keys = jax.random.split(candidate_key, restarts)
     maps, losses = _candidates(keys, source, target, tuple(map(tuple, forms)), clusters, sample)
-    maps, scores, unrelated, probes = _refined(refine_key, source, target, maps, subset=-(-subset // 2))
+    sides, unrelated = _scale(score_key, source, target)
+    for fold, (whitening, iterations, rows) in enumerate(((0.0, 6, -(-subset // 2)), (_WHITENING, 3, subset))):
+        icp_key = jax.random.fold_in(refine_key, fold)
+        maps = _refined(icp_key, source, target, maps, whitening, iterations, rows)
+        final, probes = _scored(maps, *sides)
+        if fold == 0:
+            scores, best = final, jnp.argsort(final)[:finalists]
+            maps = jax.tree.map(lambda x, best=best: x[best], maps)
 
-    scores = jnp.where(jnp.isfinite(scores), scores, jnp.inf)
-    best = jnp.argmin(scores)
+    best = jnp.argmin(final)
     at_best = probes[best]
     difference = ((probes - at_best) ** 2).sum((1, 2)) / ((at_best - at_best.mean(0)) ** 2).sum()
     agreeing = (difference < _AGREE).sum()
     chance = jnp.median(unrelated)
-    ratio = 1 - (chance - scores[best]) / jnp.maximum(chance, _RESOLVED)
+    ratio = 1 - (chance - final[best]) / jnp.maximum(chance, _RESOLVED)
     start = jax.tree.map(lambda x: x[best], maps)
-    fitted = polish(polish_key, source, target, start, subset=subset)
+    # The start is close: few steps, and none in distances in which it was found.
+    fitted = polish(polish_key, source, target, start, whitenings=(_WHITENING, 1.0), iterations=6, subset=subset)
     trusted = (ratio < contrast) & (agreeing >= agreement) & fitted.converged
-    details = UnpairedFit(losses, scores, unrelated, ratio, agreeing, fitted.details)
+    details = UnpairedFit(losses, scores, final, unrelated, ratio, agreeing, fitted.details)
     return inputs.checked(dataclasses.replace(fitted, converged=trusted, details=details), source=source, target=target)
 
 
@@ -142,26 +153,34 @@ def _coupled(source, target, rows, columns):
     return polar(_product(_product(source.T, coupling), target))[0], loss
 
 
-@functools.partial(jax.jit, static_argnames="subset")
-def _refined(key, source, target, maps, subset):
-    """Refine maps by ICP; return them with their scores, the scores of random rotations, and where they send rows."""
-    icp_key, turn_key, *draw_keys = jax.random.split(key, 4)
-    a, b = clouds.both(source, target, whitening=_WHITENING)
+@functools.partial(jax.jit, static_argnames=("whitening", "iterations", "subset"))
+def _refined(key, source, target, maps, whitening, iterations, subset):
+    """Refine maps `[count, d_source, d_target]` by ICP with rigid steps between principal coordinates."""
+    a, b = clouds.both(source, target, whitening=whitening)
     x, y = a(source), b(target)
 
     def improve(k, fitted):
         start = clouds.between(a, fitted, b)
-        return icp(k, x, y, start=start, step=orthogonal, matching="mutual", iterations=8, subset=subset).weight
+        moved = icp(k, x, y, start=start, step=orthogonal, matching="mutual", iterations=iterations, subset=subset)
+        return clouds.conjugated(a, moved.weight, b)
 
-    count = maps.weight.shape[0]
-    weights = jax.vmap(improve)(jax.random.split(icp_key, count), maps)
-    turns = jax.random.normal(turn_key, (8, *weights.shape[1:]), weights.dtype)
-    turns = jax.vmap(lambda m: polar(m)[0])(turns)
-    rows, columns = (
-        jax.random.permutation(k, z.shape[0])[:_SCORED] for k, z in zip(draw_keys, (source, target), strict=True)
-    )
+    return jax.vmap(improve)(jax.random.split(key, maps.weight.shape[0]), maps)
 
-    fitted = jax.vmap(lambda w: clouds.conjugated(a, w, b))(jnp.concatenate([weights, turns]))
-    mapped = fitted(source[rows])
-    scores = jax.vmap(lambda m: discrepancy(m, target[columns]))(mapped)
-    return jax.tree.map(lambda z: z[:count], fitted), scores[:count], scores[count:], mapped[:count, :500]
+
+@jax.jit
+def _scale(key, source, target):
+    """Return the rows of either side that scores are of, and the scores of random rotations, which know nothing."""
+    turn_key, *draw_keys = jax.random.split(key, 3)
+    sides = [z[jax.random.permutation(k, len(z))[:_SCORED]] for k, z in zip(draw_keys, (source, target), strict=True)]
+    a, b = clouds.both(source, target, whitening=_WHITENING)
+    turns = jax.random.normal(turn_key, (8, a.down.shape[1], b.down.shape[1]), source.dtype)
+    turns = jax.vmap(lambda m: clouds.conjugated(a, polar(m)[0], b))(turns)
+    return sides, _scored(turns, *sides)[0]
+
+
+@jax.jit
+def _scored(maps, source, target):
+    """Return the discrepancy of maps, inf where it is no number, and where they send some rows."""
+    mapped = maps(source)
+    scores = jax.vmap(lambda m: discrepancy(m, target))(mapped)
+    return jnp.where(jnp.isfinite(scores), scores, jnp.inf), mapped[:, :500]

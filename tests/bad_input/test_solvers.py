@@ -273,7 +273,14 @@ FAR = solvers.AffineMap(jnp.eye(4), jnp.zeros(4))
                 f"it is {value}",
                 "at least 1",
             )
-            for name, value in (("restarts", 0), ("clusters", -1), ("sample", 0), ("subset", -5), ("restarts", 1.5))
+            for name, value in (
+                ("restarts", 0),
+                ("finalists", 0),
+                ("clusters", -1),
+                ("sample", 0),
+                ("subset", -5),
+                ("restarts", 1.5),
+            )
         },
         "unpaired: no forms": Refusal(lambda: solvers.unpaired(KEY, X, Y, forms=()), "forms", "empty", "at least one"),
     }

@@ -40,7 +40,7 @@ def test_finds_a_planted_map_and_trusts_it():
     assert error(fitted, source) < 0.02
     assert bool(fitted.converged)
     details = fitted.details
-    assert details.losses.shape == details.scores.shape == (4,)
+    assert details.losses.shape == details.scores.shape == (4,) and details.final.shape == (3,)
     assert int(details.agreement) >= 2 and float(details.contrast) < 0.4
 
 
