@@ -70,8 +70,11 @@ def decode(model: Autoencoder, params, latents: Array) -> Array:
     return in_blocks(lambda block: model.apply(params, block, method="decode"), latents)
 
 
-def in_blocks(function: Callable[[Array], Array], rows: Array, size: int = 500) -> Array:
-    """Apply a function of `[b, ...]` to `[n, ...]` block by block; the last block is filled with zeros, then cut."""
+def in_blocks(function: Callable[[Array], Array], rows: Array, size: int = 100) -> Array:
+    """Apply a function of `[b, ...]` to `[n, ...]` block by block; the last block is filled with zeros, then cut.
+
+    The patches of so many images fit into the caches of a CPU.
+    """
     n = len(rows)
     size = min(size, n)
     padded = jnp.pad(rows, ((0, -n % size), *((0, 0),) * (rows.ndim - 1)))

@@ -59,8 +59,6 @@ def col2im(patches: Array, size: int, stride: int, shape: tuple[int, int]) -> Ar
         [[(d, stride * d + a + low) for d in shifts if 0 <= stride * d + a + low < size] for a in range(stride)]
         for low in lows
     ]
-    before, after = ([max(0, *(sign * d for phase in axis for d, _ in phase)) for axis in taps] for sign in (1, -1))
-    around = jnp.pad(patches, ((0, 0), *zip(before, after, strict=True), (0, 0)))
     rows = []
     for row_taps in taps[0]:
         columns = []
@@ -68,8 +66,9 @@ def col2im(patches: Array, size: int, stride: int, shape: tuple[int, int]) -> Ar
             phase = jnp.zeros((n, *blocks, channels), patches.dtype)
             for d, i in row_taps:
                 for e, j in column_taps:
-                    start = (0, before[0] - d, before[1] - e, (i * size + j) * channels)
-                    phase += lax.dynamic_slice(around, start, phase.shape)
+                    first = (i * size + j) * channels
+                    tap = patches[..., first : first + channels]
+                    phase += lax.pad(tap, jnp.zeros((), tap.dtype), ((0, 0, 0), (d, -d, 0), (e, -e, 0), (0, 0, 0)))
             columns.append(phase)
         rows.append(jnp.stack(columns, axis=3))
     image = jnp.stack(rows, axis=2).reshape(n, blocks[0] * stride, blocks[1] * stride, channels)
@@ -86,6 +85,28 @@ col2im.defvjp(
 )
 
 
+@jax.custom_vjp
+def product(rows: Array, kernel: Array) -> Array:
+    """Multiply rows `[*n, a]` by a kernel `[a, b]`, of which a or b is small and n is large.
+
+    The kernel's gradient sums over n. XLA's product on a CPU wants that axis last in its left factor and first in its
+    right one; the smaller factor is turned beforehand, which costs less than the strides of a product that turns it.
+    """
+    return rows @ kernel
+
+
+def _product_backward(saved, g):
+    rows, kernel = saved
+    left, right = (a.reshape(-1, a.shape[-1]) for a in (rows, g))
+    small = min(left, right, key=lambda a: a.shape[-1])
+    turned = lax.optimization_barrier(small.T)
+    change = turned @ right if small is left else lax.optimization_barrier(turned @ left).T
+    return g @ kernel.T, change
+
+
+product.defvjp(lambda rows, kernel: (rows @ kernel, (rows, kernel)), _product_backward)
+
+
 def conv_lax(x: Array, kernel: Array, stride: int) -> Array:
     """Convolve with lax: `[n, h, w, c] -> [n, ceil(h / stride), ceil(w / stride), o]`."""
     return lax.conv_general_dilated(x, kernel, (stride, stride), "SAME", dimension_numbers=NHWC)
@@ -93,7 +114,7 @@ def conv_lax(x: Array, kernel: Array, stride: int) -> Array:
 
 def conv_matrix(x: Array, kernel: Array, stride: int) -> Array:
     """Convolve as one matrix product of the patches; equals `conv_lax`."""
-    return im2col(x, kernel.shape[0], stride) @ kernel.reshape(-1, kernel.shape[-1])
+    return product(im2col(x, kernel.shape[0], stride), kernel.reshape(-1, kernel.shape[-1]))
 
 
 def conv_transpose_lax(x: Array, kernel: Array, stride: int) -> Array:
@@ -106,7 +127,7 @@ def conv_transpose_matrix(x: Array, kernel: Array, stride: int) -> Array:
     size, _, channels, features = kernel.shape
     # lax slides the kernel over the dilated input (a correlation); spreading each input is the flipped order.
     spread = kernel[::-1, ::-1].transpose(2, 0, 1, 3).reshape(channels, size * size * features)
-    return col2im(x @ spread, size, stride, (x.shape[1] * stride, x.shape[2] * stride))
+    return col2im(product(x, spread), size, stride, (x.shape[1] * stride, x.shape[2] * stride))
 
 
 class Conv(nn.Module):

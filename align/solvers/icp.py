@@ -85,7 +85,10 @@ def icp(
                 f"start must map {source.shape[1]} to {target.shape[1]} dimensions; its weight is {start.weight.shape}"
             )
     run = functools.partial(_run, schedule=schedule, matching=matching, subset=subset)
-    fitted = jax.vmap(lambda k: run(k, (source, target), groups, start))(jax.random.split(key, restarts))
+    keys = jax.random.split(key, restarts)
+    if restarts == 1:  # a batch computes on for as long as its slowest member
+        return inputs.checked(run(keys[0], (source, target), groups, start), source=source, target=target)
+    fitted = jax.vmap(lambda k: run(k, (source, target), groups, start))(keys)
     error = fitted.details.error[:, -1]
     best = jnp.argmin(jnp.where(jnp.isnan(error), jnp.inf, error))
     return inputs.checked(jax.tree.map(lambda a: a[best], fitted), source=source, target=target)
@@ -205,9 +208,21 @@ def _run(key, arrays, groups, start, schedule, matching, subset):
         change = jnp.maximum(change, jnp.linalg.norm(moved.bias - motion.bias) / spread)
         return moved, (fitted, change, matches.error / spread, matches.matched, matches.hit)
 
+    # Where every iteration sees all rows, what has come to rest stays there, and is not computed again.
+    repeats = subset is None or all(rows.shape[1] <= subset for rows, _ in groups)
+
+    def go_on(step, last, iteration):
+        motion, (_, change, *_) = last
+        resting = change <= _TOLERANCE if repeats else False
+        last = lax.cond(resting, lambda: last, lambda: iterate(step, motion, iteration))
+        return last, last[1]
+
     motion, first, parts = start, 0, []
     for step, iterations in schedule:
-        motion, part = lax.scan(functools.partial(iterate, step), motion, first + jnp.arange(iterations))
+        shapes = jax.eval_shape(functools.partial(iterate, step), motion, 0)[1]
+        fitted, change, *trace = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), shapes)
+        moving = (fitted, change + jnp.inf, *trace)
+        (motion, _), part = lax.scan(functools.partial(go_on, step), (motion, moving), first + jnp.arange(iterations))
         first, parts = first + iterations, [*parts, part]
     fitted, change, *trace = jax.tree.map(lambda *a: jnp.concatenate(a), *parts)
     moving = change > _TOLERANCE

@@ -1,10 +1,14 @@
 """Least squares from moments where they determine the answer, from the rows where they do not.
 
-Moments square the condition number. Three ways of rising cost and care, chosen by what the moments themselves show:
+Moments square the condition number. Ways of rising cost and care, chosen by what the moments themselves show:
 
 0. Cholesky of the moments: many well-conditioned rows, and a residual that is not lost in rounding;
 1. the same with one step of iterative refinement on the rows, which squares the error of the first solution;
-2. QR of the rows, block by block, and an SVD of the triangle: anything else, rank-deficient data included.
+2. with three steps, each of which multiplies the error by that of the first solution;
+3. QR of the rows, block by block, and an SVD of the triangle: anything else, rank-deficient data included.
+
+The moments about the origin are those about the means and a term of rank one, which alone makes them ill-conditioned
+where the means are large; so a fit without intercept, too, starts from the moments about the means.
 """
 
 import functools
@@ -53,32 +57,45 @@ def _differentiable_jvp(primals, tangents):
     return weight, change + across - _product(inverse, _product(gram, across))
 
 
-def least_squares(m, source, target, weights, rcond) -> LeastSquares:
+def least_squares(m, means, source, target, weights, rcond) -> LeastSquares:
     """Solve for the weight of least squares, minimum norm where undetermined.
 
     The moments `m` of the rows say what to subtract from them: their means, or nothing (moments about the origin).
+    `means`: the moments about the means in either case.
     """
     rows, d_source = source.shape
     if rows <= d_source:
         return _from_rows(m, source, target, weights, rcond)
 
-    gram, cross, squares = m.source, m.cross, m.target_squares.sum()
-    scale = lax.rsqrt(jnp.diagonal(gram))
-    scaled = gram * scale * scale[:, None]
+    gram, squares = m.source, m.target_squares.sum()
+    scale = lax.rsqrt(jnp.diagonal(means.source))
+    scaled = means.source * scale * scale[:, None]
     half = lapack.inverse_cholesky(scaled)
     scaled_inverse = _product(half.T, half)
     inverse = scaled_inverse * scale * scale[:, None]
+    weight = _product(inverse, means.cross)
+    # Sherman and Morrison: what the means that were left in add. Nothing, where m is about the means itself.
+    x, y = means.source_mean - m.source_mean, means.target_mean - m.target_mean
+    along = _product(inverse, x)
+    share = m.total / (1 + m.total * _product(x, along))
+    weight = weight + share * jnp.outer(along, y - _product(x, weight))
+    inverse = inverse - share * jnp.outer(along, along)
+
     extremes = jax.vmap(_largest_eigenvalue)(jnp.stack([scaled, scaled_inverse, gram, inverse]))
     scaled_condition, squared_condition = extremes[0] * extremes[1], extremes[2] * extremes[3]
-    weight = _product(inverse, cross)
-    error = squares - (weight * cross).sum()
+    error = squares - (weight * m.cross).sum()
     cheap = LeastSquares(weight, jnp.asarray(d_source), jnp.sqrt(squared_condition), error)
 
-    determined = scaled_condition < 1e-3 / jnp.finfo(gram.dtype).eps
-    determined &= rcond * cheap.condition < 0.5
-    exact = (scaled_condition < _WELL_CONDITIONED) & (error > RESOLVED * squares)
-    level = jnp.where(determined, jnp.where(exact & (rows >= _MANY), 0, 1), 2)
-    branches = [lambda *operands: operands[-2], _refined, _from_rows]
+    lost = scaled_condition * jnp.finfo(gram.dtype).eps
+    determined = (lost < 1e-2) & (rcond * cheap.condition < 0.5)
+    exact = (scaled_condition < _WELL_CONDITIONED) & (error > RESOLVED * squares) & (rows >= _MANY)
+    level = jnp.where(determined, jnp.where(exact, 0, jnp.where(lost < 1e-3, 1, 2)), 3)
+    branches = [
+        lambda *operands: operands[-2],
+        functools.partial(_refined, steps=1),
+        functools.partial(_refined, steps=3),
+        _from_rows,
+    ]
     return with_care(level, branches, m, source, target, weights, jnp.asarray(rcond, gram.dtype), cheap, inverse)
 
 
@@ -94,16 +111,19 @@ def _largest_eigenvalue(matrix):
     return _product(vector, _product(matrix, vector))
 
 
-def _refined(m, source, target, weights, _, cheap, inverse):
-    def unexplained(x, y, w):
+def _refined(m, source, target, weights, _, solved, inverse, *, steps):
+    def unexplained(weight, x, y, w):
         x, y = m.centred(x, y)
-        error = y - _product(x, cheap.weight)
+        error = y - _product(x, weight)
         weighted = error if w is None else error * w[:, None]
         return _product(x.T, weighted), (error * weighted).sum()
 
-    gradient, error = blocked_sum(unexplained, (source, target, weights))
-    change = _product(inverse, gradient)
-    return cheap._replace(weight=cheap.weight + change, error=jnp.maximum(error - (change * gradient).sum(), 0))
+    for _ in range(steps):
+        gradient, error = blocked_sum(functools.partial(unexplained, solved.weight), (source, target, weights))
+        change = _product(inverse, gradient)
+        error = jnp.maximum(error - (change * gradient).sum(), 0)
+        solved = solved._replace(weight=solved.weight + change, error=error)
+    return solved
 
 
 def _from_rows(m, source, target, weights, rcond, *_):

@@ -69,14 +69,14 @@ def _fit(source, target, weights, rcond, intercept):
     means = m = moments(source, target, weights)
     if not intercept:
         m = about_origin(m)
-    weight, solved = _weight(m, source, target, weights, rcond)
+    weight, solved = _weight(m, means, source, target, weights, rcond)
     bias = m.target_mean - _product(m.source_mean, weight)
     fitted = AffineMap(weight, bias, solved.rank, solved.condition)
     return inputs.diagnosed(fitted, weights, solved.error, means.target_squares.sum())
 
 
-def _weight(m, source, target, weights, rcond):
-    solved = least_squares(*jax.lax.stop_gradient((m, source, target, weights, rcond)))
+def _weight(m, means, source, target, weights, rcond):
+    solved = least_squares(*jax.lax.stop_gradient((m, means, source, target, weights, rcond)))
     rank = solved.rank.astype(solved.weight.dtype)
     return differentiable(m.source, m.cross, solved.weight, rank), solved
 
@@ -84,7 +84,7 @@ def _weight(m, source, target, weights, rcond):
 @functools.partial(jax.jit, static_argnames="rank")
 def _fit_reduced(source, target, weights, rcond, rank):
     m = moments(source, target, weights)
-    full, solved = _weight(m, source, target, weights, rcond)
+    full, solved = _weight(m, m, source, target, weights, rcond)
     predicted = _product(full.T, _product(m.source, full))  # second moments of the full map's predictions
     weight = _product(full, leading_projector(predicted, rank))
     lost = jnp.trace(predicted) - (weight * _product(m.source, full)).sum()

@@ -83,7 +83,7 @@ def _nearest(queries, points, penalty, count):
     m = points.shape[1]
     chunk = 2 ** max(3, round(math.log2(m) / 2))
     chunks = -(-m // chunk)
-    block = max(1, min(n, 512, _HELD // m))
+    block = max(1, min(n, 256, _HELD // m))
     blocks = -(-n // block)
 
     centre = points.mean(1, keepdims=True)  # close to the points, so that little is lost to cancellation
