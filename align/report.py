@@ -96,6 +96,18 @@ def read(path: Path) -> list[dict]:
     return rows
 
 
+def notes(folder: Path) -> dict[str, str]:
+    """Read notes.md beside the rows: paragraphs that explain them, by headings such as "# table 3"; "" without one."""
+    file = folder / "notes.md"
+    found, heading = defaultdict(str), ""
+    for line in file.read_text().splitlines() if file.exists() else []:
+        if line.startswith("# "):
+            heading = line[2:].strip()
+        else:
+            found[heading] += line + "\n"
+    return found
+
+
 def revision(folder: Path) -> str | None:
     """Give the git revision of the code in a folder, marked where it has changed since; None outside a repository."""
     command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--exclude=*"]

@@ -27,8 +27,10 @@ def write(results: Path) -> Path:
         "random anchors unless a strategy is named; without pairs, source and target codes come from different halves "
         "of the training images. What has no row yet is left out.",
     ]
+    notes = report.notes(results)
     for (dataset, latent), rows in sorted(spaces.items(), key=lambda item: (item[0][0] != "mnist", *item[0])):
         parts += ["", f"## {dataset}, latent {latent}", "", _figure(results, dataset, latent)]
+        parts += [notes[f"knowledge, {dataset}, latent {latent}"].rstrip()]
         directions = dict.fromkeys((r["source_model"], r["target_model"]) for r in rows if r["method"] != "autoencoder")
         for source, target in directions:
             own = [r for r in rows if (r["source_model"], r["target_model"]) == (source, target)]

@@ -37,7 +37,7 @@ BEYOND = {
 def write(results: Path) -> Path:
     """Draw the tables, and write README.md into a folder of rows, whole or not at all; return its path."""
     rows, problems = read(results)
-    notes = _notes(results)
+    notes = report.notes(results)
     drawn = charts.draw(tuple(TITLES), lambda table: _of_the_paper(table, rows[table]), results)
     pictures = {path.stem: f"![errors of {path.stem}]({path.name})\n" for path in drawn}
     parts = [_head(rows, problems)]
@@ -274,18 +274,6 @@ def _times(results, notes):
     lines += [f"| {stage} | {seconds / 60:.1f} |" for stage, seconds in stages.items()]
     lines += [f"| **all** | **{sum(stages.values()) / 60:.1f}** |", ""]
     return "\n".join(lines)
-
-
-def _notes(results):
-    """Read notes.md: paragraphs that explain cells, each under a heading such as "# table 3"."""
-    file = results / "notes.md"
-    notes, heading = defaultdict(str), ""
-    for line in file.read_text().splitlines() if file.exists() else []:
-        if line.startswith("# "):
-            heading = line[2:].strip()
-        else:
-            notes[heading] += line + "\n"
-    return notes
 
 
 def main(_):

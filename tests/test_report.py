@@ -146,3 +146,9 @@ def test_markdown():
     table = "| a | b |\n| --- | --- |\n| 1 | x |\n| 2 |  |\n"
     assert report.markdown([{"a": "1", "b": "x"}, {"a": "2", "b": ""}]) == table
     assert report.markdown([]) == "(no rows)\n"
+
+
+def test_notes_by_heading(tmp_path):
+    assert report.notes(tmp_path)["table 3"] == ""
+    (tmp_path / "notes.md").write_text("# table 3\nOne cell.\n\n# table 4\n\nTwo\nlines.\n")
+    assert dict(report.notes(tmp_path)) == {"table 3": "One cell.\n\n", "table 4": "\nTwo\nlines.\n"}
