@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, median
 
 from ladder import COUNTS, LABELS, PAIRED, SELECTIONS
 
@@ -116,6 +116,7 @@ def _verdicts(latent, rows, reference):
     sure = [ok for ok, r in zip(right, runs, strict=True) if r["confident"]]
     text = f"Nothing known: {sum(right)} of {len(right)} runs are right ({meaning}); {len(sure)} were reported "
     lines = ["", text + f"as confident, and of these {sum(sure)} are right."]
+    lines[-1] += f" A run took {median(r['seconds'] for r in runs):.0f} s (median)."
     controls = [r for r in rows if r["method"].startswith("control")]
     if controls:
         lines[-1] += f" Of {len(controls)} runs between unrelated clouds {sum(r['confident'] for r in controls)} were."
