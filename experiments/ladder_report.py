@@ -116,7 +116,7 @@ def _verdicts(latent, rows, reference):
     sure = [ok for ok, r in zip(right, runs, strict=True) if r["confident"]]
     text = f"Nothing known: {sum(right)} of {len(right)} runs are right ({meaning}); {len(sure)} were reported "
     lines = ["", text + f"as confident, and of these {sum(sure)} are right."]
-    lines[-1] += f" A run took {median(r['seconds'] for r in runs):.0f} s (median)."
+    lines[-1] += f" A run took {median(r['seconds'] for r in runs):.0f} s by the clock (median)."
     controls = [r for r in rows if r["method"].startswith("control")]
     if controls:
         lines[-1] += f" Of {len(controls)} runs between unrelated clouds {sum(r['confident'] for r in controls)} were."
