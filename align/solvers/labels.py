@@ -147,7 +147,7 @@ def labels(
     restarts=16,
     iterations=10,
     subset=1500,
-    tolerance=0.1,
+    tolerance=0.5,
 ) -> AffineMap:
     """Fit a map from class labels alone: match the classes' Gaussians, then their samples, then regress.
 

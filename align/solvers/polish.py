@@ -33,7 +33,7 @@ def polish(
     whitenings=(0.0, 0.5, 1.0),
     iterations=10,
     subset=5000,
-    tolerance=0.1,
+    tolerance=0.5,
 ) -> AffineMap:
     """Improve a map between source `[n, d_source]` and target `[m, d_target]`, or keep it.
 
@@ -43,8 +43,9 @@ def polish(
     `discrepancy` can be compared with the start's; the least is kept.
 
     The finish is one affine fit to matches corrected for hubs. Where the relation is noisy, the map of least squared
-    error shrinks; where only the matches are, shrinking is an artefact, and raises the discrepancy far more. The finish
-    is kept where it raises it by no more than `tolerance` of itself.
+    error shrinks; where only the matches are, shrinking is an artefact, and raises the discrepancy far more: between
+    autoencoders by 0.7 to 3.5 of itself, and by no more than 0.3 where the relation is noisy. The finish is kept where
+    it raises it by no more than `tolerance` of itself.
     """
     known = {"source_labels": source_labels, "target_labels": target_labels}
     finish_key, score_key, *keys = jax.random.split(key, 2 + len(whitenings))
