@@ -6,7 +6,6 @@ import jax
 import jax.numpy as jnp
 
 from align.solvers import lapack
-from align.solvers.care import with_care
 
 HIGHEST = jax.lax.Precision.HIGHEST
 _product = functools.partial(jnp.matmul, precision=HIGHEST)
@@ -116,41 +115,11 @@ def polar(matrix, *, reflection=True):
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
 def _polar(matrix, reflection):
-    if not reflection:
-        return _polar_by_svd(matrix, reflection=False)
-    factor, singular_values, sound = _polar_by_eigenvectors(matrix)
-    careful = functools.partial(_polar_by_svd, reflection=True)
-    branches = [lambda _, *done: done, lambda matrix, *_: careful(matrix)]
-    return with_care(jnp.where(sound, 0, 1), branches, matrix, factor, singular_values)
-
-
-def _polar_by_svd(matrix, reflection):
     u, s, vt = lapack.svd(matrix)
     if not reflection:
         turned = jnp.linalg.slogdet(u)[0] * jnp.linalg.slogdet(vt)[0] < 0
         u = u.at[:, -1].multiply(jnp.where(turned, -1, 1))
     return _product(u, vt), s
-
-
-def _polar_by_eigenvectors(matrix):
-    """Return the polar factor and the singular values, several times as fast as an SVD, and whether they are sound.
-
-    (M M')^(-1/2) M loses the square of the condition. Newton's method on what defines the factor, M Q' symmetric and
-    Q Q' = I, wins it back: with Q ← (I + Ω) Q the first asks for P Ω + Ω P = M Q' − Q M', and one Newton–Schulz step
-    restores the second. Each of the two rounds squares the error.
-    """
-    values, vectors = lapack.eigh(_product(matrix, matrix.T))
-    s = jnp.sqrt(values)
-    sound = values[0] > 50 * jnp.finfo(values.dtype).eps * values[-1]  # false for NaN
-    sums = s[:, None] + s
-    factor = _product(vectors / s, _product(vectors.T, matrix))
-    for _ in range(2):
-        along = _product(vectors.T, _product(_product(matrix, factor.T), vectors))
-        turn = _product(vectors, _product((along - along.T) / sums, vectors.T))
-        factor = factor + _product(turn, factor)
-        factor = 1.5 * factor - 0.5 * _product(_product(factor, factor.T), factor)
-    along = _product(vectors.T, _product(_product(matrix, factor.T), vectors))
-    return factor, jnp.diagonal(along)[::-1], sound
 
 
 @_polar.defjvp
