@@ -89,18 +89,26 @@ def _nearest(queries, points, penalty, count):
     centre = points.mean(1, keepdims=True)  # close to the points, so that little is lost to cancellation
     pad = ((0, 0), (0, chunks * chunk - m), (0, 0))
     y = jnp.pad(points - centre, pad)
-    offset = jnp.pad((y[:, :m] ** 2).sum(2) + penalty, pad[:2], constant_values=jnp.inf) / 2
-    x = jnp.pad(queries - centre, ((0, 0), (0, blocks * block - n), (0, 0))).reshape(groups * blocks, block, d)
+    far = jnp.finfo(y.dtype).max / 4  # finite: accelerators take products in parts, and inf − inf is no number
+    offset = jnp.minimum(jnp.pad((y[:, :m] ** 2).sum(2) + penalty, pad[:2], constant_values=jnp.inf) / 2, far)
+    # The offset is one more dimension. The i-th points of all chunks lie side by side: maxima over i are of vectors.
+    y = jnp.concatenate([y, -offset[..., None]], axis=2).reshape(groups, chunks, chunk, d + 1).swapaxes(1, 2)
+    x = jnp.pad(queries - centre, ((0, 0), (0, blocks * block - n), (0, 0)))
+    x = jnp.concatenate([x, jnp.ones_like(x[..., :1])], axis=2).reshape(groups, blocks, block, d + 1)
 
-    def search(inputs):
-        rows, group = inputs
-        scores = (jnp.matmul(rows, y[group].T, precision=HIGHEST) - offset[group]).reshape(block, chunks, chunk)
-        best = _greatest(scores.max(2), min(count, chunks))[1]
-        candidates = jnp.take_along_axis(scores, best[:, :, None], axis=1).reshape(block, -1)
-        within = _greatest(candidates, count)[1]
-        return jnp.take_along_axis(best, within // chunk, axis=1) * chunk + within % chunk
+    def group(inputs):
+        blocks, y = inputs
 
-    indices = lax.map(search, (x, jnp.repeat(jnp.arange(groups), blocks)))
+        def search(rows):
+            scores = jnp.matmul(rows, y.reshape(-1, d + 1).T, precision=HIGHEST).reshape(block, chunk, chunks)
+            best = _greatest(scores.max(1), min(count, chunks))[1]
+            candidates = jnp.take_along_axis(scores, best[:, None], axis=2).swapaxes(1, 2).reshape(block, -1)
+            within = _greatest(candidates, count)[1]
+            return jnp.take_along_axis(best, within // chunk, axis=1) * chunk + within % chunk
+
+        return lax.map(search, blocks)
+
+    indices = lax.map(group, (x, y))
     indices = jnp.minimum(indices.reshape(groups, -1, count)[:, :n], m - 1)
     found = jax.vmap(lambda p, i: p[i])(points, indices)
     return indices, ((queries[:, :, None] - found) ** 2).sum(-1)
