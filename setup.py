@@ -41,14 +41,13 @@ setup(
             "pytest>=8",
             "coverage>=7.10",
             "hypothesis>=6.100",
-            "scipy>=1.13",
             "ruff>=0.9",
             "ipython>=8",
             "pdoc>=15",
         ],
         "notebooks": ["jupyterlab>=4"],
         # What experiments/benchmarks measures against.
-        "bench": ["torch>=2.4", "scikit-learn>=1.5", "scipy>=1.13", "faiss-cpu>=1.9", "latentis", "qc-procrustes>=1.1"],
+        "bench": ["torch>=2.4", "scikit-learn>=1.5", "faiss-cpu>=1.9", "latentis", "qc-procrustes>=1.1"],
         "docs": ["pdoc>=15"],
         # What experiments/embedding_switch.py encodes texts with.
         "embed": [
