@@ -152,5 +152,7 @@ class RelativeAutoencoder(nn.Module):
 
     def __call__(self, images: Array, anchors: Array) -> Array:
         """Reconstruct images `[n, 28, 28, 1]` by way of the anchor images `[a, 28, 28, 1]`."""
-        codes = self.encode(jnp.concatenate([images, anchors]))
-        return self.decode(represent(codes[: len(images)], codes[len(images) :], self.similarity))
+        # The patches of a hundred images fit into the caches of a CPU; encoded at once, many anchors take longer.
+        parts = jnp.array_split(anchors, -(-len(anchors) // 100))
+        encoded = jnp.concatenate([self.encode(part) for part in parts])
+        return self.decode(represent(self.encode(images), encoded, self.similarity))

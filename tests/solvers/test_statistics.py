@@ -86,6 +86,14 @@ def test_weights_repeat_rows():
     assert_same(record, exact(np.repeat(x, weights, axis=0), np.repeat(y, weights, axis=0)))
 
 
+def test_negative_weights_are_refused():
+    x, y = rows()
+    weights = np.ones(ROWS)
+    weights[7] = -0.5
+    with pytest.raises(ValueError, match=r"weights must not be negative; the least is -0\.5"):
+        statistics.from_arrays(x, y, weights=weights)
+
+
 def test_merging_is_adding_rows():
     x, y = rows()
     parts = [statistics.from_arrays(x[a:b], y[a:b]) for a, b in ((0, 1024), (1024, 1025), (1025, ROWS))]
