@@ -11,6 +11,9 @@ from align.solvers.icp import icp
 from align.solvers.neighbours import discrepancy
 from align.solvers.rigid import orthogonal
 
+# A discrepancy above this: the nearest of the other side are e times as far as those of one's own, and no matches.
+_NO_MATCHES = 1.0
+
 
 class Polished(NamedTuple):
     """What was tried: scores `[2 + whitenings]`, the `discrepancy` of the start, of each ICP, and of the finish.
@@ -40,7 +43,8 @@ def polish(
     ICP on mutual nearest neighbours, within classes where labels are given, takes rigid steps between principal
     coordinates of each of the `whitenings`, the last third of them on `subset` rows of each side and class, those
     before, which need not be as exact, on half as many. Such maps keep the spread of the cloud, so that their
-    `discrepancy` can be compared with the start's; the least is kept.
+    `discrepancy` can be compared with the start's; the least is kept. Where even that is above 1, the nearest rows are
+    no matches to learn from, and the start stays.
 
     The finish is one affine fit to matches corrected for hubs. Where the relation is noisy, the map of least squared
     error shrinks; where only the matches are, shrinking is an artefact, and raises the discrepancy far more: between
@@ -73,13 +77,15 @@ def polish(
     maps = [start, *(refined(*one) for one in zip(keys, whitenings, strict=True))]
     scores = jnp.stack([score(m) for m in maps])
     best = jnp.argmin(jnp.where(jnp.isnan(scores), jnp.inf, scores))
+    matched = scores[best] <= _NO_MATCHES
+    best = jnp.where(matched, best, 0)
     weight, bias = (jnp.stack([getattr(m, name) for m in maps])[best] for name in ("weight", "bias"))
     finish = icp(
         finish_key, source, target, start=AffineMap(weight, bias), step="affine", matching="csls", iterations=1,
         subset=2 * subset, **known,
     )  # fmt: skip
     scores = jnp.append(scores, score(finish))
-    kept = scores[-1] <= scores[best] + tolerance * jnp.abs(scores[best])
+    kept = matched & (scores[-1] <= scores[best] + tolerance * jnp.abs(scores[best]))
     weight, bias = (jnp.where(kept, *pair) for pair in ((finish.weight, weight), (finish.bias, bias)))
     details = Polished(scores, jnp.where(kept, len(maps), best))
     return AffineMap(weight, bias, converged=jnp.isfinite(weight).all(), details=details)

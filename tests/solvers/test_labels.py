@@ -8,6 +8,7 @@ import pytest
 from align import solvers
 from align.maps import AffineMap
 from align.solvers import clouds, neighbours
+from align.solvers.polish import polish
 
 KEY = jax.random.key(0)
 COUNT, DIMENSIONS = 3, 4  # fewer classes than dimensions: means alone do not determine the map
@@ -56,6 +57,18 @@ def test_polish_keeps_a_perfect_start():
     source, labels = mixture(0, 300)
     fitted = solvers.labels(KEY, source, labels, TRUTH(source), labels, whitenings=(0.0,), iterations=2, subset=300)
     assert error(fitted, source) < 1e-6
+
+
+def test_polish_keeps_a_start_without_matches():
+    random = np.random.default_rng(0)
+    labels = np.arange(400) % 2
+    source, target = (
+        (np.outer(labels, [gap, 0]) + 0.1 * random.normal(size=(400, 2))).astype(np.float32) for gap in (10, 100)
+    )  # no rigid map brings both classes into place
+    start = solvers.class_means(source, labels, target, labels)
+    kept = polish(KEY, source, target, start, source_labels=labels, target_labels=labels)
+    assert float(kept.details.scores.min()) > 1 and int(kept.details.chosen) == 0
+    np.testing.assert_array_equal(kept.weight, start.weight)
 
 
 def test_discrepancy_is_zero_for_one_distribution_and_shrinking_does_not_pay():
