@@ -47,9 +47,8 @@ def polish(
     no matches to learn from, and the start stays.
 
     The finish is one affine fit to matches corrected for hubs. Where the relation is noisy, the map of least squared
-    error shrinks; where only the matches are, shrinking is an artefact, and raises the discrepancy far more: between
-    autoencoders by 0.7 to 3.5 of itself, and by no more than 0.3 where the relation is noisy. The finish is kept where
-    it raises it by no more than `tolerance` of itself.
+    error shrinks; where only the matches are, shrinking is an artefact, and raises the discrepancy far more. The finish
+    is kept where it raises it by no more than `tolerance` of itself.
     """
     known = {"source_labels": source_labels, "target_labels": target_labels}
     finish_key, score_key, *keys = jax.random.split(key, 2 + len(whitenings))
