@@ -112,6 +112,24 @@ def standardised(representation: Array, reference: Array) -> Array:
     return _standard(representation, reference, axis=0, name="reference")
 
 
+def absorb_standard(params, reference: Array):
+    """Let a decoder that has learned `standardised(x, reference)` take x `[n, a]` itself, with the same outputs.
+
+    Its parameters are `params`, its first layer `Dense_0`, whose kernel and bias absorb the standardisation, up to
+    rounding.
+    """
+    reference = inputs.as_array("reference", reference)
+    first = params["params"]["Dense_0"]
+    if reference.ndim != 2 or reference.shape[1] != len(first["kernel"]):
+        raise ValueError(
+            f"reference must be [m, a] for a first layer of a = {len(first['kernel'])}; it is {reference.shape}"
+        )
+    mean, spread = _mean_and_spread(reference, 0)
+    kernel = first["kernel"] / spread.T
+    bias = first["bias"] - jnp.matmul(mean, kernel, precision=_HIGHEST)[0]
+    return {**params, "params": {**params["params"], "Dense_0": {"kernel": kernel, "bias": bias}}}
+
+
 def _standard(x, reference, axis, name):
     x, reference = inputs.as_array("representation", x), inputs.as_array(name, reference)
     inputs.float_dtype(**{"representation": x, name: reference})
@@ -121,8 +139,14 @@ def _standard(x, reference, axis, name):
         )
     if 0 in reference.shape:
         raise ValueError(f"{name} must be [m, a], at least one of each; it is {reference.shape}")
-    spread = reference.std(axis, keepdims=True)
-    return (x - reference.mean(axis, keepdims=True)) / jnp.where(spread > 0, spread, 1.0)
+    mean, spread = _mean_and_spread(reference, axis)
+    return (x - mean) / spread
+
+
+def _mean_and_spread(x, axis):
+    """Give the mean and the standard deviation over an axis, which is kept; 1 where nothing varies."""
+    spread = x.std(axis, keepdims=True)
+    return x.mean(axis, keepdims=True), jnp.where(spread > 0, spread, 1.0)
 
 
 def represent(codes: Array, anchors: Array, similarity: str = "euclidean") -> Array:

@@ -43,12 +43,12 @@ def cells(study):
 def plan(study):
     """List the trainings and the cells of the tables."""
     from cells import cell_task
-    from representations import KINDS, relative_task
+    from representations import KINDS, relative_task, trained_as
     from study import training_task
 
     tasks = [training_task(study, name, latent) for latent in study.latents for name in MODELS]
     for latent, count in study.cells:
-        kinds = [kind for kind in KINDS if kind in study.methods]
+        kinds = dict.fromkeys(trained_as(kind) for kind in KINDS if kind in study.methods)
         tasks += [relative_task(study, kind, name, latent, count) for kind in kinds for name in MODELS]
     return tasks + [cell_task(study, cell) for cell in cells(study)]
 

@@ -136,8 +136,13 @@ def _main(words, plan, tables, cells, finish):
             _list(console, tasks)
             return 0
         _work(console, study, tasks)
+        began = time.perf_counter()
         finish(study, console.print)
         _draw(console, study, tables)
+        if any(task.cost for task in tasks):
+            from study import log_time
+
+            log_time(study, "pictures", time.perf_counter() - began)
         for number in tables:
             _show(console, study, number)
         console.print(f"Rows and pictures: {study.results}; trained networks: {study.workdir / 'networks'}")

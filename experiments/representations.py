@@ -1,6 +1,10 @@
 """Networks on relative representations (paper section 3.3): new decoders for old encoders, or both trained anew.
 
 The anchors of a setting are one random draw that all networks share: a decoder is trained on the anchors it will meet.
+
+Distances to many anchors share a mean many times their differences, from which a new decoder learns slowly. It is
+trained on what is left once every anchor's have mean 0 and deviation 1 over the training images of its own network,
+and its first layer, being affine, absorbs that afterwards: the trained decoder takes distances as they are.
 """
 
 import functools
@@ -13,7 +17,7 @@ from jax import numpy as jnp
 from study import Study, Task, encoded, training_seconds
 
 from align import models, networks
-from align.relative import RelativeAutoencoder, layer_normalised, represent, standardised
+from align.relative import RelativeAutoencoder, absorb_standard, layer_normalised, represent, standardised
 
 
 class Kind(NamedTuple):
@@ -65,8 +69,14 @@ def shared_anchors(study: Study, latent: int, count: int) -> Array:
     return draw(study, networks.named_key(0, "shared anchors", str(latent), str(count)), count)
 
 
+def trained_as(kind: str) -> str:
+    """Give the kind whose networks a kind uses: every new decoder is trained on standardised representations."""
+    return kind.removesuffix("_standard")
+
+
 def relative_task(study: Study, kind: str, name: str, latent: int, count: int) -> Task:
     """Plan the training of the networks of one setting."""
+    kind = trained_as(kind)
     model, identities = _networks(study, kind, name, latent, count)
     folder = study.workdir / "networks"
     epochs, context = study.relative_settings(latent).epochs, _context(study, name, latent)
@@ -86,10 +96,14 @@ def relative(study: Study, kind: str, name: str, latent: int, count: int) -> lis
     params = _train(study, kind, name, latent, count)
     model, _ = _networks(study, kind, name, latent, count)
     if not KINDS[kind].whole:
-        tests = [
-            _representations(study, KINDS[kind], codes, latent, count)[1] for _, codes in encoded(study, name, latent)
-        ]
-        return [Relative(model, p, test) for p, test in zip(params, tests, strict=True)]
+        trained = []
+        for p, (_, codes) in zip(params, encoded(study, name, latent), strict=True):
+            train, test = _representations(study, KINDS[kind], codes, latent, count)
+            if KINDS[kind].normalise == "standard":
+                trained.append(Relative(model, p, standardised(test, train)))
+            else:
+                trained.append(Relative(model, absorb_standard(p, train), test))
+        return trained
     test = jnp.asarray(study.data.test.images)
     anchors = jnp.asarray(study.data.train.images)[shared_anchors(study, latent, count)]
     trained = []
@@ -110,8 +124,6 @@ def _representations(study, kind, codes, latent, count):
     train, test = (represent(x, anchors, kind.similarity) for x in (codes.train, codes.test))
     if kind.normalise == "layer":
         return layer_normalised(train), layer_normalised(test)
-    if kind.normalise == "standard":
-        return standardised(train, train), standardised(test, train)
     return train, test
 
 
@@ -133,7 +145,8 @@ def _train(study, kind, name, latent, count, advance=lambda share: None):
         inputs, constants = images, (images[shared_anchors(study, latent, count)],)
     else:
         codes = (codes for _, codes in encoded(study, name, latent))
-        inputs, constants = [_representations(study, KINDS[kind], x, latent, count)[0] for x in codes], ()
+        trains = (_representations(study, KINDS[kind], x, latent, count)[0] for x in codes)
+        inputs, constants = [standardised(train, train) for train in trains], ()
     model, identities = _networks(study, kind, name, latent, count)
     total = len(study.seeds) * study.relative_settings(latent).epochs
     return networks.obtain(
@@ -154,10 +167,10 @@ def _networks(study, kind, name, latent, count):
     plain = models.autoencoder(name, latent, study.data.name)
     whole = RelativeAutoencoder(plain.encoder, plain.decoder, KINDS[kind].similarity)
     model = whole if KINDS[kind].whole else plain.decoder
-    identity = {"kind": kind, "dataset": study.data.name, "model": name, "latent": latent, "anchors": count}
+    identity = {"kind": trained_as(kind), "dataset": study.data.name, "model": name, "latent": latent, "anchors": count}
     return model, [{**identity, "seed": seed} for seed in study.seeds]
 
 
 def _context(study, name, latent):
-    """Describe the encoder that a decoder was trained for."""
-    return repr(models.autoencoder(name, latent, study.data.name).encoder)
+    """Describe the encoder that a decoder was trained for, and how it was shown the representation."""
+    return f"{models.autoencoder(name, latent, study.data.name).encoder!r} standardised"

@@ -114,7 +114,7 @@ def _autoencoder(study, name, latent, seed):
     return {"kind": "autoencoder", "dataset": study.data.name, "model": name, "latent": latent, "seed": seed}
 
 
-@functools.lru_cache(maxsize=2)
+@functools.lru_cache(maxsize=10)  # all of the paper's: half a gigabyte
 def encoded(study: Study, name: str, latent: int) -> list[tuple[Network, Codes]]:
     """Give the autoencoders of all seeds with their codes: encode once, solve many."""
     images = [jnp.asarray(split.images) for split in (study.data.train, study.data.test)]

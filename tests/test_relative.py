@@ -93,6 +93,20 @@ def test_standards_by_hand():
     )
 
 
+@pytest.mark.parametrize("name", models.MODELS)
+def test_a_decoder_absorbs_the_standard_that_it_was_trained_on(name):
+    representation = represent(jnp.asarray(CODES, jnp.float32), jnp.asarray(ANCHORS, jnp.float32))
+    reference = representation[:20].at[:, 3].set(2.0)  # an anchor that nothing is told apart by
+    decoder = models.autoencoder(name, 4, "mnist").decoder
+    params = decoder.init(jax.random.key(0), representation)
+    expected = decoder.apply(params, relative.standardised(representation, reference))
+    found = decoder.apply(relative.absorb_standard(params, reference), representation)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert np.abs(decoder.apply(params, representation) - expected).max() > 0.01
+    with pytest.raises(ValueError, match=r"reference must be \[m, a\] for a first layer of a = 9; it is \(20, 8\)"):
+        relative.absorb_standard(params, reference[:, :8])
+
+
 class _Decoder(nn.Module):
     @nn.compact
     def __call__(self, codes):

@@ -113,7 +113,7 @@ def _table(comparisons, bounds, device):
                 shown = (_amount(row, seconds), f"{seconds / ours:.2f}x") if seconds else (peer["missing"], "–")
                 line(name, *shown, "–", None)
     if device.startswith("cpu"):
-        lines.append(_whole_paper())
+        lines.append(_whole_paper(bounds))
     return "\n".join([*lines, ""])
 
 
@@ -124,13 +124,16 @@ def _peer(row, against):
     return name, measured.get(name)
 
 
-def _whole_paper():
+def _whole_paper(bounds):
     """Give the line of the whole paper, which its own run measures."""
     lines = TIMINGS.read_text().splitlines() if TIMINGS.exists() else []
-    tasks = {task["task"]: task["seconds"] for task in map(json.loads, lines)}
-    whole = all(any(name.startswith(f"table {number}") for name in tasks) for number in range(1, 7))
-    took = f"{sum(tasks.values()) / 60:.0f} minutes" if whole else f"not complete in {TIMINGS.name}"
-    return f"| the whole paper, 3 seeds, from nothing | – | {took} | – | – | ≤ {WHOLE_PAPER_MINUTES} minutes | |"
+    tasks = [json.loads(line) for line in lines]
+    whole = all(any(task["task"].startswith(f"table {number}") for task in tasks) for number in range(1, 7))
+    minutes = sum(task["seconds"] for task in tasks) / 60
+    took = f"{minutes:.0f} minutes" if whole else f"not complete in {TIMINGS.name}"
+    question = "the whole paper, 3 seeds, from nothing"
+    bound = bounds[question] if whole and minutes > WHOLE_PAPER_MINUTES else ""
+    return f"| {question} | – | {took} | – | – | ≤ {WHOLE_PAPER_MINUTES} minutes | {bound} |"
 
 
 def _contenders(comparisons):

@@ -81,4 +81,4 @@ def test_singular_values(experiment):
     assert "latent 4: singular values of the maps from all pairs, eight in ten " in run.out
     assert (experiment.workdir / "results" / "singular_values_mlp.png").stat().st_size > 10_000
     lines = (experiment.workdir / "results" / "timings.jsonl").read_text().splitlines()
-    assert [json.loads(line)["task"] for line in lines] == ["train mnist_sample mlp, latent 4"]
+    assert [json.loads(line)["task"] for line in lines] == ["train mnist_sample mlp, latent 4", "pictures"]
