@@ -109,10 +109,15 @@ def notes(folder: Path) -> dict[str, str]:
 
 
 def revision(folder: Path) -> str | None:
-    """Give the git revision of the code in a folder, marked where it has changed since; None outside a repository."""
-    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--exclude=*"]
-    try:
+    """Give the git revision of a folder, marked where the repository's Python has changed since; None outside one."""
+
+    def git(*words):
+        command = ["git", "-C", str(folder), *words]
         return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+
+    try:
+        changed = git("diff", "--name-only", "HEAD", "--", ":/*.py")
+        return git("rev-parse", "--short", "HEAD") + ("-dirty" if changed else "")
     except (OSError, subprocess.SubprocessError):
         return None
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import subprocess
 
 import pytest
 
@@ -152,3 +153,19 @@ def test_notes_by_heading(tmp_path):
     assert report.notes(tmp_path)["table 3"] == ""
     (tmp_path / "notes.md").write_text("# table 3\nOne cell.\n\n# table 4\n\nTwo\nlines.\n")
     assert dict(report.notes(tmp_path)) == {"table 3": "One cell.\n\n", "table 4": "\nTwo\nlines.\n"}
+
+
+def test_a_revision_is_marked_where_code_has_changed(tmp_path):
+    assert report.revision(tmp_path) is None
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b.c"]
+    (tmp_path / "code.py").write_text("1")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "rows.jsonl").write_text("{}")
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "all"]):
+        subprocess.run([*git, *words], check=True)
+    clean = report.revision(tmp_path)
+    assert len(clean) >= 7 and "dirty" not in clean
+    (tmp_path / "folder" / "rows.jsonl").write_text("{}\n{}")
+    assert report.revision(tmp_path / "folder") == clean
+    (tmp_path / "code.py").write_text("2")
+    assert report.revision(tmp_path / "folder") == f"{clean}-dirty"
