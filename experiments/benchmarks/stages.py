@@ -53,7 +53,7 @@ def stages(small: bool) -> list[Stage]:
 
     def stitch():
         source, target = map(jax.numpy.asarray, clouds.pairs(points, WIDEST))
-        settings = training.Settings(epochs=1, learning_rate=1e-3, schedule="constant")
+        settings = training.Settings(epochs=1 if small else 4, learning_rate=1e-3, schedule="constant")
         keys = list(jax.random.split(jax.random.key(0), 2))
         return lambda: [m.params for m in stitch_pairs(keys, [source] * 2, [target] * 2, factor=4, settings=settings)]
 
@@ -86,7 +86,7 @@ def stages(small: bool) -> list[Stage]:
             train(conv.decoder, dimensions=ANCHORS),
             SEEDS * (10 + 2 + 5) * 4 / run_epochs,
         ),
-        Stage("stitching networks on all pairs", stitch, (35 / 24) * (36_004 / 22_500) * PAIRS * 14 / 2),
+        Stage("stitching networks on all pairs", stitch, (35 / 24) * (36_004 / 22_500) * PAIRS * 14 / (2 * 4)),
         Stage("ICP within the classes", icp, 4 * 2 * PAIRS),
     ]
 
