@@ -119,15 +119,20 @@ def absorb_standard(params, reference: Array):
     rounding.
     """
     reference = inputs.as_array("reference", reference)
-    first = params["params"]["Dense_0"]
-    if reference.ndim != 2 or reference.shape[1] != len(first["kernel"]):
+    inputs.float_dtype(reference=reference)
+    layers = params["params"]
+    if "Dense_0" not in layers:
+        raise ValueError(f"params must have a first layer Dense_0; their layers are {', '.join(layers)}")
+    first = layers["Dense_0"]
+    if reference.ndim != 2 or reference.shape[1] != len(first["kernel"]) or 0 in reference.shape:
         raise ValueError(
-            f"reference must be [m, a] for a first layer of a = {len(first['kernel'])}; it is {reference.shape}"
+            f"reference must be [m, a], m at least 1, for a first layer of a = {len(first['kernel'])}; "
+            f"it is {reference.shape}"
         )
     mean, spread = _mean_and_spread(reference, 0)
     kernel = first["kernel"] / spread.T
     bias = first["bias"] - jnp.matmul(mean, kernel, precision=_HIGHEST)[0]
-    return {**params, "params": {**params["params"], "Dense_0": {"kernel": kernel, "bias": bias}}}
+    return {**params, "params": {**layers, "Dense_0": {"kernel": kernel, "bias": bias}}}
 
 
 def _standard(x, reference, axis, name):

@@ -75,11 +75,11 @@ def trained_as(kind: str) -> str:
 
 
 def relative_task(study: Study, kind: str, name: str, latent: int, count: int) -> Task:
-    """Plan the training of the networks of one setting."""
+    """Plan the training of the networks that a kind uses in one setting."""
     kind = trained_as(kind)
     model, identities = _networks(study, kind, name, latent, count)
     folder = study.workdir / "networks"
-    epochs, context = study.relative_settings(latent).epochs, _context(study, name, latent)
+    epochs, context = study.relative_settings(latent).epochs, _context(study, kind, name, latent)
     share = networks.trained_share(model, identities, study.relative_settings(latent), folder, context=context)
     # A decoder alone is about half of an autoencoder; an encoder that also sees the anchors at every step is larger.
     weight = 1 + 0.5 * count / study.relative_settings(latent).batch if KINDS[kind].whole else 0.6
@@ -93,7 +93,7 @@ def relative_task(study: Study, kind: str, name: str, latent: int, count: int) -
 @functools.lru_cache(maxsize=4)
 def relative(study: Study, kind: str, name: str, latent: int, count: int) -> list[Relative]:
     """Give the decoders of all seeds with their representations of the test images, training what is missing."""
-    params = _train(study, kind, name, latent, count)
+    params = _train(study, trained_as(kind), name, latent, count)
     model, _ = _networks(study, kind, name, latent, count)
     if not KINDS[kind].whole:
         trained = []
@@ -157,7 +157,7 @@ def _train(study, kind, name, latent, count, advance=lambda share: None):
         study.relative_settings(latent),
         study.workdir / "networks",
         constants=constants,
-        context=_context(study, name, latent),
+        context=_context(study, kind, name, latent),
         after_round=lambda epochs, loss: advance(epochs / total),
     )
 
@@ -167,10 +167,11 @@ def _networks(study, kind, name, latent, count):
     plain = models.autoencoder(name, latent, study.data.name)
     whole = RelativeAutoencoder(plain.encoder, plain.decoder, KINDS[kind].similarity)
     model = whole if KINDS[kind].whole else plain.decoder
-    identity = {"kind": trained_as(kind), "dataset": study.data.name, "model": name, "latent": latent, "anchors": count}
+    identity = {"kind": kind, "dataset": study.data.name, "model": name, "latent": latent, "anchors": count}
     return model, [{**identity, "seed": seed} for seed in study.seeds]
 
 
-def _context(study, name, latent):
+def _context(study, kind, name, latent):
     """Describe the encoder that a decoder was trained for, and how it was shown the representation."""
-    return f"{models.autoencoder(name, latent, study.data.name).encoder!r} standardised"
+    encoder = repr(models.autoencoder(name, latent, study.data.name).encoder)
+    return encoder if KINDS[kind].whole else f"{encoder} standardised"

@@ -61,11 +61,8 @@ def stages(small: bool) -> list[Stage]:
         source, target = map(jax.numpy.asarray, clouds.pairs(points, trainings.LATENT, rigid=True))
         # The classes are shifted by a row, so that no point finds its partner, and all iterations are made.
         labels = jax.numpy.arange(points) % 10
-        return lambda: (
-            solvers.icp(
-                jax.random.key(0), source, target, source_labels=labels, target_labels=jax.numpy.roll(labels, 1)
-            ).weight
-        )
+        known = {"source_labels": labels, "target_labels": jax.numpy.roll(labels, 1)}
+        return lambda: solvers.icp(jax.random.key(0), source, target, **known).weight
 
     # Network-epochs: Table 1 has three latents from 50 on of 14 epochs and three below of 12; Tables 5 and 6 have two
     # latents of 7 for either architecture; Table 2 ten settings of 4 epochs, Tables 5 and 6 two for either architecture

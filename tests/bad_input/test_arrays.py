@@ -17,6 +17,7 @@ KEY = jax.random.key(0)
 X, Y = np.random.default_rng(0).normal(size=(2, 6, 3)).astype(np.float32)
 LABELS = np.array([0, 0, 1, 1, 2, 2])
 STRINGS = np.full((6, 3), "a")
+DECODER = {"params": {"Dense_0": {"kernel": np.ones((3, 2)), "bias": np.zeros(2)}}}
 
 
 def with_nan():
@@ -239,6 +240,18 @@ CODES = {
         ),
         "standardised: complex numbers": Refusal(
             lambda: relative.standardised(X, 1j * Y), "reference", "complex", "real numbers"
+        ),
+        "absorb_standard: other anchors": Refusal(
+            lambda: relative.absorb_standard(DECODER, X[:, :2]), "reference", "(6, 2)", "a first layer of a = 3"
+        ),
+        "absorb_standard: no rows": Refusal(
+            lambda: relative.absorb_standard(DECODER, X[:0]), "reference", "(0, 3)", "m at least 1"
+        ),
+        "absorb_standard: complex numbers": Refusal(
+            lambda: relative.absorb_standard(DECODER, 1j * X), "reference", "complex", "real numbers"
+        ),
+        "absorb_standard: a convolution first": Refusal(
+            lambda: relative.absorb_standard({"params": {"Conv_0": {}}}, X), "params", "Conv_0", "Dense_0"
         ),
     }
 )

@@ -6,6 +6,7 @@ from collections import Counter
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 from running import TINY
 
 from align import data, solvers
@@ -45,6 +46,15 @@ def test_relative_representations(experiment):
     error = {(r["method"], r["source_seed"], r["target_seed"]): r["test_error"] for r in rows}
     for method in ("decoder_only", "end2end"):
         assert error[method, 0, 0] < error[method, 1, 0] and error[method, 1, 1] < error[method, 0, 1]
+
+    # The same decoders, shown the other space by that space's own standard: nothing is trained, and the own errors stay.
+    again = experiment("relative", *SAMPLE, "--anchors=8", "--relative_epochs=1", "--methods=decoder_only_standard")
+    assert again.code == 0 and "done: train" not in again.out, again.err
+    rows = [row for row in experiment.rows(2) if row["method"] == "decoder_only_standard"]
+    standard = {(row["source_seed"], row["target_seed"]): row["test_error"] for row in rows}
+    for seed, other in ((0, 1), (1, 0)):
+        assert standard[seed, seed] == pytest.approx(error["decoder_only", seed, seed], abs=1e-5)
+        assert abs(standard[seed, other] - error["decoder_only", seed, other]) > 1e-3
 
 
 def test_between_architectures(experiment, monkeypatch):
