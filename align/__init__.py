@@ -20,6 +20,8 @@ __all__ = [
     "relative",
     "report",
     "solvers",
+    "stitching",
+    "streaming",
     "training",
 ]
 

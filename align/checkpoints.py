@@ -20,7 +20,7 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-from align.locks import wait_for_turn
+from align.arrays.locks import wait_for_turn
 from align.training import State
 
 

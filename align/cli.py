@@ -214,7 +214,7 @@ def _scores(fitted, source, target, arguments, rows=None):
 
 def _stream(arguments, options, arrays, chosen):
     """Fit from the sufficient statistics of rows that are read block by block and never held together."""
-    from align.solvers import statistics
+    from align import streaming
 
     if arguments.solver not in _STREAMED:
         raise ValueError(
@@ -232,11 +232,11 @@ def _stream(arguments, options, arrays, chosen):
                 block[index] = part
             yield whole
 
-    record = statistics.from_blocks(blocks())
+    record = streaming.from_blocks(blocks())
     if arguments.solver == "ridge":
-        fitted = statistics.ridge(record, **options)
+        fitted = streaming.ridge(record, **options)
     else:
-        fitted = statistics.fit(record, arguments.solver, **options)
+        fitted = streaming.fit(record, arguments.solver, **options)
     dtype = np.result_type(*(np.promote_types(array.dtype, np.float32) for array in arrays[:2]))
     return dataclasses.replace(fitted, weight=fitted.weight.astype(dtype), bias=fitted.bias.astype(dtype))
 

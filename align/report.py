@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from align import paper
-from align.locks import wait_for_turn
+from align.arrays.locks import wait_for_turn
 
 IDENTITY = (
     "table",

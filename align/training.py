@@ -21,7 +21,7 @@ from flax import linen as nn
 from jax import Array
 from jax import numpy as jnp
 
-from align import checks
+from align.arrays import checks
 
 SCHEDULES = ("onecycle", "constant")
 
@@ -43,7 +43,7 @@ class Settings:
     weight_decay: float = 0.0
 
     def __post_init__(self):
-        checks.counts(epochs=self.epochs, batch=self.batch, passes=self.passes)
+        checks.check_counts(epochs=self.epochs, batch=self.batch, passes=self.passes)
         if not _is_finite(self.learning_rate) or self.learning_rate <= 0:
             raise ValueError(f"learning_rate must be positive and finite; it is {self.learning_rate!r}")
         if not _is_finite(self.weight_decay) or self.weight_decay < 0:

@@ -15,8 +15,7 @@ MODULES = (
     "align.figures",
     "align.files",
     "align.networks",
-    "align.solvers.statistics",
-    "align.solvers.stitching",
+    "align.stitching",
 )
 
 

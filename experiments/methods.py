@@ -7,7 +7,7 @@ from jax import Array
 
 from align import solvers
 from align.solvers.labels import class_means
-from align.solvers.stitching import stitch_pairs
+from align.stitching import stitch_pairs
 
 
 class Pair(NamedTuple):

@@ -8,7 +8,7 @@ from flax import linen as nn
 from jax import Array
 from jax import numpy as jnp
 
-from align import checks
+from align.arrays import checks
 from align.models.conv import ConvDecoder, ConvEncoder
 from align.models.mlp import MLPDecoder, MLPEncoder
 
@@ -44,7 +44,7 @@ def autoencoder(model: str, latent: int, dataset: str) -> Autoencoder:
     """
     if model not in MODELS:
         raise ValueError(f"model must be one of {', '.join(MODELS)}; it is {model!r}")
-    checks.counts(latent=latent)
+    checks.check_counts(latent=latent)
     sigmoid = dataset.startswith("mnist")
     if model == "conv":
         if latent < 50:

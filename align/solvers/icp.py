@@ -8,12 +8,14 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from align import checks
-from align.maps import AffineMap
-from align.solvers import clouds, inputs, lapack
-from align.solvers.decompositions import polar
+from align.arrays import checks, inputs
+from align.arrays.products import matmul
+from align.clouds import classes
+from align.linalg import lapack
+from align.linalg.decompositions import polar
+from align.linalg.neighbours import mutual, nearest
+from align.maps import AffineMap, diagnosis
 from align.solvers.linear import affine, linear
-from align.solvers.neighbours import mutual, nearest
 from align.solvers.rigid import rigid
 
 STEPS = {"rigid": rigid, "linear": linear, "affine": affine}
@@ -71,13 +73,15 @@ def icp(
     Returns a map whose `iterations` counts the steps until it came to rest and whose `converged` says if it did, with
     the `Trace` as `details`; `residual` is over the last matches. ValueError for input that does not fit.
     """
-    source, target = clouds.floats(source, target)
+    source, target = inputs.clouds(source, target)
     schedule, matching = _schedule(step, iterations), _matching(matching)
-    checks.counts(restarts=restarts, **({} if subset is None else {"subset": subset}))
-    groups, _ = clouds.groups(source, target, source_labels, target_labels)
+    checks.check_counts(restarts=restarts, **({} if subset is None else {"subset": subset}))
+    groups, _ = classes.group(source, target, source_labels, target_labels)
     if start is None and source_labels is not None:
-        *positions, count = clouds.shared(source, source_labels, target, target_labels)
-        start = schedule[0][0](*(clouds.means(a, p, count) for a, p in zip((source, target), positions, strict=True)))
+        *positions, count = classes.share(source, source_labels, target, target_labels)
+        start = schedule[0][0](
+            *(classes.average(a, p, count) for a, p in zip((source, target), positions, strict=True))
+        )
     if start is not None:
         start = Motion(*(jnp.asarray(a, source.dtype) for a in (start.weight, start.bias)))
         if start.weight.shape != (source.shape[1], target.shape[1]):
@@ -87,11 +91,11 @@ def icp(
     run = functools.partial(_run, schedule=schedule, matching=matching, subset=subset)
     keys = jax.random.split(key, restarts)
     if restarts == 1:  # a batch computes on for as long as its slowest member
-        return inputs.checked(run(keys[0], (source, target), groups, start), source=source, target=target)
+        return diagnosis.check_fitted(run(keys[0], (source, target), groups, start), source=source, target=target)
     fitted = jax.vmap(lambda k: run(k, (source, target), groups, start))(keys)
     error = fitted.details.error[:, -1]
     best = jnp.argmin(jnp.where(jnp.isnan(error), jnp.inf, error))
-    return inputs.checked(jax.tree.map(lambda a: a[best], fitted), source=source, target=target)
+    return diagnosis.check_fitted(jax.tree.map(lambda a: a[best], fitted), source=source, target=target)
 
 
 def _schedule(step, iterations):
@@ -100,7 +104,7 @@ def _schedule(step, iterations):
     for name, count in pairs:
         if not callable(name) and name not in STEPS:
             raise ValueError(f"step must be callable or one of {', '.join(STEPS)}; it is {name!r}")
-        checks.counts(iterations=count)
+        checks.check_counts(iterations=count)
     return tuple((STEPS.get(name, name), count) for name, count in pairs)
 
 
@@ -145,7 +149,7 @@ class Motion(NamedTuple):
     bias: jax.Array
 
     def __call__(self, x):
-        return jnp.matmul(x, self.weight, precision=lax.Precision.HIGHEST) + self.bias
+        return matmul(x, self.weight) + self.bias
 
 
 class Matches(NamedTuple):
@@ -198,7 +202,7 @@ def _run(key, arrays, groups, start, schedule, matching, subset):
         weight = polar(jax.random.normal(start_key, shape, arrays[0].dtype))[0]
         start = Motion(weight, means[1] - Motion(weight, 0.0)(means[0]))
     spread = jnp.sqrt(((arrays[1] - means[1]) ** 2).sum(1).mean())
-    windows = [clouds.windows(k, *pair, subset) for k, pair in zip(order_keys, groups, strict=True)]
+    windows = [classes.draw_windows(k, *pair, subset) for k, pair in zip(order_keys, groups, strict=True)]
 
     def iterate(step, motion, iteration):
         window = [(a[rows], inside) for a, (rows, inside) in zip(arrays, (w(iteration) for w in windows), strict=True)]

@@ -8,15 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from align import checks
-from align.maps import AffineMap
-from align.solvers import clouds, inputs
-from align.solvers.decompositions import polar
+from align.arrays import checks, inputs
+from align.arrays.products import matmul
+from align.clouds import classes, coordinates
+from align.linalg.decompositions import polar
+from align.linalg.kmeans import kmeans
+from align.maps import AffineMap, diagnosis
 from align.solvers.icp import STEPS, icp
-from align.solvers.kmeans import kmeans
 from align.solvers.polish import polish
-
-_product = functools.partial(jnp.matmul, precision=lax.Precision.HIGHEST)
 
 
 def class_means(source, source_labels, target, target_labels, *, step="rigid") -> AffineMap:
@@ -27,11 +26,11 @@ def class_means(source, source_labels, target, target_labels, *, step="rigid") -
     norm, and the rigid one is arbitrary outside the span of the means. Section 4.2.3 and Table 4 of the paper.
     ValueError for input that does not fit.
     """
-    source, target = clouds.floats(source, target)
+    source, target = inputs.clouds(source, target)
     if not callable(step) and step not in STEPS:
         raise ValueError(f"step must be callable or one of {', '.join(STEPS)}; it is {step!r}")
-    *positions, count = clouds.shared(source, source_labels, target, target_labels)
-    means = [clouds.means(a, p, count) for a, p in zip((source, target), positions, strict=True)]
+    *positions, count = classes.share(source, source_labels, target, target_labels)
+    means = [classes.average(a, p, count) for a, p in zip((source, target), positions, strict=True)]
     return STEPS.get(step, step)(*means)
 
 
@@ -45,16 +44,16 @@ def class_gaussians(
     Arguments and errors as for `class_means`; the result of least cost of `restarts` random starts is kept, the first
     of which rely on the class means and the last do not; `details` holds the costs `[restarts]`.
     """
-    source, target = clouds.floats(source, target)
-    *positions, count = clouds.shared(source, source_labels, target, target_labels)
-    weights = [clouds.balance(p, count).astype(source.dtype) for p in positions]
-    coordinates = clouds.both(source, target, weights, whitening=whitening)
-    groups = [clouds.rows(p, count) for p in positions]
-    points = [c(a) for c, a in zip(coordinates, (source, target), strict=True)]
-    means = [clouds.means(a, p, count) for a, p in zip(points, positions, strict=True)]
+    source, target = inputs.clouds(source, target)
+    *positions, count = classes.share(source, source_labels, target, target_labels)
+    weights = [classes.balance(p, count).astype(source.dtype) for p in positions]
+    a, b = coordinates.principal_of_both(source, target, weights, whitening=whitening)
+    groups = [classes.sort_rows(p, count) for p in positions]
+    points = [a(source), b(target)]
+    means = [classes.average(a, p, count) for a, p in zip(points, positions, strict=True)]
     weight, costs = _match_gaussians(key, points, groups, means, restarts, iterations)
-    fitted = clouds.conjugated(coordinates[0], weight, coordinates[1])
-    return inputs.checked(
+    fitted = coordinates.conjugate(a, weight, b)
+    return diagnosis.check_fitted(
         dataclasses.replace(
             fitted,
             iterations=jnp.asarray(iterations, jnp.int32),
@@ -73,14 +72,14 @@ def _match_gaussians(key, points, groups, means, restarts, iterations):
     (mu, nu), (s, t) = means, [_covariances(*one) for one in zip(points, groups, means, strict=True)]
 
     def improve(_, r):
-        return polar(_product(mu.T, nu) + 2 * _product(_product(s, r), t).sum(0))[0]
+        return polar(matmul(mu.T, nu) + 2 * matmul(matmul(s, r), t).sum(0))[0]
 
     def run(r):
         r = lax.fori_loop(0, iterations, improve, r)
-        return r, ((_product(mu, r) - nu) ** 2).sum() + ((_product(_product(r.T, s), r) - t) ** 2).sum()
+        return r, ((matmul(mu, r) - nu) ** 2).sum() + ((matmul(matmul(r.T, s), r) - t) ** 2).sum()
 
     # The means say where their span goes, and chance the rest; the later a start, the less it heeds the means.
-    cross = _product(mu.T, nu)
+    cross = matmul(mu.T, nu)
     noise = jax.random.normal(key, (restarts, *cross.shape), mu.dtype) * jnp.linalg.norm(cross) / len(cross)
     starts = cross + noise * jnp.geomspace(1e-3, 10, restarts)[:, None, None]
     weights, costs = jax.vmap(lambda m: run(polar(m)[0]))(starts)
@@ -91,7 +90,7 @@ def _covariances(points, group, means):
     rows, sizes = group
     inside = jnp.arange(rows.shape[1]) < sizes[:, None]
     centred = jnp.where(inside[..., None], points[rows] - means[:, None], 0)
-    return _product(centred.mT, centred) / sizes[:, None, None]
+    return matmul(centred.mT, centred) / sizes[:, None, None]
 
 
 def subclass_means(
@@ -113,16 +112,16 @@ def subclass_means(
     within the class, from `start` (`class_gaussians` without it), finds out which belong together. Arguments and errors
     as for `class_means`.
     """
-    source, target = clouds.floats(source, target)
-    checks.counts(clusters=clusters, sample=sample)
+    source, target = inputs.clouds(source, target)
+    checks.check_counts(clusters=clusters, sample=sample)
     start_key, icp_key, *cluster_keys = jax.random.split(key, 4)
     if start is None:
         start = class_gaussians(start_key, source, source_labels, target, target_labels)
-    *positions, count = clouds.shared(source, source_labels, target, target_labels)
+    *positions, count = classes.share(source, source_labels, target, target_labels)
     centroids = []
     for k, array, position in zip(cluster_keys, (source, target), positions, strict=True):
         draw_key, cluster_key = jax.random.split(k)
-        rows, sizes = clouds.rows(position, count)
+        rows, sizes = classes.sort_rows(position, count)
         # Drawn with replacement, so that a class of any size gives as many.
         drawn = jax.random.randint(draw_key, (count, sample), 0, sizes[:, None])
         points = array[jnp.take_along_axis(jnp.asarray(rows), drawn, axis=1)]
@@ -157,11 +156,11 @@ def labels(
 
     ValueError for input that does not fit.
     """
-    source, target = clouds.floats(source, target)
+    source, target = inputs.clouds(source, target)
     start_key, polish_key = jax.random.split(key)
     start = class_gaussians(start_key, source, source_labels, target, target_labels, restarts=restarts)
     polished = polish(
         polish_key, source, target, start, source_labels=source_labels, target_labels=target_labels,
         whitenings=whitenings, iterations=iterations, subset=subset, tolerance=tolerance,
     )  # fmt: skip
-    return inputs.checked(polished, source=source, target=target)
+    return diagnosis.check_fitted(polished, source=source, target=target)

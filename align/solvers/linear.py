@@ -5,15 +5,13 @@ import functools
 import jax
 import jax.numpy as jnp
 
-from align import checks
-from align.maps import AffineMap
-from align.solvers import inputs
-from align.solvers.decompositions import leading_projector
-from align.solvers.least_squares import differentiable, least_squares
-from align.solvers.moments import HIGHEST, about_origin, moments
-from align.solvers.residuals import unexplained
-
-_product = functools.partial(jnp.matmul, precision=HIGHEST)
+from align.arrays import checks, inputs
+from align.arrays.products import matmul
+from align.linalg.decompositions import leading_projector
+from align.linalg.least_squares import differentiable, least_squares
+from align.linalg.moments import about_origin, moments
+from align.linalg.residuals import unexplained
+from align.maps import AffineMap, diagnosis
 
 
 def linear(source, target, *, weights=None, rcond=None) -> AffineMap:
@@ -50,13 +48,13 @@ def reduced_rank(source, target, *, rank, weights=None, rcond=None) -> AffineMap
             f"rank must be 1 to {largest} for source {source.shape} and target {target.shape}; it is {rank!r}"
         )
     fitted = _fit_reduced(source, target, weights, _cutoff(source, rcond), rank)
-    return inputs.checked(fitted, source=source, target=target, weights=weights)
+    return diagnosis.check_fitted(fitted, source=source, target=target, weights=weights)
 
 
 def _solve(source, target, weights, rcond, *, intercept):
     source, target, weights = inputs.paired(source, target, weights)
     fitted = _fit(source, target, weights, _cutoff(source, rcond), intercept)
-    return inputs.checked(fitted, source=source, target=target, weights=weights)
+    return diagnosis.check_fitted(fitted, source=source, target=target, weights=weights)
 
 
 def _cutoff(source, rcond):
@@ -70,9 +68,9 @@ def _fit(source, target, weights, rcond, intercept):
     if not intercept:
         m = about_origin(m)
     weight, solved = _weight(m, means, source, target, weights, rcond)
-    bias = m.target_mean - _product(m.source_mean, weight)
+    bias = m.target_mean - matmul(m.source_mean, weight)
     fitted = AffineMap(weight, bias, solved.rank, solved.condition)
-    return inputs.diagnosed(fitted, weights, solved.error, means.target_squares.sum())
+    return diagnosis.diagnosed(fitted, weights, solved.error, means.target_squares.sum())
 
 
 def _weight(m, means, source, target, weights, rcond):
@@ -85,10 +83,10 @@ def _weight(m, means, source, target, weights, rcond):
 def _fit_reduced(source, target, weights, rcond, rank):
     m = moments(source, target, weights)
     full, solved = _weight(m, m, source, target, weights, rcond)
-    predicted = _product(full.T, _product(m.source, full))  # second moments of the full map's predictions
-    weight = _product(full, leading_projector(predicted, rank))
-    lost = jnp.trace(predicted) - (weight * _product(m.source, full)).sum()
+    predicted = matmul(full.T, matmul(m.source, full))  # second moments of the full map's predictions
+    weight = matmul(full, leading_projector(predicted, rank))
+    lost = jnp.trace(predicted) - (weight * matmul(m.source, full)).sum()
     error = unexplained(m, source, target, weights, weight, solved.error + lost)
-    bias = m.target_mean - _product(m.source_mean, weight)
+    bias = m.target_mean - matmul(m.source_mean, weight)
     fitted = AffineMap(weight, bias, jnp.minimum(rank, solved.rank), solved.condition)
-    return inputs.diagnosed(fitted, weights, error, m.target_squares.sum())
+    return diagnosis.diagnosed(fitted, weights, error, m.target_squares.sum())

@@ -5,10 +5,10 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from align.clouds import classes, coordinates
+from align.linalg.neighbours import discrepancy
 from align.maps import AffineMap
-from align.solvers import clouds
 from align.solvers.icp import icp
-from align.solvers.neighbours import discrepancy
 from align.solvers.rigid import orthogonal
 
 # A discrepancy above this: the nearest of the other side are e times as far as those of one's own, and no matches.
@@ -52,10 +52,10 @@ def polish(
     """
     known = {"source_labels": source_labels, "target_labels": target_labels}
     finish_key, score_key, *keys = jax.random.split(key, 2 + len(whitenings))
-    groups, weights = clouds.groups(source, target, **known)
+    groups, weights = classes.group(source, target, **known)
     sides = []
     for k, array, group in zip(jax.random.split(score_key), (source, target), groups, strict=True):
-        rows, inside = clouds.windows(k, *group, subset)(0)
+        rows, inside = classes.draw_windows(k, *group, subset)(0)
         sides.append((array[rows], jnp.where(inside, 0, jnp.inf)))
 
     def score(fitted):
@@ -63,15 +63,15 @@ def polish(
         return discrepancy(fitted(x), y, mapped_penalty=x_penalty, target_penalty=y_penalty)
 
     def refined(key, whitening):
-        a, b = clouds.both(source, target, weights, whitening=whitening)
-        fitted, fine = clouds.between(a, start, b), -(-iterations // 3)
+        a, b = coordinates.principal_of_both(source, target, weights, whitening=whitening)
+        fitted, fine = coordinates.express(a, start, b), -(-iterations // 3)
         for count, rows in ((iterations - fine, -(-subset // 2)), (fine, subset)):
             if count:
                 fitted = icp(
                     jax.random.fold_in(key, rows), a(source), b(target), start=fitted, step=orthogonal,
                     matching="mutual", iterations=count, subset=rows, **known,
                 )  # fmt: skip
-        return clouds.conjugated(a, fitted.weight, b)
+        return coordinates.conjugate(a, fitted.weight, b)
 
     maps = [start, *(refined(*one) for one in zip(keys, whitenings, strict=True))]
     scores = jnp.stack([score(m) for m in maps])

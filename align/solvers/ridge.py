@@ -7,36 +7,15 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from align.maps import AffineMap
-from align.solvers import inputs, lapack
-from align.solvers.decompositions import reciprocal
-from align.solvers.least_squares import differentiable
-from align.solvers.left_out import motions_left_out
-from align.solvers.moments import HIGHEST, Moments, about_origin, blocked_sum, moments
+from align.arrays import inputs
+from align.arrays.products import matmul
+from align.linalg import lapack
+from align.linalg.least_squares import differentiable
+from align.linalg.left_out import motions_left_out
+from align.linalg.moments import Moments, about_origin, blocked_sum, moments
+from align.linalg.shrinkage import TOWARDS, RidgePath, default_strengths, shrinkage
+from align.maps import AffineMap, diagnosis
 from align.solvers.rigid import procrustes, through_means
-
-_product = functools.partial(jnp.matmul, precision=HIGHEST)
-# "origin" is zero without an intercept.
-TOWARDS = ("zero", "rigid", "similarity", "origin")
-
-
-class RidgePath(NamedTuple):
-    """How a ridge fit was chosen: the `details` of its map.
-
-    strength: the chosen one; towards: what it shrinks towards, an index into `ridge.TOWARDS`.
-    degrees_of_freedom: trace of the chosen smoother, an intercept counted, what it shrinks towards not.
-    leave_one_out: ‖error‖ / ‖target − mean(target)‖ of rows predicted by fits that left them out; an estimate of the
-        residual on new data, slightly optimistic for being the least of those tried.
-    path_strengths `[k]`, path_degrees and path_leave_one_out `[candidates, k]`: all that was compared.
-    """
-
-    strength: jax.Array
-    towards: jax.Array
-    degrees_of_freedom: jax.Array
-    leave_one_out: jax.Array
-    path_strengths: jax.Array
-    path_degrees: jax.Array
-    path_leave_one_out: jax.Array
 
 
 def ridge(source, target, *, weights=None, strengths=None, towards="auto", reflection=True) -> AffineMap:
@@ -61,7 +40,7 @@ def ridge(source, target, *, weights=None, strengths=None, towards="auto", refle
         raise ValueError(f"towards must be one of {(*TOWARDS, 'auto')}; it is {towards!r}")
     candidates = (towards,)
     if towards in ("rigid", "similarity"):
-        inputs.embeddable(source, target)
+        inputs.check_embeddable(source, target)
     elif towards == "auto":
         candidates = ("zero",) if source.shape[1] > target.shape[1] else ("zero", "rigid", "similarity")
         candidates += ("origin",) if source.shape[0] <= source.shape[1] else ()
@@ -70,8 +49,8 @@ def ridge(source, target, *, weights=None, strengths=None, towards="auto", refle
         if strengths.ndim != 1 or strengths.size == 0:
             raise ValueError(f"strengths must be [k], at least one; it is {strengths.shape}")
     fitted = _fit(source, target, weights, strengths, candidates, reflection)
-    inputs.checked(fitted, source=source, target=target, weights=weights, strengths=strengths)
-    if inputs.failed(fitted):
+    diagnosis.check_fitted(fitted, source=source, target=target, weights=weights, strengths=strengths)
+    if diagnosis.failed(fitted):
         if strengths is not None and bool((strengths < 0).any()):
             raise ValueError("strengths must not be negative")
         if weights is not None and not bool(weights.sum() > 1):
@@ -101,7 +80,7 @@ def _fit(source, target, weights, strengths, candidates, reflection):
     vanished = (m.source_squares.sum() == 0) & (m.cross != 0).any()  # squares below the range of the numbers
     sound = jnp.isfinite(errors.min()) & (strengths >= 0).all() & ~vanished
     fitted = dataclasses.replace(fitted, details=jax.lax.stop_gradient(chosen))
-    return inputs.diagnosed(fitted, weights, jnp.where(sound, error, jnp.nan), spread)
+    return diagnosis.diagnosed(fitted, weights, jnp.where(sound, error, jnp.nan), spread)
 
 
 class _Path(NamedTuple):
@@ -142,19 +121,6 @@ def _end(path, source, target, weights, goal, strength):
     return AffineMap(weight, through_means(m, weight), rank=used.sum(), condition=condition), error
 
 
-def default_strengths(m):
-    """Return 60 strengths, nine decades about the mean squared singular value, the first of them zero if determined."""
-    dimensions = m.cross.shape[0]
-    multiples = jnp.geomspace(1e-5, 1e4, 60, dtype=m.cross.dtype)
-    multiples = multiples.at[0].multiply(jnp.where(m.total > dimensions + 1, 0, 1))
-    return m.source_squares.sum() / jnp.minimum(m.total - 1, dimensions) * multiples
-
-
-def shrinkage(values, keep, strength):
-    """Return 1 / (values + strength), the pseudo-inverse where strength is zero."""
-    return reciprocal(values + strength, keep | (strength > 0))
-
-
 def _leave_one_out(candidates, reflection, m, source, target, weights, strengths, values, keep, vectors):
     """Return the squared errors of left-out rows `[candidates, k]`, summed, and the degrees of freedom `[k]`.
 
@@ -163,17 +129,17 @@ def _leave_one_out(candidates, reflection, m, source, target, weights, strengths
     fitted: the error is that of the target minus that of the source, fitted by itself, times the A of the other rows.
     """
     x, y = m.centred(source, target)
-    coordinates = _product(x, vectors)
-    solution = _product(vectors.T, m.cross)
+    coordinates = matmul(x, vectors)
+    solution = matmul(vectors.T, m.cross)
     bound = candidates != ("origin",)
     motions = motions_left_out(candidates if bound else ("zero",), reflection, m, x, y, weights, vectors)
 
     inverses = jax.vmap(functools.partial(shrinkage, values, keep))(strengths)
-    free = 1 - bound / m.total - _product(inverses, (coordinates**2).T)
+    free = 1 - bound / m.total - matmul(inverses, (coordinates**2).T)
 
     def errors(each):
         inverse, free = each
-        of_target = y - _product(coordinates, inverse[:, None] * solution)
+        of_target = y - matmul(coordinates, inverse[:, None] * solution)
         of_source = coordinates * (1 - values * inverse)
         # Where nothing is left for a row to be predicted from, no strength can be judged.
         scale = jnp.where(free > 0, 1 / free, jnp.inf)
@@ -185,27 +151,27 @@ def _leave_one_out(candidates, reflection, m, source, target, weights, strengths
         return jnp.stack([squares(motion(of_source)) for motion in motions])
 
     errors = jax.lax.map(errors, (inverses, free))
-    return jnp.where(jnp.isnan(errors), jnp.inf, errors).T, _product(inverses, values) + bound
+    return jnp.where(jnp.isnan(errors), jnp.inf, errors).T, matmul(inverses, values) + bound
 
 
 def _solve(m, source, target, weights, start, strength, values, keep, vectors):
     """Return the ridge weight, refined once on the rows, differentiable, and the squares it leaves unexplained."""
-    cross = m.cross - _product(m.source, start)
-    inverse = _product(vectors * shrinkage(values, keep, jax.lax.stop_gradient(strength)), vectors.T)
-    first = start + _product(inverse, cross)
+    cross = m.cross - matmul(m.source, start)
+    inverse = matmul(vectors * shrinkage(values, keep, jax.lax.stop_gradient(strength)), vectors.T)
+    first = start + matmul(inverse, cross)
 
     def at(x, y, w):
         x, y = constant.centred(x, y)
-        errors = y - _product(x, weight)
+        errors = y - matmul(x, weight)
         weighted = errors if w is None else errors * w[:, None]
-        return _product(x.T, weighted), (errors * weighted).sum()
+        return matmul(x.T, weighted), (errors * weighted).sum()
 
     constant, weight, rows, goal, penalty = jax.lax.stop_gradient(
         (m, first, (source, target, weights), start, strength)
     )
     ascent, error = blocked_sum(at, rows)
-    change = _product(inverse, ascent - penalty * (weight - goal))
-    error = error - 2 * (change * ascent).sum() + (change * _product(constant.source, change)).sum()
+    change = matmul(inverse, ascent - penalty * (weight - goal))
+    error = error - 2 * (change * ascent).sum() + (change * matmul(constant.source, change)).sum()
     identity = jnp.eye(values.shape[0], dtype=values.dtype)
     rank = ((penalty > 0) | keep).sum().astype(values.dtype)
     correction = differentiable(m.source + strength * identity, cross, weight + change - goal, rank)

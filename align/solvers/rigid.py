@@ -8,13 +8,12 @@ import functools
 import jax
 import jax.numpy as jnp
 
-from align.maps import AffineMap
-from align.solvers import inputs
-from align.solvers.decompositions import numerical_rank, polar, reciprocal
-from align.solvers.moments import HIGHEST, about_origin, moments
-from align.solvers.residuals import unexplained
-
-_product = functools.partial(jnp.matmul, precision=HIGHEST)
+from align.arrays import inputs
+from align.linalg.decompositions import numerical_rank
+from align.linalg.moments import about_origin, moments
+from align.linalg.procrustes import procrustes, slope, through_means
+from align.linalg.residuals import unexplained
+from align.maps import AffineMap, diagnosis
 
 
 def orthogonal(source, target, *, weights=None, reflection=True) -> AffineMap:
@@ -57,14 +56,14 @@ def scaling(source, target, *, weights=None) -> AffineMap:
             f"source and target must share their dimensions for a scale per axis; they are {source.shape} and "
             f"{target.shape}"
         )
-    return inputs.checked(_scaling(source, target, weights), source=source, target=target, weights=weights)
+    return diagnosis.check_fitted(_scaling(source, target, weights), source=source, target=target, weights=weights)
 
 
 def _solve(source, target, weights, reflection, family):
     source, target, weights = inputs.paired(source, target, weights)
-    inputs.embeddable(source, target)
+    inputs.check_embeddable(source, target)
     fitted = _fit(source, target, weights, reflection, family)
-    return inputs.checked(fitted, source=source, target=target, weights=weights)
+    return diagnosis.check_fitted(fitted, source=source, target=target, weights=weights)
 
 
 @functools.partial(jax.jit, static_argnames=("reflection", "family"))
@@ -76,27 +75,7 @@ def _fit(source, target, weights, reflection, family):
     rank, condition = numerical_rank(singular_values, max(weight.shape) * jnp.finfo(weight.dtype).eps)
     error = _error(m, source, target, weights, weight)
     fitted = AffineMap(weight, through_means(m, weight), rank, condition)
-    return inputs.diagnosed(fitted, weights, error, means.target_squares.sum())
-
-
-def procrustes(m, reflection, *, scaled):
-    """Return the orthogonal weight for moments `m`, scaled or not, and the cross-covariance's singular values."""
-    weight, singular_values = polar(m.cross, reflection=reflection)
-    if scaled:
-        spread, products = m.source_squares.sum(), (weight * m.cross).sum()
-        weight = weight * _slope(products, spread, spread > 0)
-    return weight, singular_values
-
-
-def _slope(products, squares, varies):
-    """Return products / squares, 0 where nothing varies; NaN where squares left the range of the numbers."""
-    within = jnp.isfinite(squares) & ((squares > 0) | (products == 0))
-    return jnp.where(within, products * reciprocal(squares, varies), jnp.nan)
-
-
-def through_means(m, weight):
-    """Return the bias that maps the mean of the source to that of the target."""
-    return m.target_mean - _product(m.source_mean, weight)
+    return diagnosis.diagnosed(fitted, weights, error, means.target_squares.sum())
 
 
 @jax.jit
@@ -104,12 +83,12 @@ def _scaling(source, target, weights):
     m = moments(source, target, weights, gram=False)
     rounding = jnp.finfo(source.dtype).eps * jax.lax.stop_gradient(m.source_mean)
     varies = m.source_squares > m.total * (4 * rounding) ** 2
-    weight = jnp.diag(_slope(jnp.diagonal(m.cross), m.source_squares, varies))
+    weight = jnp.diag(slope(jnp.diagonal(m.cross), m.source_squares, varies))
     spreads = jnp.sort(jnp.sqrt(jnp.where(varies, m.source_squares, 0)))[::-1]
     rank, condition = numerical_rank(spreads, 0)
     error = _error(m, source, target, weights, weight)
     fitted = AffineMap(weight, through_means(m, weight), rank, condition)
-    return inputs.diagnosed(fitted, weights, error, m.target_squares.sum())
+    return diagnosis.diagnosed(fitted, weights, error, m.target_squares.sum())
 
 
 def _error(m, source, target, weights, weight):

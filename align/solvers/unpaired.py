@@ -6,20 +6,19 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
-from align import checks
-from align.maps import AffineMap
-from align.solvers import clouds, inputs
-from align.solvers.decompositions import polar
+from align.arrays import checks, inputs
+from align.arrays.products import matmul
+from align.clouds import coordinates
+from align.linalg.decompositions import polar
+from align.linalg.kmeans import kmeans
+from align.linalg.neighbours import discrepancy
+from align.linalg.transport import by_profiles, gromov_wasserstein
+from align.maps import AffineMap, diagnosis
 from align.solvers.icp import icp
-from align.solvers.kmeans import kmeans
-from align.solvers.neighbours import discrepancy
 from align.solvers.polish import Polished, polish
 from align.solvers.rigid import orthogonal
-from align.solvers.transport import by_profiles, gromov_wasserstein
 
-_product = functools.partial(jnp.matmul, precision=lax.Precision.HIGHEST)
 # Half way between distances and whitened distances, where clusters and fine steps count all directions.
 _WHITENING = 0.5
 # Rows of either side that a candidate's score is of.
@@ -81,8 +80,8 @@ def unpaired(
 
     The paper calls this not achieved (section 4.2.3). ValueError for input that does not fit.
     """
-    source, target = clouds.floats(source, target)
-    checks.counts(restarts=restarts, finalists=finalists, clusters=clusters, sample=sample, subset=subset)
+    source, target = inputs.clouds(source, target)
+    checks.check_counts(restarts=restarts, finalists=finalists, clusters=clusters, sample=sample, subset=subset)
     if not forms:
         raise ValueError("forms must name at least one (whitening, components); it is empty")
     candidate_key, refine_key, score_key, polish_key = jax.random.split(key, 4)
@@ -108,31 +107,33 @@ def unpaired(
     fitted = polish(polish_key, source, target, start, whitenings=(_WHITENING, 1.0), iterations=6, subset=subset)
     trusted = (ratio < contrast) & (agreeing >= agreement) & fitted.converged
     details = UnpairedFit(losses, scores, final, unrelated, ratio, agreeing, fitted.details)
-    return inputs.checked(dataclasses.replace(fitted, converged=trusted, details=details), source=source, target=target)
+    return diagnosis.check_fitted(
+        dataclasses.replace(fitted, converged=trusted, details=details), source=source, target=target
+    )
 
 
 @functools.partial(jax.jit, static_argnames=("forms", "clusters", "sample"))
 def _candidates(keys, source, target, forms, clusters, sample):
     """Return a map for each form and key, `[forms * keys, d_source, d_target]`, and their losses."""
-    sides = clouds.both(source, target, whitening=_WHITENING)
+    sides = coordinates.principal_of_both(source, target, whitening=_WHITENING)
     found = [
         jax.vmap(functools.partial(_clustered, points=side(array), clusters=clusters, sample=sample))(k)
         for side, array, k in zip(sides, (source, target), jax.vmap(jax.random.split, out_axes=1)(keys), strict=True)
     ]
     # The mean of a cluster is the same in all coordinates, so that the forms can share the clusters.
-    centroids = [_product(f.centroids, side.up) + side.mean for side, f in zip(sides, found, strict=True)]
+    centroids = [matmul(f.centroids, side.up) + side.mean for side, f in zip(sides, found, strict=True)]
     masses = [jnp.maximum(f.sizes, 1e-3) for f in found]  # an empty cluster must not divide by zero
     masses = [m / m.sum(1, keepdims=True) for m in masses]
 
     maps = []
     for whitening, components in forms:
-        a, b = clouds.both(source, target, whitening=whitening)
+        a, b = coordinates.principal_of_both(source, target, whitening=whitening)
         # What has no spread on one side says nothing of the other.
         kept = (a.down != 0).any(0) & (b.down != 0).any(0)
         kept &= jnp.arange(len(kept)) < (components or len(kept))
         weight, loss = jax.vmap(_coupled)(*(s(c) * kept for s, c in zip((a, b), centroids, strict=True)), *masses)
         weight = weight * kept * kept[:, None]
-        maps.append((jax.vmap(lambda w, a=a, b=b: clouds.conjugated(a, w, b))(weight), loss))
+        maps.append((jax.vmap(lambda w, a=a, b=b: coordinates.conjugate(a, w, b))(weight), loss))
     return jax.tree.map(lambda *x: jnp.concatenate(x), *maps)
 
 
@@ -147,22 +148,22 @@ def _coupled(source, target, rows, columns):
     distances = []
     for points, mass in ((source, rows), (target, columns)):
         apart = jnp.sqrt(((points[:, None] - points[None]) ** 2).sum(-1))
-        distances.append(apart / jnp.sqrt(_product(_product(mass, apart**2), mass)))
+        distances.append(apart / jnp.sqrt(matmul(matmul(mass, apart**2), mass)))
     start = by_profiles(*distances, rows, columns)
     coupling, loss = gromov_wasserstein(*distances, rows, columns, start)
-    return polar(_product(_product(source.T, coupling), target))[0], loss
+    return polar(matmul(matmul(source.T, coupling), target))[0], loss
 
 
 @functools.partial(jax.jit, static_argnames=("whitening", "iterations", "subset"))
 def _refined(key, source, target, maps, whitening, iterations, subset):
     """Refine maps `[count, d_source, d_target]` by ICP with rigid steps between principal coordinates."""
-    a, b = clouds.both(source, target, whitening=whitening)
+    a, b = coordinates.principal_of_both(source, target, whitening=whitening)
     x, y = a(source), b(target)
 
     def improve(k, fitted):
-        start = clouds.between(a, fitted, b)
+        start = coordinates.express(a, fitted, b)
         moved = icp(k, x, y, start=start, step=orthogonal, matching="mutual", iterations=iterations, subset=subset)
-        return clouds.conjugated(a, moved.weight, b)
+        return coordinates.conjugate(a, moved.weight, b)
 
     return jax.vmap(improve)(jax.random.split(key, maps.weight.shape[0]), maps)
 
@@ -172,9 +173,9 @@ def _scale(key, source, target):
     """Return the rows of either side that scores are of, and the scores of random rotations, which know nothing."""
     turn_key, *draw_keys = jax.random.split(key, 3)
     sides = [z[jax.random.permutation(k, len(z))[:_SCORED]] for k, z in zip(draw_keys, (source, target), strict=True)]
-    a, b = clouds.both(source, target, whitening=_WHITENING)
+    a, b = coordinates.principal_of_both(source, target, whitening=_WHITENING)
     turns = jax.random.normal(turn_key, (8, a.down.shape[1], b.down.shape[1]), source.dtype)
-    turns = jax.vmap(lambda m: clouds.conjugated(a, polar(m)[0], b))(turns)
+    turns = jax.vmap(lambda m: coordinates.conjugate(a, polar(m)[0], b))(turns)
     return sides, _scored(turns, *sides)[0]
 
 

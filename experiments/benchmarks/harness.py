@@ -20,7 +20,7 @@ import rows
 from absl import app, flags
 from jax import numpy as jnp
 
-from align.solvers.statistics import enable_x64
+from align.arrays.double import enable_x64
 
 FLAGS = flags.FLAGS
 HERE = Path(__file__).parent

@@ -4,7 +4,7 @@
     python experiments/benchmarks/memory.py --rows=100000    # to see that it works
 
 Rows are random float32 codes and a planted affine map of them with noise, in two `.npy` files. A process of its own
-fits them by `statistics.from_arrays` of the mapped files, and watches itself: the memory that it allocates (Linux's
+fits them by `streaming.from_arrays` of the mapped files, and watches itself: the memory that it allocates (Linux's
 RssAnon; pages of a mapped file are the system's to drop) beyond what it had when everything was imported and compiled.
 The result is printed, and added to memory.jsonl beside this file for the full size.
 """
@@ -44,11 +44,11 @@ def write(folder, count):
 
 def measure(folder, results):
     """Fit the files of a folder and send what it took."""
-    from align.solvers import statistics
+    from align import streaming
 
     def fit(count=None):
         arrays = [np.load(folder / f"{name}.npy", mmap_mode="r")[:count] for name in ("source", "target")]
-        return statistics.fit(statistics.from_arrays(*arrays), "affine")
+        return streaming.fit(streaming.from_arrays(*arrays), "affine")
 
     fit(PART).weight.block_until_ready()
     before, peak, done = _allocated(), 0, threading.Event()

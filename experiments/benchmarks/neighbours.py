@@ -12,7 +12,7 @@ import harness
 import jax
 import numpy as np
 
-from align.solvers.neighbours import nearest
+from align.linalg.neighbours import nearest
 
 
 def jobs(small):

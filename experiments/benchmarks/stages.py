@@ -19,7 +19,7 @@ import training as trainings
 
 from align import models, solvers, training
 from align.relative import RelativeAutoencoder
-from align.solvers.stitching import stitch_pairs
+from align.stitching import stitch_pairs
 
 IMAGES, EPOCHS, SEEDS, ANCHORS = 9_600, 2, 3, 200
 PAIRS, WIDEST = 6, 150

@@ -15,7 +15,7 @@ import clouds
 import harness
 import numpy as np
 
-from align.solvers import statistics
+from align import streaming
 
 BLOCK = 8192
 
@@ -44,7 +44,7 @@ def jobs(small):
         files()
 
         def run():
-            fitted = statistics.fit(statistics.from_arrays(*opened()), "affine")
+            fitted = streaming.fit(streaming.from_arrays(*opened()), "affine")
             return fitted.weight, fitted.bias
 
         return run

@@ -47,7 +47,7 @@ def test_relative_representations(experiment):
     for method in ("decoder_only", "end2end"):
         assert error[method, 0, 0] < error[method, 1, 0] and error[method, 1, 1] < error[method, 0, 1]
 
-    # The same decoders, shown the other space by that space's own standard: nothing is trained, and the own errors stay.
+    # The same decoders, shown the other space by its own standard: nothing is trained, and the own errors stay.
     again = experiment("relative", *SAMPLE, "--anchors=8", "--relative_epochs=1", "--methods=decoder_only_standard")
     assert again.code == 0 and "done: train" not in again.out, again.err
     rows = [row for row in experiment.rows(2) if row["method"] == "decoder_only_standard"]

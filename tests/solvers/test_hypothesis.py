@@ -16,9 +16,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from align import solvers
+from align import solvers, streaming
 from align.maps import AffineMap
-from align.solvers import statistics
 
 ROWS, D, STRENGTH = 8, 3, 0.5
 
@@ -222,9 +221,9 @@ SIZES = (5, 4, 3)
 def test_merging_is_commutative_and_associative(x, y, weights, order):
     rows = [a[list(order)] for a in (x, y, weights.astype(float))]
     parts = list(zip(*(np.split(a, np.cumsum(SIZES)[:-1]) for a in rows), strict=True))
-    a, b, c = (statistics.from_arrays(one, other, weights=counts) for one, other, counts in parts)
-    whole_record = statistics.from_arrays(x, y, weights=weights.astype(float))
-    merge = statistics.merge
+    a, b, c = (streaming.from_arrays(one, other, weights=counts) for one, other, counts in parts)
+    whole_record = streaming.from_arrays(x, y, weights=weights.astype(float))
+    merge = streaming.merge
     for record in (merge(a, b, c), merge(a, merge(b, c)), merge(c, a, b), merge(merge(b, a), c)):
         for name, found, expected in zip(record._fields, record, whole_record, strict=True):
             np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9 * (1 + np.abs(expected).max()), err_msg=name)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from align import solvers
+from align.linalg import neighbours
 from align.maps import AffineMap
-from align.solvers import neighbours
 
 KEY = jax.random.key(0)
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from align import solvers
+from align.clouds import coordinates
+from align.linalg import neighbours
 from align.maps import AffineMap
-from align.solvers import clouds, neighbours
 from align.solvers.polish import polish
 
 KEY = jax.random.key(0)
@@ -117,7 +118,7 @@ def test_labels_must_be_concrete_integers():
 @pytest.mark.parametrize("whitening", [0.0, 0.5, 1.0])
 def test_principal_coordinates_lead_there_and_back(whitening):
     source, _ = mixture(0, 200)
-    there = clouds.principal(jnp.asarray(source), whitening=whitening, width=6)
+    there = coordinates.principal(jnp.asarray(source), whitening=whitening, width=6)
     points = there(source)
     np.testing.assert_allclose((points**2).sum(1).mean(), 1, rtol=1e-4)
     np.testing.assert_allclose(points @ there.up + there.mean, source, atol=1e-3)

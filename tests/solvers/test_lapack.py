@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from jax import numpy as jnp
 
-from align.solvers import lapack
+from align.linalg import lapack
 
 MATRICES = jnp.asarray(np.random.default_rng(0).normal(size=(2, 3, 6, 4)), jnp.float32)
 SYMMETRIC = MATRICES.mT @ MATRICES

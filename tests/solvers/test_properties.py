@@ -13,7 +13,7 @@ import pytest
 from families import FAMILIES, ROWS, D, pairs
 
 from align import solvers
-from align.solvers import lapack
+from align.linalg import lapack
 
 every_family = pytest.mark.parametrize("name", FAMILIES)
 

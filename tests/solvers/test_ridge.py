@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from align import solvers
-from align.solvers import left_out
+from align.linalg import left_out
 from align.solvers.ridge import TOWARDS
 
 

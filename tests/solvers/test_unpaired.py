@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from align import solvers
+from align.linalg import transport
+from align.linalg.kmeans import kmeans
 from align.maps import AffineMap
-from align.solvers import transport
-from align.solvers.kmeans import kmeans
 
 KEY = jax.random.key(0)
 SHAPE = np.random.default_rng(5)

@@ -1,0 +1,31 @@
+"""Anchors drawn at random, from all samples or class by class."""
+
+import jax
+import jax.numpy as jnp
+
+from align.anchors.latents import check_latents
+from align.arrays import inputs
+
+
+def random(key, latents, count):
+    """Choose at random, every sample as likely: the paper's anchors."""
+    latents = check_latents(latents, count)
+    return jax.random.choice(key, latents.shape[0], (count,), replace=False)
+
+
+def class_balanced(key, latents, count, *, labels):
+    """Choose at random, from every class as many as from any other as far as count and classes allow.
+
+    labels: `[n]` integers.
+    """
+    latents, labels = check_latents(latents, count), inputs.as_array("labels", labels)
+    if labels.shape != latents.shape[:1]:
+        raise ValueError(f"labels must be [{latents.shape[0]}], one per row of latents; they are {labels.shape}")
+    if not jnp.issubdtype(labels.dtype, jnp.integer):
+        raise ValueError(f"labels must be integers; their dtype is {labels.dtype}")
+    # Shuffle each class and number its members: the first of every class come first, then the second, and so on.
+    shuffle, tie = jax.random.uniform(key, (2, *labels.shape))
+    by_class = jnp.lexsort((shuffle, labels))
+    grouped = labels[by_class]
+    number = jnp.arange(len(labels)) - jnp.searchsorted(grouped, grouped)
+    return by_class[jnp.lexsort((tie, number))[:count]]

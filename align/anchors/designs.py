@@ -1,0 +1,53 @@
+"""Anchors that determine an affine fit best: by leverage, and by the determinant of its information."""
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from align.anchors.latents import check_latents
+from align.arrays import checks
+from align.arrays.products import matmul
+from align.linalg import lapack
+
+
+def leverage(key, latents, count):
+    """Choose at random without replacement, with probabilities proportional to the leverage.
+
+    The leverage of a sample is the diagonal of the hat matrix of the affine fit (Drineas et al. 2006).
+    """
+    design = _design(check_latents(latents, count))
+    # The largest of log-weights plus Gumbel noise are a weighted sample without replacement.
+    return lax.top_k(jnp.log((design**2).sum(1)) + jax.random.gumbel(key, design.shape[:1], design.dtype), count)[1]
+
+
+def d_optimal(key, latents, count, *, prior=1e-3):
+    """Choose greedily what adds most to the determinant of the affine fit's information matrix.
+
+    prior: information that is there at first, in samples' worth per dimension; it keeps the matrix invertible while
+    there are fewer anchors than dimensions. Draws nothing: the key is there for the sake of the contract.
+    """
+    del key
+    if not checks.is_positive(prior):
+        raise ValueError(f"prior must be positive; it is {prior!r}")
+    design = _design(check_latents(latents, count))
+
+    # Adding row x multiplies the determinant by 1 + x' M⁻¹ x, and M⁻¹ loses v v' / (1 + x' M⁻¹ x), v = M⁻¹ x.
+    def choose(state, _):
+        inverse, gains = state
+        index = jnp.argmax(gains)
+        direction = matmul(inverse, design[index]) / jnp.sqrt(1 + gains[index])
+        gains = gains - matmul(design, direction) ** 2
+        return (inverse - jnp.outer(direction, direction), gains.at[index].set(-jnp.inf)), index
+
+    start = jnp.eye(design.shape[1], dtype=design.dtype) / prior
+    return lax.scan(choose, (start, (design**2).sum(1) / prior), length=count)[1]
+
+
+def _design(latents):
+    """Return whitened latents and a column of ones `[n, d + 1]`: information I / n per sample on average."""
+    centred = latents - latents.mean(0)
+    covariance = matmul(centred.T, centred) / latents.shape[0]
+    values, vectors = lapack.eigh(covariance)
+    keep = values > latents.shape[1] * jnp.finfo(latents.dtype).eps * values[-1]
+    white = matmul(centred, vectors * jnp.where(keep, lax.rsqrt(jnp.where(keep, values, 1)), 0))
+    return jnp.concatenate([white, jnp.ones_like(white[:, :1])], axis=1)

@@ -1,0 +1,14 @@
+"""The check on what anchors are chosen from."""
+
+from align.arrays import checks, inputs
+
+
+def check_latents(latents, count):
+    latents = inputs.as_array("latents", latents)
+    if latents.ndim != 2 or 0 in latents.shape:
+        raise ValueError(f"latents must be [rows, dimensions], at least one of each; they are {latents.shape}")
+    if not checks.is_whole(count, most=latents.shape[0]):
+        raise ValueError(f"count must lie between 1 and the {latents.shape[0]} latents; it is {count!r}")
+    latents = latents.astype(inputs.float_dtype(latents=latents))
+    inputs.check_finite(latents=latents)
+    return latents

@@ -1,0 +1,85 @@
+"""What every function accepts: the checks on its arguments and the rule for dtypes.
+
+float32 and float64 are kept. Half precision (float16, bfloat16) and integers are computed and returned in the default
+float (float32, or float64 where x64 is on, for integers; float32 for half precision). Mixed dtypes are promoted.
+"""
+
+import jax
+import jax.numpy as jnp
+
+
+def as_array(name, value):
+    """Return a value as an array; ValueError, with the argument's name, where it cannot be one of numbers."""
+    try:
+        return jnp.asarray(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        came = f"{value.dtype} {value.shape}" if hasattr(value, "dtype") else type(value).__name__
+        raise ValueError(f"{name} must be an array of real numbers; it is {came}") from error
+
+
+def paired(source, target, weights, *, minimum_rows=1):
+    """Return source `[n, d_source]`, target `[n, d_target]`, weights `[n]` or None as floats; ValueError if not so."""
+    source, target = as_array("source", source), as_array("target", target)
+    for name, array in (("source", source), ("target", target)):
+        if array.ndim != 2 or array.shape[1] == 0:
+            raise ValueError(f"{name} must be [rows, dimensions], at least one dimension; it is {array.shape}")
+    if source.shape[0] != target.shape[0]:
+        raise ValueError(f"source and target must have as many rows; they are {source.shape} and {target.shape}")
+    if source.shape[0] < minimum_rows:
+        raise ValueError(
+            f"source and target need at least {minimum_rows} row(s); they are {source.shape} and {target.shape}"
+        )
+    dtype = float_dtype(source=source, target=target)
+    if weights is not None:
+        weights = as_array("weights", weights)
+        if weights.shape != source.shape[:1]:
+            raise ValueError(f"weights must be [{source.shape[0]}], one per row of source; it is {weights.shape}")
+        float_dtype(weights=weights)
+        weights = weights.astype(dtype)
+    return source.astype(dtype), target.astype(dtype), weights
+
+
+def clouds(source, target):
+    """Return source `[n, d_source]` and target `[m, d_target]` as floats of one dtype; ValueError if not so."""
+    source, target = as_array("source", source), as_array("target", target)
+    for name, array in (("source", source), ("target", target)):
+        if array.ndim != 2 or 0 in array.shape:
+            raise ValueError(f"{name} must be [rows, dimensions], at least one of each; it is {array.shape}")
+    dtype = float_dtype(source=source, target=target)
+    check_finite(source=source, target=target)  # before any search: such a row may simply never be matched
+    return source.astype(dtype), target.astype(dtype)
+
+
+def float_dtype(**arrays):
+    """Return the dtype to compute in: that of the arrays, at least float32."""
+    for name, array in arrays.items():
+        if jnp.issubdtype(array.dtype, jnp.complexfloating) or array.dtype == bool:
+            raise ValueError(f"{name} must hold real numbers; its dtype is {array.dtype}")
+    dtype = jnp.result_type(*(array.dtype for array in arrays.values()))
+    return jnp.promote_types(dtype, jnp.float32) if jnp.issubdtype(dtype, jnp.floating) else jnp.result_type(float)
+
+
+def check_finite(**arrays):
+    """ValueError where a concrete array holds NaN or infinity; traced ones are let through."""
+    for name, array in arrays.items():
+        if isinstance(array, jax.core.Tracer):
+            continue
+        with jax.ensure_compile_time_eval():  # an array closed over by a function under jit is still concrete
+            if not bool(jnp.isfinite(array).all()):
+                raise ValueError(f"{name} holds NaN or infinity")
+
+
+def check_weights(weights):
+    """ValueError for concrete weights that hold NaN or infinity, are negative, or all zero."""
+    check_finite(weights=weights)
+    if not bool((weights >= 0).all() & (weights > 0).any()):
+        raise ValueError("weights must not be negative, and one of them must be positive")
+
+
+def check_embeddable(source, target):
+    """ValueError where the source has more dimensions than the target: no map keeps all its distances."""
+    if source.shape[1] > target.shape[1]:
+        raise ValueError(
+            f"source must not have more dimensions than target for a map that keeps distances; "
+            f"they are {source.shape} and {target.shape} (fit the other way round and invert, or use `affine`)"
+        )

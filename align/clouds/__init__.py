@@ -1,0 +1,1 @@
+"""Two clouds without correspondence: their coordinates and their classes."""

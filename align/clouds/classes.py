@@ -1,0 +1,85 @@
+"""The classes that two clouds share: their rows, weights and means, and random windows of their rows."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from align.arrays.products import matmul
+
+
+def share(source, source_labels, target, target_labels):
+    """Return the labels of both sides as positions among the classes that both have, −1 for the others, and how many.
+
+    Labels are integers, one per row. They shape the computation, so they must be concrete: close over them where the
+    solver is jitted or vmapped. ValueError for labels that do not fit, or without a class in common.
+    """
+    both = []
+    for name, array, labels in (("source", source, source_labels), ("target", target, target_labels)):
+        if isinstance(labels, jax.core.Tracer):
+            raise ValueError(f"{name}_labels must be concrete, not traced: close over them under jit and vmap")
+        labels = np.asarray(labels)
+        if labels.shape != array.shape[:1] or not np.issubdtype(labels.dtype, np.integer):
+            raise ValueError(
+                f"{name}_labels must be [{array.shape[0]}] integers, one per row of {name}; "
+                f"they are {labels.shape} of {labels.dtype}"
+            )
+        both.append(labels)
+    classes = np.intersect1d(*both)
+    if len(classes) == 0:
+        raise ValueError("source_labels and target_labels have no class in common")
+    return *(np.where(np.isin(y, classes), np.searchsorted(classes, y), -1) for y in both), len(classes)
+
+
+def group(source, target, source_labels, target_labels):
+    """Return the rows of each side by class, as `sort_rows` does, and the weights that balance the classes.
+
+    Without labels all rows are one class, and the weights are None.
+    """
+    if (source_labels is None) != (target_labels is None):
+        raise ValueError("source_labels and target_labels must be given together")
+    if source_labels is None:
+        return [(jnp.arange(a.shape[0])[None], jnp.array([a.shape[0]])) for a in (source, target)], (None, None)
+    *positions, count = share(source, source_labels, target, target_labels)
+    return [sort_rows(p, count) for p in positions], [balance(p, count).astype(source.dtype) for p in positions]
+
+
+def sort_rows(positions, count):
+    """Sort rows by class once: indices `[count, size of the largest class]`, padded by row 0, and sizes `[count]`."""
+    sizes = np.bincount(positions[positions >= 0], minlength=count)
+    order = np.argsort(positions, kind="stable")[np.sum(positions < 0) :]
+    first = np.cumsum(sizes) - sizes
+    column = np.arange(sizes.max())
+    valid = column < sizes[:, None]
+    return np.where(valid, order[np.where(valid, first[:, None] + column, 0)], 0), sizes
+
+
+def balance(positions, count):
+    """Return weights `[n]` that give every class the same, and nothing to rows at −1."""
+    sizes = np.bincount(positions[positions >= 0], minlength=count)
+    return jnp.asarray(np.where(positions >= 0, 1 / (count * sizes[positions]), 0), jnp.result_type(float))
+
+
+def average(array, positions, count):
+    """Return the mean `[count, d]` of the rows of array `[n, d]` at each position; rows at −1 are left out."""
+    weights = jnp.asarray(positions[:, None] == np.arange(count), array.dtype)
+    centre = array.mean(0)  # the sums of what is left are small, and so is their rounding
+    sums = matmul(weights.T, array - centre)
+    return centre + sums / weights.sum(0)[:, None]
+
+
+def draw_windows(key, rows, sizes, subset):
+    """Return a function from the iteration to rows `[groups, n]` and which are no padding: all, or a random window."""
+    column = jnp.arange(rows.shape[1])
+    if subset is None or subset >= rows.shape[1]:
+        return lambda iteration: (rows, column < sizes[:, None])
+    # Shuffled once; the windows then run through all rows of a group before they meet one again.
+    draw = jax.random.uniform(key, rows.shape)
+    order = jnp.argsort(jnp.where(column < sizes[:, None], draw, jnp.inf), axis=1)
+    shuffled = jnp.take_along_axis(rows, order, axis=1)
+    column = column[:subset]
+
+    def window(iteration):
+        where = (iteration * subset + column) % jnp.maximum(sizes, 1)[:, None]
+        return jnp.take_along_axis(shuffled, where, axis=1), column < sizes[:, None]
+
+    return window

@@ -1,0 +1,63 @@
+"""Principal coordinates of a cloud, and maps between the coordinates of two."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from align.arrays.products import matmul
+from align.linalg import lapack
+from align.maps import AffineMap
+
+
+class Coordinates(NamedTuple):
+    """Coordinates about the mean `[d]` of a cloud: `down` `[d, k]` leads to them, `up` `[k, d]` back."""
+
+    mean: jax.Array
+    down: jax.Array
+    up: jax.Array
+
+    def __call__(self, x):
+        return matmul(x - self.mean, self.down)
+
+
+def principal(array, weights=None, *, whitening=0.0, components=None, width=None) -> Coordinates:
+    """Return principal coordinates of array `[n, d]`, scaled so that the cloud's mean squared norm is 1.
+
+    weights: `[n]`, of the rows, alike without them. whitening: 0 keeps the ratios of the spreads, 1 makes them equal,
+    and what lies between is between. components: how many leading ones to keep, all without it. width: of the result,
+    padded by zeros; what is not kept is zero too.
+    """
+    weights = jnp.full(array.shape[0], 1 / array.shape[0], array.dtype) if weights is None else weights / weights.sum()
+    mean = matmul(weights, array)
+    centred = array - mean
+    variances, vectors = lapack.eigh(matmul(centred.T * weights, centred))
+    variances, vectors = variances[::-1], vectors[:, ::-1]
+    keep = variances > array.shape[1] * jnp.finfo(array.dtype).eps * variances[0]
+    keep &= jnp.arange(array.shape[1]) < (array.shape[1] if components is None else components)
+    safe = jnp.where(keep, variances, 1)
+    scale = safe ** (-whitening / 2)
+    scale = scale / jnp.sqrt(jnp.where(keep, safe * scale**2, 0).sum())
+    pad = ((0, 0), (0, (width or array.shape[1]) - array.shape[1]))
+    down, up = jnp.where(keep, vectors * scale, 0), jnp.where(keep, vectors / scale, 0)
+    return Coordinates(mean, jnp.pad(down, pad), jnp.pad(up, pad).T)
+
+
+def principal_of_both(source, target, weights=(None, None), *, whitening):
+    """Return principal coordinates of two clouds, as wide as the wider one's dimensions."""
+    width = max(source.shape[1], target.shape[1])
+    return tuple(
+        principal(*one, whitening=whitening, width=width) for one in zip((source, target), weights, strict=True)
+    )
+
+
+def express(source: Coordinates, fitted, target: Coordinates) -> AffineMap:
+    """Return what a map of the clouds is between their coordinates."""
+    bias = matmul(fitted(source.mean) - target.mean, target.down)
+    return AffineMap(matmul(matmul(source.up, fitted.weight), target.down), bias)
+
+
+def conjugate(source: Coordinates, weight, target: Coordinates) -> AffineMap:
+    """Return the map of the clouds that is `weight` `[k, k]` between their coordinates."""
+    weight = matmul(matmul(source.down, weight), target.up)
+    return AffineMap(weight, target.mean - matmul(source.mean, weight))

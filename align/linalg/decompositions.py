@@ -1,0 +1,182 @@
+"""Matrix factors whose derivatives stay finite where those of an SVD do not: equal and vanishing singular values."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+
+from align.arrays.products import matmul
+from align.linalg import lapack
+
+
+def numerical_rank(singular_values, rcond):
+    """Return how many values `[..., k]`, descending, exceed rcond times the first, and their condition number."""
+    largest = singular_values[..., :1]
+    keep = singular_values > rcond * largest
+    smallest = jnp.where(keep, singular_values, jnp.inf).min(-1)
+    condition = jnp.where(keep.any(-1), largest[..., 0] / smallest, jnp.inf)
+    return keep.sum(-1), jnp.where(jnp.isnan(largest[..., 0]), jnp.nan, condition)
+
+
+def reciprocal(values, keep):
+    """Return 1 / values where kept and 0 elsewhere, without a division by zero on the way."""
+    return jnp.where(keep, 1 / jnp.where(keep, values, 1), 0)
+
+
+def _rounding(eigenvalues):
+    """Return the gap below which eigenvalues `[n]` of products of rows count as equal.
+
+    Products round by tens of epsilons even where n is small, and a derivative across that gap is one of the rounding.
+    """
+    return max(eigenvalues.shape[0], 64) * jnp.finfo(eigenvalues.dtype).eps * jnp.abs(eigenvalues).max()
+
+
+def pinv(matrix, *, rcond=None):
+    """Return the pseudo-inverse of `[..., m, n]`, with its rank and condition number.
+
+    Singular values below rcond times the largest count as zero (max(m, n) times the machine epsilon unless given).
+    The derivative is that of constant rank (Golub and Pereyra 1973), which needs no derivative of the SVD.
+    """
+    if rcond is None:
+        rcond = max(matrix.shape[-2:]) * jnp.finfo(matrix.dtype).eps
+    inverse, singular_values = _pinv(matrix, rcond)
+    return inverse, *numerical_rank(singular_values, rcond)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
+def _pinv(matrix, rcond):
+    u, s, vt = lapack.svd(matrix)
+    inverses = reciprocal(s, s > rcond * s[..., :1])
+    return matmul(vt.mT * inverses[..., None, :], u.mT), s
+
+
+@_pinv.defjvp
+def _pinv_jvp(rcond, primals, tangents):
+    (a,), (da,) = primals, tangents
+    p, s = _pinv(a, rcond)
+    dat = da.mT
+    change = (
+        -matmul(matmul(p, da), p)
+        + matmul(matmul(p, p.mT), dat - matmul(matmul(dat, a), p))
+        + matmul(matmul(dat - matmul(p, matmul(a, dat)), p.mT), p)
+    )
+    return (p, s), (change, jnp.zeros_like(s))
+
+
+@jax.custom_jvp
+def pinv_semidefinite(matrix, rank):
+    """Return the pseudo-inverse of a symmetric positive semi-definite `[n, n]` of known rank."""
+    values, vectors = lapack.eigh(matrix)
+    keep = (jnp.arange(values.shape[-1]) >= values.shape[-1] - rank) & (values > 0)
+    return matmul(vectors * reciprocal(values, keep), vectors.T)
+
+
+@pinv_semidefinite.defjvp
+def _pinv_semidefinite_jvp(primals, tangents):
+    (g, rank), (dg, _) = primals, tangents
+    p = pinv_semidefinite(g, rank)
+    outside = dg - matmul(matmul(p, g), dg)  # the part of the change outside the range
+    across = matmul(outside, matmul(p, p))
+    return p, -matmul(matmul(p, dg), p) + across + across.T
+
+
+def sylvester(symmetric, right):
+    """Return X with `symmetric @ X + X @ symmetric = right`; components without a unique solution are zero.
+
+    symmetric, right: `[n, n]`. Differentiating the equation gives another one of the same form, so derivatives of
+    every order divide by sums of eigenvalues, never by their differences. (As a linear solve, and not by a rule for
+    derivatives of its own: such rules are dropped where a second derivative passes through a transposed first one.)
+    """
+
+    def solve(_, right):
+        values, vectors = lapack.eigh(symmetric)
+        sums = values[:, None] + values
+        keep = jnp.abs(sums) > _rounding(values)
+        rotated = matmul(vectors.T, matmul(right, vectors))
+        return matmul(vectors, matmul(rotated * reciprocal(sums, keep), vectors.T))
+
+    def operator(x):
+        return matmul(symmetric, x) + matmul(x, symmetric)
+
+    return jax.lax.custom_linear_solve(operator, right, solve, symmetric=True)
+
+
+def polar(matrix, *, reflection=True):
+    """Return the `[m, n]` matrix of orthonormal rows (m ≤ n) closest to `[m, n]`, and the singular values.
+
+    reflection: allow a negative determinant where m = n; without it the smallest singular value changes sign.
+    Where singular values vanish the closest matrix is not unique; one of them is returned, and its derivative moves
+    only what is determined.
+    """
+    return _polar(matrix, reflection or matrix.shape[0] < matrix.shape[1])
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
+def _polar(matrix, reflection):
+    u, s, vt = lapack.svd(matrix)
+    if not reflection:
+        turned = jnp.linalg.slogdet(u)[0] * jnp.linalg.slogdet(vt)[0] < 0
+        u = u.at[:, -1].multiply(jnp.where(turned, -1, 1))
+    return matmul(u, vt), s
+
+
+@_polar.defjvp
+def _polar_jvp(reflection, primals, tangents):
+    # matrix = P Q with P symmetric and Q Q' = I. Differentiating both gives dQ = Ω Q + P⁺ dM (I − Q'Q) with Ω skew
+    # and P Ω + Ω P = dM Q' − Q dM'.
+    (matrix,), (change,) = primals, tangents
+    q, s = _polar(matrix, reflection)
+    p = matmul(matrix, q.T)
+    p = (p + p.T) / 2
+    along = matmul(change, q.T)
+    dq = matmul(sylvester(p, along - along.T), q)
+    if matrix.shape[0] < matrix.shape[1]:
+        dq = dq + matmul(pinv(p)[0], change - matmul(along, q))
+    return (q, s), (dq, jnp.zeros_like(s))
+
+
+def leading_projector(symmetric, rank):
+    """Return the projector onto the eigenvectors of the `rank` (static) largest eigenvalues of a symmetric `[n, n]`.
+
+    Its derivative needs a gap after the rank-th eigenvalue and no other; where there is none the projector is not
+    unique, and the derivative leaves out what is undetermined.
+    """
+    return _projector(symmetric, rank)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
+def _projector(symmetric, rank):
+    leading = lapack.eigh(symmetric)[1][:, symmetric.shape[0] - rank :]
+    return matmul(leading, leading.T)
+
+
+@_projector.defjvp
+def _projector_jvp(rank, primals, tangents):
+    # From S P = P S: the change X = P dP (I − P) solves S X − X S = P dS (I − P), and dP = X + X'.
+    (s,), (ds,) = primals, tangents
+    projector = _projector(s, rank)
+    across = _between(s, projector, ds, rank)
+    return projector, across + across.T
+
+
+def _between(symmetric, projector, right, rank):
+    """Solve S X − X S = P B (I − P) for X = P X (I − P), P the leading projector of S."""
+
+    def block(x):
+        left = matmul(projector, x)
+        return left - matmul(left, projector)
+
+    def operator(x):  # the identity outside the block, so that it has an inverse
+        return block(matmul(symmetric, x) - matmul(x, symmetric)) + x - block(x)
+
+    def solve(_, right):
+        values, vectors = lapack.eigh(symmetric)
+        leads = jnp.arange(values.shape[0]) >= values.shape[0] - rank
+        gaps = values[:, None] - values
+        across = leads[:, None] & ~leads
+        keep = gaps > _rounding(values)
+        factors = jnp.where(across, reciprocal(gaps, keep), 1)
+        rotated = matmul(vectors.T, matmul(right, vectors)) * factors
+        return matmul(vectors, matmul(rotated, vectors.T))
+
+    return jax.lax.custom_linear_solve(operator, block(right), solve, symmetric=True)

@@ -1,0 +1,163 @@
+"""Least squares from moments where they determine the answer, from the rows where they do not.
+
+Moments square the condition number. Ways of rising cost and care, chosen by what the moments themselves show:
+
+0. Cholesky of the moments: many well-conditioned rows, and a residual that is not lost in rounding;
+1. the same with one step of iterative refinement on the rows, which squares the error of the first solution;
+2. with three steps, each of which multiplies the error by that of the first solution;
+3. QR of the rows, block by block, and an SVD of the triangle: anything else, rank-deficient data included.
+
+The moments about the origin are those about the means and a term of rank one, which alone makes them ill-conditioned
+where the means are large; so a fit without intercept, too, starts from the moments about the means.
+"""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from align.arrays.products import matmul
+from align.linalg import lapack
+from align.linalg.care import with_care
+from align.linalg.decompositions import numerical_rank, pinv_semidefinite, reciprocal
+from align.linalg.moments import blocked_sum
+from align.linalg.residuals import RESOLVED
+
+_MANY = 8192  # rows over which the roundings of a product average out; below, refinement costs next to nothing
+_WELL_CONDITIONED = 30  # of the scaled Gram matrix: the solution loses less than that many epsilons of the moments
+
+
+class LeastSquares(NamedTuple):
+    """weight `[d_source, d_target]`; rank; condition of the source; error: the sum of squares left unexplained."""
+
+    weight: jax.Array
+    rank: jax.Array
+    condition: jax.Array
+    error: jax.Array
+
+
+@jax.custom_jvp
+def differentiable(gram, cross, value, rank):
+    """Return value = gram⁺ cross, computed elsewhere with more care, with the derivative of that definition."""
+    return value
+
+
+@differentiable.defjvp
+def _differentiable_jvp(primals, tangents):
+    # W = G⁺ C. Since C lies in the range of G for all data, what is left of the constant-rank derivative of G⁺ is
+    # dW = G⁺ (dC − dG W) + (I − G⁺ G) dG G⁺ W.
+    gram, cross, value, rank = primals
+    d_gram, d_cross, _, _ = tangents
+    weight = differentiable(gram, cross, value, rank)
+    inverse = pinv_semidefinite(gram, rank)
+    across = matmul(d_gram, matmul(inverse, weight))
+    change = matmul(inverse, d_cross - matmul(d_gram, weight))
+    return weight, change + across - matmul(inverse, matmul(gram, across))
+
+
+def least_squares(m, means, source, target, weights, rcond) -> LeastSquares:
+    """Solve for the weight of least squares, minimum norm where undetermined.
+
+    The moments `m` of the rows say what to subtract from them: their means, or nothing (moments about the origin).
+    `means`: the moments about the means in either case.
+    """
+    rows, d_source = source.shape
+    if rows <= d_source:
+        return _from_rows(m, source, target, weights, rcond)
+
+    gram, squares = m.source, m.target_squares.sum()
+    scale = lax.rsqrt(jnp.diagonal(means.source))
+    scaled = means.source * scale * scale[:, None]
+    half = lapack.inverse_cholesky(scaled)
+    scaled_inverse = matmul(half.T, half)
+    inverse = scaled_inverse * scale * scale[:, None]
+    weight = matmul(inverse, means.cross)
+    # Sherman and Morrison: what the means that were left in add. Nothing, where m is about the means itself.
+    x, y = means.source_mean - m.source_mean, means.target_mean - m.target_mean
+    along = matmul(inverse, x)
+    share = m.total / (1 + m.total * matmul(x, along))
+    weight = weight + share * jnp.outer(along, y - matmul(x, weight))
+    inverse = inverse - share * jnp.outer(along, along)
+
+    extremes = jax.vmap(_largest_eigenvalue)(jnp.stack([scaled, scaled_inverse, gram, inverse]))
+    scaled_condition, squared_condition = extremes[0] * extremes[1], extremes[2] * extremes[3]
+    error = squares - (weight * m.cross).sum()
+    cheap = LeastSquares(weight, jnp.asarray(d_source), jnp.sqrt(squared_condition), error)
+
+    lost = scaled_condition * jnp.finfo(gram.dtype).eps
+    determined = (lost < 1e-2) & (rcond * cheap.condition < 0.5)
+    exact = (scaled_condition < _WELL_CONDITIONED) & (error > RESOLVED * squares) & (rows >= _MANY)
+    level = jnp.where(determined, jnp.where(exact, 0, jnp.where(lost < 1e-3, 1, 2)), 3)
+    branches = [
+        lambda *operands: operands[-2],
+        functools.partial(_refined, steps=1),
+        functools.partial(_refined, steps=3),
+        _from_rows,
+    ]
+    return with_care(level, branches, m, source, target, weights, jnp.asarray(rcond, gram.dtype), cheap, inverse)
+
+
+def _largest_eigenvalue(matrix):
+    # The power method on a semi-definite matrix; the quotient errs by the square of the vector's error.
+    start = matrix[:, jnp.argmax(jnp.diagonal(matrix))]
+
+    def step(_, vector):
+        return matmul(matrix, vector / jnp.linalg.norm(vector))
+
+    vector = lax.fori_loop(0, 16, step, start)
+    vector = vector / jnp.linalg.norm(vector)
+    return matmul(vector, matmul(matrix, vector))
+
+
+def _refined(m, source, target, weights, _, solved, inverse, *, steps):
+    def unexplained(weight, x, y, w):
+        x, y = m.centred(x, y)
+        error = y - matmul(x, weight)
+        weighted = error if w is None else error * w[:, None]
+        return matmul(x.T, weighted), (error * weighted).sum()
+
+    for _ in range(steps):
+        gradient, error = blocked_sum(functools.partial(unexplained, solved.weight), (source, target, weights))
+        change = matmul(inverse, gradient)
+        error = jnp.maximum(error - (change * gradient).sum(), 0)
+        solved = solved._replace(weight=solved.weight + change, error=error)
+    return solved
+
+
+def _from_rows(m, source, target, weights, rcond, *_):
+    def prepared(x, y, w):
+        x, y = m.centred(x, y)
+        rows = jnp.concatenate([x, y], axis=1)
+        return rows if w is None else rows * jnp.sqrt(w)[:, None]
+
+    d_source, width = source.shape[1], source.shape[1] + target.shape[1]
+    if source.shape[0] > 2 * width:
+        triangle = _triangle(prepared, (source, target, weights), width)
+        # Its last rows hold what no map of the source reaches: they belong to the error alone.
+        left, right, unreachable = triangle[:d_source, :d_source], triangle[:d_source, d_source:], triangle[d_source:]
+    else:
+        rows = prepared(source, target, weights)
+        left, right, unreachable = rows[:, :d_source], rows[:, d_source:], rows[:0]
+    u, s, vt = lapack.svd(left)
+    keep = s > rcond * s[0]
+    coefficients = jnp.where(keep[:, None], matmul(u.T, right), 0)
+    weight = matmul(vt.T, reciprocal(s, keep)[:, None] * coefficients)
+    error = ((right - matmul(u, coefficients)) ** 2).sum() + (unreachable[:, d_source:] ** 2).sum()
+    return LeastSquares(weight, *numerical_rank(s, rcond), error)
+
+
+def _triangle(prepared, arrays, width):
+    """Return the triangular factor `[width, width]` of all prepared rows, from blocks of them one after the other."""
+    rows = arrays[0].shape[0]
+    block = min(max(1024, width), rows)
+    blocks, rest = divmod(rows, block)
+
+    def append(triangle, start, size):
+        rows = prepared(*(None if a is None else lax.dynamic_slice_in_dim(a, start, size) for a in arrays))
+        return lapack.triangle(jnp.concatenate([triangle, rows]))
+
+    triangle = jnp.zeros((width, width), arrays[0].dtype)
+    triangle, _ = lax.scan(lambda t, k: (append(t, k * block, block), None), triangle, jnp.arange(blocks))
+    return append(triangle, blocks * block, rest) if rest else triangle

@@ -1,0 +1,100 @@
+"""The fitted transformation: `target ≈ source @ weight + bias`, and what is known about how well it fits."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from align.arrays.products import matmul
+from align.linalg.decompositions import pinv
+from align.maps import map_file
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, eq=False)
+class AffineMap:
+    """An affine map between two latent spaces, a pytree; `vmap` over a solver gives one with leading batch axes.
+
+    weight: `[d_source, d_target]`; bias: `[d_target]`.
+
+    The rest is scalar, carries no gradient, and is None where nobody measured it:
+    rank: dimensions of the source data that the fit used.
+    condition: largest over smallest singular value of what was decomposed, among those that count towards the rank.
+    residual: ‖target − self(source)‖ / ‖target − mean(target)‖ over the training rows (so 1 − residual² is R²).
+    iterations: steps taken, 0 for a closed form.
+    converged: False where the input was not finite or a decomposition failed; weight and bias are NaN then.
+    details: a further record of one solver, such as the path of ridge strengths; not written to files.
+    """
+
+    weight: jax.Array
+    bias: jax.Array
+    rank: jax.Array | None = None
+    condition: jax.Array | None = None
+    residual: jax.Array | None = None
+    iterations: jax.Array | None = None
+    converged: jax.Array | None = None
+    details: object = None
+
+    def __call__(self, x):
+        """Map points `[..., d_source]` to `[..., d_target]`; a batched map takes `[*batch, n, d_source]`."""
+        x = jnp.asarray(x)
+        if x.ndim == 0 or x.shape[-1] != self.weight.shape[-2]:
+            raise ValueError(
+                f"x must be [..., {self.weight.shape[-2]}] for a map of weight {self.weight.shape}; it is {x.shape}"
+            )
+        bias = self.bias[..., None, :] if self.bias.ndim > 1 else self.bias
+        return matmul(x, self.weight) + bias
+
+    def then(self, after: "AffineMap") -> "AffineMap":
+        """Compose: the map x ↦ after(self(x)). Its diagnostics are unknown, since no data was fitted."""
+        if self.weight.shape[-1] != after.weight.shape[-2]:
+            raise ValueError(
+                f"after must take {self.weight.shape[-1]} dimensions to follow weight {self.weight.shape}; "
+                f"its weight is {after.weight.shape}"
+            )
+        bias = after(self.bias[..., None, :])[..., 0, :]
+        return AffineMap(matmul(self.weight, after.weight), bias)
+
+    def __matmul__(self, after: "AffineMap") -> "AffineMap":
+        """Compose left to right, as the weights multiply: `(a @ b)(x) == b(a(x))`."""
+        return self.then(after)
+
+    def inverse(self, *, rcond=None) -> "AffineMap":
+        """Invert in the least-squares sense: the minimum-norm x with self(x) closest to y.
+
+        rcond: singular values below rcond times the largest count as zero; the larger dimension times the machine
+        epsilon unless given. `residual` of the result is what a round trip loses: ‖weight · inverse − I‖_F / √d_source
+        for the source space, 0 where the map is invertible there, √(1 − rank/d_source) where it is not.
+        """
+        inverse, rank, condition = pinv(self.weight, rcond=rcond)
+        rank = rank.astype(jnp.int32)
+        kept = matmul(self.weight, inverse)
+        lost = kept - jnp.eye(self.weight.shape[-2], dtype=kept.dtype)
+        bias = -matmul(self.bias[..., None, :], inverse)[..., 0, :]
+        return AffineMap(
+            inverse,
+            bias,
+            rank=rank,
+            condition=condition,
+            residual=jax.lax.stop_gradient(jnp.sqrt(jnp.mean(jnp.sum(lost**2, -1), -1))),
+            iterations=jnp.zeros_like(rank),
+            converged=jnp.isfinite(inverse).all((-2, -1)),
+        )
+
+    def save(self, path, *, metadata: dict[str, str] | None = None) -> None:
+        """Write the map as safetensors, whole or not at all; `metadata` is kept beside the description of the file."""
+        fields = {name: getattr(self, name) for name in ("weight", "bias", *map_file.DIAGNOSTICS)}
+        arrays = {name: np.asarray(value, order="C") for name, value in fields.items() if value is not None}
+        map_file.write(path, arrays, metadata or {})
+
+    @staticmethod
+    def load(path) -> "AffineMap":
+        """Read a map that `save` wrote; ValueError for any other file. float64 becomes float32 unless x64 is on."""
+        arrays, _ = map_file.read(path)
+        return AffineMap(**{name: jnp.asarray(value) for name, value in arrays.items()})
+
+    @staticmethod
+    def read_metadata(path) -> dict[str, str]:
+        """Read the description that `save` put into the file; ValueError for a file that `save` did not write."""
+        return map_file.read(path)[1]

@@ -1,0 +1,53 @@
+"""What a fit says of itself: residual and status from its sums of squares, and an error where the input is to blame."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+
+from align.arrays.inputs import check_finite, check_weights
+
+
+def diagnosed(fitted, weights, error, spread):
+    """Complete the map of a closed form: residual and status, NaN in place of a failed fit, diagnostics constant.
+
+    error: sum of squares that the map leaves of the target; spread: that of the target about its mean.
+    """
+    error, spread = jax.lax.stop_gradient((error, spread))
+    residual = jnp.sqrt(jnp.where(error <= 0, 0, error / spread))  # a constant target reached exactly leaves nothing
+    sound = jnp.isfinite(fitted.weight).all() & jnp.isfinite(fitted.bias).all() & jnp.isfinite(error)
+    if weights is not None:
+        sound &= (weights >= 0).all() & (weights.sum() > 0)
+    return dataclasses.replace(
+        fitted,
+        weight=jnp.where(sound, fitted.weight, jnp.nan),
+        bias=jnp.where(sound, fitted.bias, jnp.nan),
+        rank=jnp.asarray(fitted.rank, jnp.int32),
+        condition=jax.lax.stop_gradient(fitted.condition),
+        residual=jnp.where(sound, residual, jnp.nan),
+        iterations=jnp.zeros((), jnp.int32),
+        converged=sound,
+    )
+
+
+def failed(fitted):
+    """Whether the fit is known to have failed, as it is outside transformations only."""
+    return not isinstance(fitted.converged, jax.core.Tracer) and not bool(fitted.converged)
+
+
+def check_fitted(fitted, **arrays):
+    """Return the map; where it failed and the input is concrete, ValueError says which input is to blame."""
+    if not failed(fitted):
+        return fitted
+    for name, array in arrays.items():
+        if array is None:
+            continue
+        check_finite(**{name: array})
+        if name == "weights":
+            check_weights(array)
+        if not bool(jnp.isfinite(jnp.sum(array * array))):
+            largest = float(jnp.abs(array).max())
+            raise ValueError(
+                f"{name} holds values up to {largest:.3g}, whose squares exceed {array.dtype}; expected a smaller scale"
+            )
+    return fitted

@@ -1,0 +1,48 @@
+"""Similarity of two sets of representations as pure functions of arrays.
+
+Every metric takes `x` `[n, d_x]` and `y` `[n, d_y]` with rows in correspondence and returns a scalar (or one value a
+row or a component). All are invariant to a permutation of the rows applied to both sides, `minibatch_cka` excepted,
+and none survives a permutation of one side. What else each of them ignores:
+
+| metric                     | translation | orthogonal | isotropic scale | invertible linear |
+|----------------------------|-------------|------------|-----------------|-------------------|
+| `linear_cka`               | yes         | yes        | yes             | no                |
+| `kernel_cka`               | yes         | yes        | yes             | no                |
+| `minibatch_cka`            | yes         | yes        | yes             | no                |
+| `canonical_correlations`   | yes         | yes        | yes             | yes               |
+| `cca`                      | yes         | yes        | yes             | yes               |
+| `svcca`                    | yes         | yes        | yes             | no                |
+| `procrustes_distance`      | yes         | yes        | `normalise`     | no                |
+| `mutual_knn_overlap`       | Euclidean   | yes        | yes             | no                |
+| `retrieval_ranks`, …       | Euclidean*  | both*      | cosine; both*   | no                |
+| `relative_residual`, …     | both*       | both*      | both*           | no                |
+
+Each side may be transformed on its own, except where marked `both*`: there `x` is a prediction of `y` in the space of
+`y`, and only a transformation applied to both sides leaves the value alone.
+
+Integers and half precisions are computed in float32. Where a value is undefined, as for a constant set, it is NaN or
+infinite.
+"""
+
+from align.metrics.cca import canonical_correlations, cca, svcca
+from align.metrics.cka import kernel_cka, linear_cka, minibatch_cka
+from align.metrics.prediction import mean_cosine, r_squared, relative_residual
+from align.metrics.retrieval import mean_reciprocal_rank, mutual_knn_overlap, retrieval_ranks, top_k_accuracy
+from align.metrics.shape import procrustes_distance
+
+__all__ = [
+    "canonical_correlations",
+    "cca",
+    "kernel_cka",
+    "linear_cka",
+    "mean_cosine",
+    "mean_reciprocal_rank",
+    "minibatch_cka",
+    "mutual_knn_overlap",
+    "procrustes_distance",
+    "r_squared",
+    "relative_residual",
+    "retrieval_ranks",
+    "svcca",
+    "top_k_accuracy",
+]

@@ -1,0 +1,91 @@
+"""Similarities of codes to anchors."""
+
+from jax import Array
+from jax import numpy as jnp
+
+from align.arrays import inputs
+from align.arrays.products import matmul
+
+
+def euclidean(codes: Array, anchors: Array) -> Array:
+    """Give the distances of codes `[n, d]` to anchors `[a, d]`: `[n, a]`."""
+    codes, anchors = _checked(codes, anchors)
+    # Distances are translation-invariant: moving the origin into the cloud keeps the expanded square accurate.
+    origin = anchors.mean(0)
+    codes, anchors = codes - origin, anchors - origin
+    products = matmul(codes, anchors.T)
+    squared = jnp.sum(codes**2, -1)[:, None] + jnp.sum(anchors**2, -1) - 2 * products
+    # The root has no derivative at 0, where a code is an anchor itself: give it the subgradient 0.
+    positive = squared > 0
+    return jnp.where(positive, jnp.sqrt(jnp.where(positive, squared, 1.0)), 0.0)
+
+
+def scaled(codes: Array, anchors: Array) -> Array:
+    """Give the distances, centred and scaled by those among the anchors: `[n, d], [a, d] -> [n, a]`.
+
+    All distances in a space are positive and share a mean many times their differences, a poor input to a network:
+    what a decoder sees of them here has mean 0 and standard deviation 1 over the anchors.
+    """
+    distances = euclidean(codes, anchors)
+    among = jnp.where(jnp.eye(distances.shape[1], dtype=bool), 0.0, euclidean(anchors, anchors))
+    variance = among.var()
+    return (distances - among.mean(0)) / jnp.sqrt(jnp.where(variance > 0, variance, 1.0))
+
+
+def cosine(codes: Array, anchors: Array) -> Array:
+    """Give the cosines of the angles between codes `[n, d]` and anchors `[a, d]`: `[n, a]`; 0 for a zero vector."""
+    codes, anchors = _checked(codes, anchors)
+    return matmul(_unit(codes), _unit(anchors).T)
+
+
+def centred(codes: Array, anchors: Array) -> Array:
+    """Give the cosines around the anchors' mean: `[n, d], [a, d] -> [n, a]`."""
+    codes, anchors = _checked(codes, anchors)
+    origin = anchors.mean(0)
+    return cosine(codes - origin, anchors - origin)
+
+
+def whitened(codes: Array, anchors: Array) -> Array:
+    """Give the distances in the metric of the anchors' covariance (Mahalanobis): `[n, d], [a, d] -> [n, a]`.
+
+    With x = L y, for L Lᵀ the covariance, an affine map of the space changes y by a rotation alone. Directions whose
+    variance is below d · eps of the largest carry no information of the anchors and are left out.
+    """
+    codes, anchors = _checked(codes, anchors)
+    origin = anchors.mean(0)
+    anchors, codes = anchors - origin, codes - origin
+    _, scales, axes = jnp.linalg.svd(anchors / jnp.sqrt(len(anchors)), full_matrices=False)
+    known = scales > scales[0] * anchors.shape[1] * jnp.finfo(anchors.dtype).eps
+    whiten = axes.T * jnp.where(known, 1 / jnp.where(known, scales, 1.0), 0.0)
+    return euclidean(
+        matmul(codes, whiten),
+        matmul(anchors, whiten),
+    )
+
+
+def _unit(x):
+    norm = jnp.sqrt(jnp.maximum(jnp.sum(x**2, -1, keepdims=True), jnp.finfo(x.dtype).tiny))
+    return x / norm
+
+
+def _checked(codes, anchors):
+    codes, anchors = inputs.as_array("codes", codes), inputs.as_array("anchors", anchors)
+    inputs.float_dtype(codes=codes, anchors=anchors)
+    if codes.ndim != 2 or anchors.ndim != 2 or codes.shape[1] != anchors.shape[1]:
+        raise ValueError(f"codes [n, d] and anchors [a, d] must agree in d; they are {codes.shape} and {anchors.shape}")
+    if 0 in anchors.shape:
+        raise ValueError(f"anchors must be [a, d], at least one of each; they are {anchors.shape}")
+    return codes, anchors
+
+
+SIMILARITIES = {"euclidean": euclidean, "scaled": scaled, "cosine": cosine, "centred": centred, "whitened": whitened}
+
+
+def represent(codes: Array, anchors: Array, similarity: str = "euclidean") -> Array:
+    """Represent codes `[n, d]` relative to anchors `[a, d]` by a named similarity: `[n, a]` (equation 4).
+
+    Raises ValueError for an unknown similarity or for codes and anchors of different dimensions.
+    """
+    if similarity not in SIMILARITIES:
+        raise ValueError(f"similarity must be one of {', '.join(SIMILARITIES)}; it is {similarity!r}")
+    return SIMILARITIES[similarity](codes, anchors)

@@ -1,0 +1,62 @@
+"""Representations of mean 0 and deviation 1, and decoders that absorb the standard."""
+
+from jax import Array
+from jax import numpy as jnp
+
+from align.arrays import inputs
+from align.arrays.products import matmul
+
+
+def layer_normalised(representation: Array) -> Array:
+    """Bring every sample's similarities `[n, a]` to mean 0 and standard deviation 1: its scale and offset are lost."""
+    return _standard(representation, representation, axis=1, name="representation")
+
+
+def standardised(representation: Array, reference: Array) -> Array:
+    """Bring every anchor's similarities `[n, a]` to mean 0 and standard deviation 1 over a reference `[m, a]`.
+
+    With the training samples of the same space as reference, the scale of the space as a whole is lost.
+    """
+    return _standard(representation, reference, axis=0, name="reference")
+
+
+def absorb_standard(params, reference: Array):
+    """Let a decoder that has learned `standardised(x, reference)` take x `[n, a]` itself, with the same outputs.
+
+    Its parameters are `params`, its first layer `Dense_0`, whose kernel and bias absorb the standardisation, up to
+    rounding.
+    """
+    reference = inputs.as_array("reference", reference)
+    inputs.float_dtype(reference=reference)
+    layers = params["params"]
+    if "Dense_0" not in layers:
+        raise ValueError(f"params must have a first layer Dense_0; their layers are {', '.join(layers)}")
+    first = layers["Dense_0"]
+    if reference.ndim != 2 or reference.shape[1] != len(first["kernel"]) or 0 in reference.shape:
+        raise ValueError(
+            f"reference must be [m, a], m at least 1, for a first layer of a = {len(first['kernel'])}; "
+            f"it is {reference.shape}"
+        )
+    mean, spread = _mean_and_spread(reference, 0)
+    kernel = first["kernel"] / spread.T
+    bias = first["bias"] - matmul(mean, kernel)[0]
+    return {**params, "params": {**layers, "Dense_0": {"kernel": kernel, "bias": bias}}}
+
+
+def _standard(x, reference, axis, name):
+    x, reference = inputs.as_array("representation", x), inputs.as_array(name, reference)
+    inputs.float_dtype(**{"representation": x, name: reference})
+    if x.ndim != 2 or reference.ndim != 2 or x.shape[1] != reference.shape[1]:
+        raise ValueError(
+            f"representation [n, a] and {name} [m, a] must agree in a; they are {x.shape}, {reference.shape}"
+        )
+    if 0 in reference.shape:
+        raise ValueError(f"{name} must be [m, a], at least one of each; it is {reference.shape}")
+    mean, spread = _mean_and_spread(reference, axis)
+    return (x - mean) / spread
+
+
+def _mean_and_spread(x, axis):
+    """Give the mean and the standard deviation over an axis, which is kept; 1 where nothing varies."""
+    spread = x.std(axis, keepdims=True)
+    return x.mean(axis, keepdims=True), jnp.where(spread > 0, spread, 1.0)

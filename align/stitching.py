@@ -1,0 +1,106 @@
+"""Stitching (paper section 3.2, equation 3): a small network trained on pairs of latents, the rival of closed forms."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import jax
+from flax import linen as nn
+from jax import Array
+from jax import numpy as jnp
+
+from align import training
+from align.arrays import checks, inputs
+from align.arrays.products import HIGHEST
+
+SETTINGS = training.Settings(learning_rate=1e-3, schedule="constant")
+MIN_STEPS = 3000
+
+
+class StitchingNetwork(nn.Module):
+    """Three dense layers with ReLUs between them and hidden width `factor` times the source's dimension."""
+
+    factor: int
+    d_target: int
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        width = self.factor * x.shape[-1]
+        for _ in range(2):
+            x = nn.relu(nn.Dense(width, precision=HIGHEST)(x))
+        return nn.Dense(self.d_target, precision=HIGHEST)(x)
+
+
+class _WeightedNetwork(StitchingNetwork):
+    """The same network on rows that end in the root of their weight w: √w f(x), whose squared error has weight w."""
+
+    @nn.compact
+    def __call__(self, rows: Array) -> Array:
+        return rows[..., -1:] * super().__call__(rows[..., :-1])
+
+
+class StitchingMap(NamedTuple):
+    """A trained stitching network: `fitted(x)` maps `[n, d_source]` to `[n, d_target]`."""
+
+    network: StitchingNetwork
+    params: Any
+
+    def __call__(self, x: Array) -> Array:
+        return self.network.apply(self.params, x)
+
+
+def stitching(
+    key: Array,
+    source: Array,
+    target: Array,
+    *,
+    weights: Array | None = None,
+    factor: int = 2,
+    settings: training.Settings = SETTINGS,
+) -> StitchingMap:
+    """Train a stitching network from source `[n, d_source]` to target `[n, d_target]`, rows in correspondence.
+
+    `weights` `[n]` weigh the rows' squared errors, relative to their mean; `factor` is k of equation (3). ValueError
+    for shapes that do not fit, for input that is not finite, and for weights that are negative or all zero.
+    """
+    weights = None if weights is None else [weights]
+    return stitch_pairs([key], [source], [target], weights=weights, factor=factor, settings=settings)[0]
+
+
+def stitch_pairs(
+    keys: Sequence[Array],
+    sources: Sequence[Array],
+    targets: Sequence[Array],
+    *,
+    weights: Sequence[Array] | None = None,
+    factor: int = 2,
+    settings: training.Settings = SETTINGS,
+    after_round: Callable[[dict[int, training.State]], None] = lambda done: None,
+) -> list[StitchingMap]:
+    """Train one stitching network per pair of equally shaped latents, side by side; see `stitching`.
+
+    A pass over a few anchors is a step or two: passes are added until the training has `MIN_STEPS` steps.
+    """
+    checks.check_counts(factor=factor)
+    given = zip(sources, targets, [None] * len(sources) if weights is None else weights, strict=True)
+    pairs = [inputs.paired(*each) for each in given]
+    for *pair, heavy in pairs:
+        if not all(jnp.isfinite(x).all() for x in pair):
+            raise ValueError("source and target must be finite; they hold NaN or infinity")
+        if heavy is not None:
+            inputs.check_weights(heavy)
+    sources, targets, weights = zip(*pairs, strict=True)
+    samples, d_target = len(sources[0]), targets[0].shape[-1]
+    steps = settings.steps(samples) * settings.passes * settings.epochs
+    settings = replace(settings, passes=settings.passes * max(1, -(-MIN_STEPS // steps)))
+    network = StitchingNetwork(factor, d_target)
+    halves = [jax.random.split(key) for key in keys]
+    states = [training.start(network, k[0], s, settings) for k, s in zip(halves, sources, strict=True)]
+    orders = [k[1] for k in halves]
+    if weights[0] is not None:
+        roots = [jnp.sqrt(w / w.mean())[:, None] for w in weights]
+        sources = [jnp.concatenate(each, axis=1) for each in zip(sources, roots, strict=True)]
+        targets = [root * each for root, each in zip(roots, targets, strict=True)]
+    trained = network if weights[0] is None else _WeightedNetwork(factor, d_target)
+    states = training.fit(trained, states, orders, list(sources), list(targets), settings, after_round=after_round)
+    return [StitchingMap(network, state.params) for state in states]

@@ -1,0 +1,36 @@
+"""How alike two spaces are, from a record alone."""
+
+import numpy as np
+
+from align.streaming.record import Statistics, check_finite
+
+
+def canonical_correlations(statistics: Statistics) -> np.ndarray:
+    """Return the canonical correlations, descending, `[min(d_source, d_target)]`, those of unused dimensions zero."""
+    check_finite(statistics)
+    halves = []
+    for moment in (statistics.source, statistics.target):
+        values, vectors = np.linalg.eigh(moment)
+        keep = values > len(values) * np.finfo(values.dtype).eps * values[-1]
+        halves.append(vectors * np.where(keep, 1 / np.sqrt(np.where(keep, values, 1)), 0))
+    return np.clip(np.linalg.svd(halves[0].T @ statistics.cross @ halves[1], compute_uv=False), 0, 1)
+
+
+def linear_cka(statistics: Statistics) -> float:
+    """Return the linear centred kernel alignment (Kornblith et al. 2019), biased, in [0, 1]."""
+    check_finite(statistics)
+    norms = np.linalg.norm(statistics.source) * np.linalg.norm(statistics.target)
+    return float(np.sum(statistics.cross**2) / norms)
+
+
+def procrustes_distance(statistics: Statistics, *, normalise=True) -> float:
+    """Return the least ‖source Q − target‖ over orthogonal Q after centring and, unless told not to, unit norms.
+
+    As a difference of moments it resolves distances down to about 1e-8 of the norms.
+    """
+    check_finite(statistics)
+    aligned = np.linalg.svd(statistics.cross, compute_uv=False).sum()
+    squares = np.trace(statistics.source), np.trace(statistics.target)
+    if normalise:
+        return float(np.sqrt(max(2 - 2 * aligned / np.sqrt(squares[0] * squares[1]), 0)))
+    return float(np.sqrt(max(sum(squares) - 2 * aligned, 0)))

@@ -1,0 +1,80 @@
+"""The record that streams add up to: counts, means and centred second moments, in float64; it merges."""
+
+import functools
+from typing import NamedTuple
+
+import numpy as np
+
+BLOCK = 1024  # rows of one product
+
+
+class Statistics(NamedTuple):
+    """Sums over weighted pairs of rows, about the means; NumPy float64.
+
+    total: sum of the weights; source_mean `[d_source]`; target_mean `[d_target]`; source `[d_source, d_source]`,
+    cross `[d_source, d_target]` and target `[d_target, d_target]`: sums of outer products.
+    """
+
+    total: np.ndarray
+    source_mean: np.ndarray
+    target_mean: np.ndarray
+    source: np.ndarray
+    cross: np.ndarray
+    target: np.ndarray
+
+
+def merge(*parts: Statistics) -> Statistics:
+    """Return the record of all the rows behind the parts (Chan, Golub and LeVeque 1979)."""
+    return functools.reduce(_merge, parts)
+
+
+def _merge(a: Statistics, b: Statistics) -> Statistics:
+    if a.cross.shape != b.cross.shape:
+        raise ValueError(f"parts must share their dimensions; their cross moments are {a.cross.shape}, {b.cross.shape}")
+    total = a.total + b.total
+    x, y = b.source_mean - a.source_mean, b.target_mean - a.target_mean
+    share, shared = b.total / total, a.total * b.total / total
+    return Statistics(
+        total,
+        a.source_mean + share * x,
+        a.target_mean + share * y,
+        a.source + b.source + shared * np.outer(x, x),
+        a.cross + b.cross + shared * np.outer(x, y),
+        a.target + b.target + shared * np.outer(y, y),
+    )
+
+
+def check_blocks(source, target, weights=None, like=None):
+    if source.ndim != 2 or target.ndim != 2 or source.shape[0] != target.shape[0]:
+        raise ValueError(f"source and target must be [rows, d], as many rows; they are {source.shape}, {target.shape}")
+    if weights is not None and weights.shape != source.shape[:1]:
+        raise ValueError(f"weights must be [{source.shape[0]}], one per row of source; it is {weights.shape}")
+    if like is not None and (source.shape[1], target.shape[1]) != (like[0].size, like[1].size):
+        raise ValueError(
+            f"blocks must share their dimensions; {source.shape} and {target.shape} follow blocks of "
+            f"{like[0].size} and {like[1].size} dimensions"
+        )
+    return source, target, weights
+
+
+def finished(source_shift, target_shift, total, first, upper):
+    total = np.asarray(total, np.float64)
+    if not total > 0:
+        raise ValueError(f"weights must have a positive sum; it is {total}")
+    products = np.triu(upper) + np.triu(upper, 1).T - np.outer(first, first) / total
+    d = source_shift.size
+    offset = first / total
+    return Statistics(
+        total,
+        source_shift + offset[:d],
+        target_shift + offset[d:],
+        products[:d, :d],
+        products[:d, d:],
+        products[d:, d:],
+    )
+
+
+def check_finite(statistics):
+    for name, field in statistics._asdict().items():
+        if not np.isfinite(field).all():
+            raise ValueError(f"statistics must be finite; {name} holds NaN or infinity, and so do the rows")

@@ -1,0 +1,83 @@
+"""From rows that are sharded over devices or processes to one record."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from align.arrays.double import enable_x64
+from align.arrays.products import matmul
+from align.streaming.record import BLOCK, Statistics, check_blocks, finished, merge
+
+
+def from_sharded(source, target, mesh, *, weights=None, axis=None) -> Statistics:
+    """Accumulate arrays whose rows are sharded over a mesh axis (the first unless named); one psum of O(d²) numbers.
+
+    source `[n, d_source]`, target `[n, d_target]` and weights `[n]`, with n a multiple of the axis' size (pad with rows
+    of weight zero); over several processes they are global arrays, and every process gets the whole result.
+    """
+    axis = axis or mesh.axis_names[0]
+    rows = jax.sharding.PartitionSpec(axis)
+    everywhere = jax.sharding.PartitionSpec()
+    source, target, weights = check_blocks(source, target, weights)
+    if source.shape[0] == 0 or source.shape[0] % mesh.shape[axis]:
+        raise ValueError(
+            f"source must have a positive multiple of {mesh.shape[axis]} rows, the size of mesh axis {axis!r}; "
+            f"it is {source.shape}"
+        )
+    given = (source, target) if weights is None else (source, target, weights)
+
+    def local(source, target, weights=None):
+        source, target = source.astype(jnp.float64), target.astype(jnp.float64)
+        heavy = jnp.ones(source.shape[0]) if weights is None else weights.astype(jnp.float64)
+        total = lax.psum(heavy.sum(), axis)
+        shift = [lax.psum(matmul(heavy, a), axis) / total for a in (source, target)]
+        width = source.shape[1] + target.shape[1]
+        zeros = jnp.zeros(width), [jnp.zeros((stop - start, width - start)) for start, stop in _strips(width)]
+        sums = _sum_block(zeros, source, target, weights, jnp.concatenate(shift))
+        return *shift, total, *lax.psum(sums, axis)
+
+    with enable_x64(True):
+        given = jax.device_put(given, jax.sharding.NamedSharding(mesh, rows))  # moves nothing that is sharded so
+        out = jax.jit(jax.shard_map(local, mesh=mesh, in_specs=rows, out_specs=everywhere, check_vma=False))(*given)
+    *shift, total, first, strips = jax.tree.map(np.asarray, out)
+    upper = np.concatenate([np.pad(s, ((0, 0), (first.size - s.shape[1], 0))) for s in strips])
+    return finished(*shift, total, first, upper)
+
+
+def across_processes(mine: Statistics) -> Statistics:
+    """Return the merge of every process' record, on every process (`jax.distributed` must be initialised)."""
+    from jax.experimental import multihost_utils
+
+    with enable_x64(True):
+        gathered = multihost_utils.process_allgather(mine)
+    parts = [Statistics(*(np.asarray(field[k]) for field in gathered)) for k in range(jax.process_count())]
+    return merge(*parts)
+
+
+def _strips(width):
+    # The product is symmetric: strips of its upper triangle save seven sixteenths of the work.
+    size = max(64, -(-width // 8))
+    return [(start, min(start + size, width)) for start in range(0, width, size)]
+
+
+def _sum_block(sums, source, target, weights, shift):
+    """Add the rows' sum and the strips of their second moments, about the shift, a cache-sized block at a time."""
+
+    def add(sums, start, size):
+        rows = [lax.dynamic_slice_in_dim(a, start, size) for a in (source, target)]
+        rows = jnp.concatenate([a.astype(jnp.float64) for a in rows], axis=1) - shift
+        heavy = rows
+        if weights is not None:
+            heavy = rows * lax.dynamic_slice_in_dim(weights, start, size).astype(jnp.float64)[:, None]
+        first, strips = sums
+        products = [
+            strip + matmul(heavy[:, start:stop].T, rows[:, start:])
+            for strip, (start, stop) in zip(strips, _strips(rows.shape[1]), strict=True)
+        ]
+        return first + heavy.sum(0), products
+
+    blocks, rest = divmod(source.shape[0], BLOCK)
+    if blocks:
+        sums, _ = lax.scan(lambda sums, k: (add(sums, k * BLOCK, BLOCK), None), sums, jnp.arange(blocks))
+    return add(sums, blocks * BLOCK, rest) if rest else sums

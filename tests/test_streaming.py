@@ -1,0 +1,238 @@
+"""Streaming, merging and sharding: the same answer as all rows at once."""
+
+import functools
+import itertools
+import os
+import socket
+import subprocess
+import sys
+import textwrap
+import tracemalloc
+
+import jax
+import numpy as np
+import pytest
+
+from align import metrics, solvers, streaming
+from align.arrays.double import enable_x64
+from align.streaming import accumulate
+
+ROWS, D, E = 3_000, 5, 6
+
+
+@functools.cache
+def rows():
+    """float32 rows with offsets and a condition of 1e4."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(ROWS, D)) * np.geomspace(1, 1e-4, D) @ np.linalg.qr(rng.normal(size=(D, D)))[0] + 1
+    y = x @ rng.normal(size=(D, E)) + 1e-4 * rng.normal(size=(ROWS, E)) - 2
+    return x.astype(np.float32), y.astype(np.float32)
+
+
+def test_the_rows_have_the_condition_that_is_claimed():
+    x, _ = rows()
+    assert 0.9e4 < np.linalg.cond(x - x.mean(0, dtype=float)) < 1.1e4
+
+
+def exact(x, y):
+    x, y = x.astype(float), y.astype(float)
+    total, mean_x, mean_y = len(x), x.mean(0), y.mean(0)
+    x, y = x - mean_x, y - mean_y
+    return streaming.Statistics(total, mean_x, mean_y, x.T @ x, x.T @ y, y.T @ y)
+
+
+def assert_same(a, b, tolerance=1e-11):
+    for name, one, other in zip(a._fields, a, b, strict=True):
+        assert np.asarray(one).dtype == np.float64
+        np.testing.assert_allclose(one, other, rtol=0, atol=tolerance * np.abs(other).max(), err_msg=name)
+
+
+def test_arrays():
+    assert_same(streaming.from_arrays(*rows()), exact(*rows()))
+
+
+def test_blocks_of_any_size_in_any_order():
+    x, y = rows()
+    edges = [0, 1, 1, 1025, ROWS]
+    blocks = [(x[a:b], y[a:b]) for a, b in itertools.pairwise(edges)]
+    assert_same(streaming.from_blocks(reversed(blocks)), exact(x, y))
+
+
+def test_memory_mapped_files(tmp_path, monkeypatch):
+    x, y = rows()
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "y.npy", y)
+    monkeypatch.setattr(accumulate, "_BLOCK_BYTES", 1)  # the smallest blocks, of 1,024 rows
+    mapped = [np.load(tmp_path / name, mmap_mode="r") for name in ("x.npy", "y.npy")]
+    assert_same(streaming.from_arrays(*mapped), exact(x, y))
+
+
+def test_memory_is_bounded(tmp_path):
+    """100 MB of rows in a file, well below that in memory."""
+    large = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", np.float32, (400_000, 64))
+    large[:] = np.arange(64)
+    large[::2] += 1
+    tracemalloc.start()
+    record = streaming.from_arrays(large, large[:, :2])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20e6
+    np.testing.assert_allclose(record.source, np.full((64, 64), 100_000.0))
+
+
+def test_weights_repeat_rows():
+    x, y = rows()
+    weights = np.random.default_rng(1).integers(0, 3, ROWS)
+    record = streaming.from_arrays(x, y, weights=weights)
+    assert_same(record, exact(np.repeat(x, weights, axis=0), np.repeat(y, weights, axis=0)))
+
+
+def test_negative_weights_are_refused():
+    x, y = rows()
+    weights = np.ones(ROWS)
+    weights[7] = -0.5
+    with pytest.raises(ValueError, match=r"weights must not be negative; the least is -0\.5"):
+        streaming.from_arrays(x, y, weights=weights)
+
+
+def test_merging_is_adding_rows():
+    x, y = rows()
+    parts = [streaming.from_arrays(x[a:b], y[a:b]) for a, b in ((0, 1024), (1024, 1025), (1025, ROWS))]
+    assert_same(streaming.merge(*parts), exact(x, y))
+    assert_same(streaming.merge(parts[2], streaming.merge(parts[1], parts[0])), exact(x, y))
+    with pytest.raises(ValueError, match=r"share their dimensions.*\(5, 6\), \(6, 5\)"):
+        streaming.merge(parts[0], streaming.from_arrays(y, x))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_shards_of_a_mesh(weighted):
+    assert jax.device_count() == 2
+    mesh = jax.make_mesh((2,), ("rows",))
+    x, y = rows()
+    weights = np.random.default_rng(2).integers(0, 3, ROWS) if weighted else None
+    record = streaming.from_sharded(x, y, mesh, weights=weights)
+    assert_same(record, streaming.from_arrays(x, y, weights=weights))
+    with pytest.raises(ValueError, match=r"multiple of 2 rows.*\(2999, 5\)"):
+        streaming.from_sharded(x[1:], y[1:], mesh)
+
+
+@pytest.mark.parametrize("name", ["orthogonal", "rigid", "similarity", "linear", "affine"])
+def test_fits_equal_those_in_memory(name):
+    x, y = rows()
+    streamed = streaming.fit(streaming.from_arrays(x, y), name)
+    with enable_x64(True):
+        fitted = getattr(solvers, name)(x.astype(float), y.astype(float))
+    assert streamed.weight.dtype == np.float32
+    for field in ("weight", "bias", "residual"):
+        one, other = np.asarray(getattr(streamed, field)), np.asarray(getattr(fitted, field))
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-6 * np.abs(other).max(), err_msg=field)
+    assert streamed.rank == fitted.rank
+    assert streamed.converged
+
+
+@pytest.mark.parametrize("towards", ["zero", "rigid", "similarity"])
+def test_ridge_equals_that_in_memory(towards):
+    x, y = rows()
+    record = streaming.from_arrays(x, y)
+    streamed = streaming.ridge(record, strengths=[0.5], towards=towards)
+    with enable_x64(True):
+        fitted = solvers.ridge(x.astype(float), y.astype(float), strengths=[0.5], towards=towards)
+    for field in ("weight", "bias", "residual"):
+        one, other = np.asarray(getattr(streamed, field)), np.asarray(getattr(fitted, field))
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-6 * np.abs(other).max(), err_msg=field)
+    np.testing.assert_allclose(streamed.details.path_degrees, fitted.details.path_degrees, rtol=1e-6)
+    np.testing.assert_allclose(streamed.details.leave_one_out, fitted.details.leave_one_out, rtol=1e-3)
+
+
+def test_ridge_chooses_as_leave_one_out_does():
+    x, y = np.random.default_rng(3).normal(size=(2, 60, 10)).astype(np.float32)
+    streamed = streaming.ridge(streaming.from_arrays(x, y))
+    fitted = solvers.ridge(x, y, towards="zero")
+    assert 0.2 < streamed.details.strength / fitted.details.strength < 5
+
+
+def test_measures_equal_those_of_the_rows():
+    x, y = rows()
+    record = streaming.from_arrays(x, y)
+    with enable_x64(True):
+        x, y = x.astype(float), y.astype(float)
+        correlations = np.asarray(metrics.canonical_correlations(x, y))
+        cka, distance = float(metrics.linear_cka(x, y)), float(metrics.procrustes_distance(x, y))
+        length = float(metrics.procrustes_distance(x, y, normalise=False))
+    np.testing.assert_allclose(streaming.canonical_correlations(record), correlations, atol=1e-6)
+    np.testing.assert_allclose(streaming.linear_cka(record), cka, rtol=1e-10)
+    np.testing.assert_allclose(streaming.procrustes_distance(record), distance, rtol=1e-9)
+    np.testing.assert_allclose(streaming.procrustes_distance(record, normalise=False), length, rtol=1e-9)
+
+
+def test_what_cannot_be_accumulated_or_fitted():
+    x, y = rows()
+    with pytest.raises(ValueError, match=r"source and target.*\(2999, 5\), \(3000, 6\)"):
+        streaming.from_arrays(x[1:], y)
+    with pytest.raises(ValueError, match=r"weights must be \[3000\].*\(2,\)"):
+        streaming.from_arrays(x, y, weights=np.ones(2))
+    with pytest.raises(ValueError, match="positive sum"):
+        streaming.from_arrays(x, y, weights=np.zeros(ROWS))
+    with pytest.raises(ValueError, match="at least one row"):
+        streaming.from_blocks([])
+    with pytest.raises(ValueError, match=r"\(5, 6\) and \(5, 5\) follow blocks of 5 and 6"):
+        streaming.from_blocks([(x[:5], y[:5]), (y[:5], x[:5])])
+    record = streaming.from_arrays(x, y)
+    with pytest.raises(ValueError, match=r"solver must be one of .*'procrustes'"):
+        streaming.fit(record, "procrustes")
+    with pytest.raises(ValueError, match="source must not have more dimensions"):
+        streaming.fit(streaming.from_arrays(y, x), "rigid")
+    bad = x.copy()
+    bad[7, 2] = np.nan
+    with pytest.raises(ValueError, match="statistics must be finite"):
+        streaming.fit(streaming.from_arrays(bad, y), "affine")
+
+
+WORKER = """
+    import sys
+    import jax, numpy as np
+    port, process, folder = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+    jax.config.update("jax_num_cpu_devices", 1)
+    jax.config.update("jax_cpu_collectives_implementation", "gloo")
+    jax.distributed.initialize(f"localhost:{port}", num_processes=2, process_id=process)
+    from align import streaming
+    x, y = np.load(folder + "/x.npy", mmap_mode="r"), np.load(folder + "/y.npy", mmap_mode="r")
+    # Each process reads its own rows only; first with shards of unequal length, merged, then as one sharded array.
+    mine = slice(0, 1000) if process == 0 else slice(1000, None)
+    merged = streaming.across_processes(streaming.from_arrays(x[mine], y[mine]))
+    mesh = jax.make_mesh((2,), ("rows",))
+    sharding = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("rows"))
+    half = np.split(np.arange(len(x)), 2)[process]
+    whole = [jax.make_array_from_process_local_data(sharding, np.asarray(a[half])) for a in (x, y)]
+    sharded = streaming.from_sharded(*whole, mesh)
+    np.savez(f"{folder}/{process}.npz", *merged, *sharded)
+"""
+
+
+def test_two_processes_equal_one(tmp_path):
+    x, y = rows()
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "y.npy", y)
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = str(free.getsockname()[1])
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(WORKER), port, str(process), str(tmp_path)],
+            env=environment,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for process in (0, 1)
+    ]
+    errors = [worker.communicate()[1] for worker in workers]
+    assert [worker.returncode for worker in workers] == [0, 0], "\n".join(errors)
+    one = streaming.from_arrays(x, y)
+    for process in (0, 1):
+        with np.load(tmp_path / f"{process}.npz") as saved:
+            arrays = [saved[f"arr_{k}"] for k in range(12)]
+        for record in (streaming.Statistics(*arrays[:6]), streaming.Statistics(*arrays[6:])):
+            assert_same(record, one)
+            there, here = streaming.fit(record, "affine"), streaming.fit(one, "affine")
+            np.testing.assert_allclose(there.weight, here.weight, rtol=0, atol=1e-6 * np.abs(here.weight).max())
