@@ -12,7 +12,8 @@ from align.maps import AffineMap
 @pytest.fixture
 def fitted():
     weight, bias = jnp.array([[0.0, 2.0], [-1.0, 0.0]]), jnp.array([5.0, -3.0])
-    return AffineMap(weight, bias, rank=jnp.asarray(2), residual=jnp.asarray(0.25), converged=jnp.asarray(True))
+    known = {"rank": 2, "residual": 0.25, "converged": True, "trusted": False}
+    return AffineMap(weight, bias, **{name: jnp.asarray(value) for name, value in known.items()})
 
 
 def test_maps_points_of_any_leading_shape(fitted):
@@ -49,6 +50,7 @@ def test_inverts_exactly_where_it_can(fitted):
     np.testing.assert_allclose(inverse(fitted(x)), x, atol=1e-5)
     assert inverse.residual < 1e-6
     assert inverse.rank == 2
+    assert inverse.converged and not inverse.trusted  # what was judged is which point belongs to which
     np.testing.assert_allclose(inverse.condition, 2, rtol=1e-6)
 
 

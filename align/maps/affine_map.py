@@ -23,7 +23,9 @@ class AffineMap:
     condition: largest over smallest singular value of what was decomposed, among those that count towards the rank.
     residual: ‖target − self(source)‖ / ‖target − mean(target)‖ over the training rows (so 1 − residual² is R²).
     iterations: steps taken, 0 for a closed form.
-    converged: False where the input was not finite or a decomposition failed; weight and bias are NaN then.
+    converged: False where the input was not finite or a decomposition failed (weight and bias of a closed form are NaN
+    then), or where an iteration did not come to rest.
+    trusted: whether the map is to be believed, in the judgement of a solver that can tell a failure from a success.
     details: a further record of one solver, such as the path of ridge strengths; not written to files.
     """
 
@@ -34,6 +36,7 @@ class AffineMap:
     residual: jax.Array | None = None
     iterations: jax.Array | None = None
     converged: jax.Array | None = None
+    trusted: jax.Array | None = None
     details: object = None
 
     def __call__(self, x):
@@ -66,6 +69,7 @@ class AffineMap:
         rcond: singular values below rcond times the largest count as zero; the larger dimension times the machine
         epsilon unless given. `residual` of the result is what a round trip loses: ‖weight · inverse − I‖_F / √d_source
         for the source space, 0 where the map is invertible there, √(1 − rank/d_source) where it is not.
+        `trusted` stays that of the map: which point belongs to which is what was judged.
         """
         inverse, rank, condition = pinv(self.weight, rcond=rcond)
         rank = rank.astype(jnp.int32)
@@ -80,6 +84,7 @@ class AffineMap:
             residual=jax.lax.stop_gradient(jnp.sqrt(jnp.mean(jnp.sum(lost**2, -1), -1))),
             iterations=jnp.zeros_like(rank),
             converged=jnp.isfinite(inverse).all((-2, -1)),
+            trusted=self.trusted,
         )
 
     def save(self, path, *, metadata: dict[str, str] | None = None) -> None:

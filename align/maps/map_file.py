@@ -8,7 +8,7 @@ from align.arrays import atomic
 
 _FORMAT = {"format": "align.AffineMap", "version": "1"}
 
-DIAGNOSTICS = ("rank", "condition", "residual", "iterations", "converged")
+DIAGNOSTICS = ("rank", "condition", "residual", "iterations", "converged", "trusted")
 
 
 def write(path, arrays, metadata):
