@@ -57,14 +57,29 @@ def open_rows(name: str) -> Rows:
     Raises FileNotFoundError; ValueError for a file that is not what its ending says, an unknown key, and an array
     that is not two-dimensional, has no rows or columns, or does not hold real numbers.
     """
+    rows = _open(name)
+    if len(rows.shape) != 2 or 0 in rows.shape:
+        raise ValueError(f"{name} has shape {list(rows.shape)}; expected rows and dimensions, [n, d]")
+    return rows
+
+
+def open_column(name: str) -> Rows:
+    """Open an array `[n]` or `[n, 1]` of real numbers as one of `[n, 1]`; errors as for `open_rows`."""
+    rows = _open(name)
+    if len(rows.shape) == 1 and 0 not in rows.shape:
+        return rows._replace(shape=(*rows.shape, 1), read=lambda start, stop: rows.read(start, stop)[:, None])
+    if len(rows.shape) != 2 or rows.shape[1] != 1 or 0 in rows.shape:
+        raise ValueError(f"{name} has shape {list(rows.shape)}; expected one number for each row, [n] or [n, 1]")
+    return rows
+
+
+def _open(name):
     path, key = split_name(name)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
     shape, dtype, read = {".npy": _open_npy, ".npz": _open_npz, ".safetensors": _open_safetensors}[path.suffix](
         path, key
     )
-    if len(shape) != 2 or 0 in shape:
-        raise ValueError(f"{name} has shape {list(shape)}; expected rows and dimensions, [n, d]")
     if dtype not in _DTYPES.values():
         raise ValueError(f"{name} has dtype {dtype}; expected real numbers")
     return Rows(name, tuple(shape), dtype, read)

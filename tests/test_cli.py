@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from align import cli, files, solvers
+from align import files, solvers
 from align.__main__ import main
+from align.command import blocks
 
 ROOT = Path(__file__).parent.parent
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
@@ -50,7 +51,7 @@ def run(capsys, *argv):
 
 
 def small_blocks(monkeypatch, rows=7, d=6):
-    monkeypatch.setattr(cli, "_BLOCK_BYTES", rows * d * 4)
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", rows * d * 4)
 
 
 # What it does
@@ -116,10 +117,36 @@ def test_what_does_not_stream_says_so(folder, capsys):
     assert "scaling needs them at once: allow more, choose --anchors, or one of orthogonal" in capsys.readouterr().err
 
 
-def test_ridge_reports_its_choice(folder, capsys):
-    result = run(capsys, "fit", "x.npy", "y.npy", "-o", "new.safetensors", "--solver", "ridge")
-    assert 0 < result["leave_one_out"] < 0.05 and result["degrees_of_freedom"] > 1
-    assert run(capsys, "inspect", "new.safetensors")["leave_one_out"] == str(result["leave_one_out"])
+@pytest.mark.parametrize(
+    ("memory", "estimate", "chosen_by"), [("1", "leave_one_out", "leave-one-out"), ("0", "generalised", "streamed")]
+)
+def test_ridge_says_what_it_chose_and_how(folder, capsys, memory, estimate, chosen_by):
+    result = run(capsys, "fit", "x.npy", "y.npy", "-o", "new.safetensors", "--solver", "ridge", "--memory", memory)
+    assert 0 < result[estimate] < 0.05 and result["degrees_of_freedom"] > 1
+    assert chosen_by in result["chosen_by"] and {"leave_one_out", "generalised"} - result.keys() != set()
+    kept = run(capsys, "inspect", "new.safetensors")
+    assert [kept[name] for name in (estimate, "towards", "chosen_by")] == [
+        str(result[name]) for name in (estimate, "towards", "chosen_by")
+    ]
+
+
+def test_fit_from_labels_alone(folder, capsys):
+    source, target = pairs()
+    classes = np.argsort(source[:, 0]) // 25  # the target's rows come in another order
+    order = np.random.default_rng(4).permutation(200)
+    np.save("classes.npy", classes)
+    np.save("others.npy", target[order])
+    np.save("other_classes.npy", classes[order, None])
+    labels = ["--source-labels", "classes.npy", "--target-labels", "other_classes.npy"]
+    argv = ["fit", "x.npy", "others.npy", *labels, "--solver"]
+    result = run(capsys, *argv, "class_means", "--set", "step=affine", "-o", "means.safetensors")
+    expected = solvers.class_means(source, classes, target[order], classes[order], step="affine")
+    np.testing.assert_allclose(load_file("means.safetensors")["weight"], expected.weight, atol=1e-5)
+    assert result["source_rows"] == result["target_rows"] == 200 and result["options"] == {"step": "affine"}
+    run(capsys, *argv, "icp", "--set", "iterations=2", "--seed", "3", "-o", "icp.safetensors")
+    known = {"source_labels": classes, "target_labels": classes[order]}
+    expected = solvers.icp(jax.random.key(3), source, target[order], iterations=2, **known)
+    np.testing.assert_allclose(load_file("icp.safetensors")["weight"], expected.weight, atol=1e-5)
 
 
 @pytest.mark.parametrize("output", ["z.npy", "z.npz", "z.safetensors", "z.npz:mapped", "z.safetensors:mapped"])
@@ -294,8 +321,6 @@ BAD = [
         [*FIT, "--solver", "reduced_rank", "--set", "rank=many"],
         "rank must be 1 to 6 for source (200, 6) and target (200, 6); it is 'many'",
     ),
-    ([*FIT, "--solver", "icp"], "unknown solver 'icp'"),
-    ([*FIT, "--weights", "x.npy"], "x.npy has shape [200, 6]; expected [200, 1]"),
     ([*FIT, "--anchors", "201"], "--anchors 201 of 200 rows, of which 0 are held out"),
     ([*FIT, "--anchors", "150", "--holdout", "0.5"], "--anchors 150 of 200 rows, of which 100 are held out"),
     ([*FIT, "--holdout", "0.01"], "--holdout 0.01 of 200 rows leaves 2 to score on"),

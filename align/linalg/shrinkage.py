@@ -9,12 +9,16 @@ from align.linalg.decompositions import reciprocal
 
 # "origin" is zero without an intercept.
 TOWARDS = ("zero", "rigid", "similarity", "origin")
+CHOSEN_BY = {
+    "leave_one_out": "exact leave-one-out",
+    "generalised": "generalised cross-validation, as rows were streamed",
+}
 
 
 class RidgePath(NamedTuple):
     """How a ridge fit was chosen: the `details` of its map.
 
-    strength: the chosen one; towards: what it shrinks towards, an index into `ridge.TOWARDS`.
+    strength: the chosen one; towards: what it shrinks towards, an index into `TOWARDS`, whose name is `goal`.
     degrees_of_freedom: trace of the chosen smoother, an intercept counted, what it shrinks towards not.
     leave_one_out: ‖error‖ / ‖target − mean(target)‖ of rows predicted by fits that left them out; an estimate of the
         residual on new data, slightly optimistic for being the least of those tried.
@@ -28,6 +32,45 @@ class RidgePath(NamedTuple):
     path_strengths: jax.Array
     path_degrees: jax.Array
     path_leave_one_out: jax.Array
+
+    @property
+    def goal(self) -> str:
+        """The name of what the fit shrinks towards."""
+        return TOWARDS[int(self.towards)]
+
+    def summary(self) -> dict[str, float | str]:
+        """Return what was chosen, by name, and by which estimate of the error."""
+        return _summary(self, "leave_one_out")
+
+
+class StreamedRidgePath(NamedTuple):
+    """How a ridge fit from a record was chosen, which has no rows to leave out: the `details` of its map.
+
+    generalised: the root of the generalised cross-validation error over ‖target − mean(target)‖, in place of
+    leave_one_out. path_strengths, path_degrees, path_generalised: `[k]`. The rest as in `RidgePath`.
+    """
+
+    strength: jax.Array
+    towards: jax.Array
+    degrees_of_freedom: jax.Array
+    generalised: jax.Array
+    path_strengths: jax.Array
+    path_degrees: jax.Array
+    path_generalised: jax.Array
+
+    @property
+    def goal(self) -> str:
+        """The name of what the fit shrinks towards."""
+        return TOWARDS[int(self.towards)]
+
+    def summary(self) -> dict[str, float | str]:
+        """Return what was chosen, by name, and by which estimate of the error."""
+        return _summary(self, "generalised")
+
+
+def _summary(path, estimate):
+    numbers = {name: float(getattr(path, name)) for name in ("strength", "degrees_of_freedom", estimate)}
+    return {**numbers, "towards": path.goal, "chosen_by": CHOSEN_BY[estimate]}
 
 
 def default_strengths(m):

@@ -6,17 +6,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from align.arrays import checks, inputs
 from align.arrays.products import matmul
 from align.linalg.decompositions import pinv
-from align.maps import map_file
+from align.maps import description, map_file
 
 
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class AffineMap:
     """An affine map between two latent spaces, a pytree; `vmap` over a solver gives one with leading batch axes.
 
-    weight: `[d_source, d_target]`; bias: `[d_target]`.
+    weight: `[d_source, d_target]`; bias: `[d_target]`. ValueError where their shapes do not belong together.
 
     The rest is scalar, carries no gradient, and is None where nobody measured it:
     rank: dimensions of the source data that the fit used.
@@ -39,21 +39,50 @@ class AffineMap:
     trusted: jax.Array | None = None
     details: object = None
 
+    def __post_init__(self):
+        weight, bias = (getattr(a, "shape", None) for a in (self.weight, self.bias))
+        if weight is None or bias is None:  # what is no array says nothing of a shape
+            return
+        if len(weight) < 2 or bias != (*weight[:-2], weight[-1]):
+            raise ValueError(
+                f"weight must be [d_source, d_target] and bias [d_target], after the same batch axes if any; "
+                f"they are {weight} and {bias}"
+            )
+
+    @staticmethod
+    def identity(dimensions: int, *, dtype=None) -> "AffineMap":
+        """Return the map of a space onto itself that moves nothing."""
+        checks.check_counts(dimensions=dimensions)
+        return AffineMap(jnp.eye(dimensions, dtype=dtype), jnp.zeros(dimensions, dtype))
+
+    @property
+    def d_source(self) -> int:
+        """Dimensions of the points that the map takes."""
+        return self.weight.shape[-2]
+
+    @property
+    def d_target(self) -> int:
+        """Dimensions of the points that the map returns."""
+        return self.weight.shape[-1]
+
+    def __repr__(self):
+        return description.in_one_line(self)
+
     def __call__(self, x):
         """Map points `[..., d_source]` to `[..., d_target]`; a batched map takes `[*batch, n, d_source]`."""
-        x = jnp.asarray(x)
-        if x.ndim == 0 or x.shape[-1] != self.weight.shape[-2]:
+        x = inputs.as_array("x", x)
+        if x.ndim == 0 or x.shape[-1] != self.d_source:
             raise ValueError(
-                f"x must be [..., {self.weight.shape[-2]}] for a map of weight {self.weight.shape}; it is {x.shape}"
+                f"x must be [..., {self.d_source}] for a map of weight {self.weight.shape}; it is {x.shape}"
             )
         bias = self.bias[..., None, :] if self.bias.ndim > 1 else self.bias
         return matmul(x, self.weight) + bias
 
     def then(self, after: "AffineMap") -> "AffineMap":
         """Compose: the map x ↦ after(self(x)). Its diagnostics are unknown, since no data was fitted."""
-        if self.weight.shape[-1] != after.weight.shape[-2]:
+        if self.d_target != after.d_source:
             raise ValueError(
-                f"after must take {self.weight.shape[-1]} dimensions to follow weight {self.weight.shape}; "
+                f"after must take {self.d_target} dimensions to follow weight {self.weight.shape}; "
                 f"its weight is {after.weight.shape}"
             )
         bias = after(self.bias[..., None, :])[..., 0, :]
@@ -74,7 +103,7 @@ class AffineMap:
         inverse, rank, condition = pinv(self.weight, rcond=rcond)
         rank = rank.astype(jnp.int32)
         kept = matmul(self.weight, inverse)
-        lost = kept - jnp.eye(self.weight.shape[-2], dtype=kept.dtype)
+        lost = kept - jnp.eye(self.d_source, dtype=kept.dtype)
         bias = -matmul(self.bias[..., None, :], inverse)[..., 0, :]
         return AffineMap(
             inverse,
@@ -95,11 +124,33 @@ class AffineMap:
 
     @staticmethod
     def load(path) -> "AffineMap":
-        """Read a map that `save` wrote; ValueError for any other file. float64 becomes float32 unless x64 is on."""
+        """Read a map that `save` wrote; ValueError for any other file. float64 becomes float32 where x64 is off."""
         arrays, _ = map_file.read(path)
-        return AffineMap(**{name: jnp.asarray(value) for name, value in arrays.items()})
+        return AffineMap(**{name: inputs.as_array(name, value) for name, value in arrays.items()})
 
     @staticmethod
     def read_metadata(path) -> dict[str, str]:
         """Read the description that `save` put into the file; ValueError for a file that `save` did not write."""
         return map_file.read(path)[1]
+
+
+_FIELDS = tuple(field.name for field in dataclasses.fields(AffineMap))
+
+
+def _flatten_with_keys(fitted):
+    return [(jax.tree_util.GetAttrKey(name), getattr(fitted, name)) for name in _FIELDS], None
+
+
+def _flatten(fitted):
+    return [getattr(fitted, name) for name in _FIELDS], None
+
+
+def _unflatten(_, values):
+    # Not by the constructor, which checks: between transformations the leaves are axes, sums or whatever a caller maps
+    # them to, and batch axes may stand last.
+    fitted = object.__new__(AffineMap)
+    vars(fitted).update(zip(_FIELDS, values, strict=True))
+    return fitted
+
+
+jax.tree_util.register_pytree_with_keys(AffineMap, _flatten_with_keys, _unflatten, _flatten)

@@ -1,20 +1,31 @@
-"""Solvers: from corresponding rows to the map between them.
+"""Solvers: from two sets of codes to the map between them.
 
-Every solver is called as `solver(source, target, *, weights=None, ...)` with source `[n, d_source]` and target
-`[n, d_target]`, and returns an `AffineMap`. Written for one pair of point sets; `jax.vmap` gives the repeats.
+With rows in correspondence a solver is called as `solver(source, target, *, weights=None, ...)`, source `[n, d_source]`
+and target `[n, d_target]`; those that know less take less (`labels`, `icp`, `unpaired`), and a key first where they
+draw at random. All return an `AffineMap`. Written for one pair of point sets; `jax.vmap` gives the repeats.
+
+`SOLVERS` is the one table of them: the command line, the experiments, the tests and the documentation read it.
 """
 
+import importlib
+
+from align.linalg.shrinkage import TOWARDS, RidgePath
 from align.maps import AffineMap
+from align.solvers.catalogue import Known, Solver, from_clouds, from_labels, from_pairs
 from align.solvers.icp import icp
 from align.solvers.labels import class_gaussians, class_means, labels, subclass_means
 from align.solvers.linear import affine, linear, reduced_rank
-from align.solvers.ridge import RidgePath, ridge
+from align.solvers.ridge import ridge
 from align.solvers.rigid import orthogonal, rigid, scaling, similarity
 from align.solvers.unpaired import unpaired
 
 __all__ = [
+    "SOLVERS",
+    "TOWARDS",
     "AffineMap",
+    "Known",
     "RidgePath",
+    "Solver",
     "affine",
     "class_gaussians",
     "class_means",
@@ -30,3 +41,32 @@ __all__ = [
     "subclass_means",
     "unpaired",
 ]
+
+SOLVERS: dict[str, Solver] = {
+    "orthogonal": from_pairs(orthogonal, "reflection", streams=True),
+    "rigid": from_pairs(rigid, "reflection", streams=True),
+    "similarity": from_pairs(similarity, "reflection", streams=True),
+    "scaling": from_pairs(scaling),
+    "linear": from_pairs(linear, "rcond", streams=True),
+    "affine": from_pairs(affine, "rcond", streams=True),
+    "reduced_rank": from_pairs(reduced_rank, "rank", "rcond", required=("rank",)),
+    "ridge": from_pairs(ridge, "strengths", "towards", "reflection", streams=True),
+    "class_means": from_labels(class_means, "step", draws=False),
+    "class_gaussians": from_labels(class_gaussians, "whitening", "restarts", "iterations"),
+    "subclass_means": from_labels(subclass_means, "clusters", "sample", "step", "iterations"),
+    "labels": from_labels(labels, "whitenings", "restarts", "iterations", "subset", "tolerance"),
+    "icp": from_clouds(
+        icp, "step", "matching", "iterations", "subset", "restarts",
+        helped_by=("source_labels", "target_labels"),
+    ),
+    "unpaired": from_clouds(
+        unpaired, "forms", "restarts", "finalists", "clusters", "sample", "subset", "contrast", "agreement",
+        helped_by=(),
+    ),
+}  # fmt: skip
+
+
+def __getattr__(name):
+    if name == "statistics":  # what `align.streaming` was called first
+        return importlib.import_module("align.streaming")
+    raise AttributeError(f"module 'align.solvers' has no attribute {name!r}")

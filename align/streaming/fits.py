@@ -1,4 +1,4 @@
-"""Fits from a record alone."""
+"""Fits from a record alone: what the solver of a name would fit to the rows behind it."""
 
 import dataclasses
 import functools
@@ -13,34 +13,47 @@ from align.arrays.products import matmul
 from align.linalg.decompositions import numerical_rank
 from align.linalg.moments import Moments, about_origin
 from align.linalg.procrustes import procrustes, through_means
-from align.linalg.shrinkage import TOWARDS, RidgePath, default_strengths, shrinkage
+from align.linalg.shrinkage import TOWARDS, StreamedRidgePath, default_strengths, shrinkage
 from align.maps import AffineMap, diagnosis
 from align.streaming.record import Statistics, check_finite
 
 _PROCRUSTES = ("orthogonal", "rigid", "similarity")
+_LEAST_SQUARES = ("linear", "affine")
+FAMILIES = (*_PROCRUSTES, *_LEAST_SQUARES, "ridge")
 
-_FAMILIES = (*_PROCRUSTES, "linear", "affine")
 
+def fit(statistics: Statistics, solver: str, **options) -> AffineMap:
+    """Fit "orthogonal", "rigid", "similarity", "linear", "affine" or "ridge" to the rows behind a record.
 
-def fit(statistics: Statistics, solver: str, *, reflection=True, rcond=None, rank=None) -> AffineMap:
-    """Fit what the solver of that name would fit to the rows: "orthogonal", "rigid", "similarity", "linear", "affine".
-
-    The options are those of the solvers; `rcond` cannot be resolved below √(d_source ε), as moments square it.
-    ValueError for an unknown solver, dimensions that do not fit it, and statistics that are not finite.
+    The options are those of the solver; `rcond` cannot be resolved below √(d_source ε), as moments square it, and
+    "ridge" is chosen otherwise than in memory, see `ridge`.
+    ValueError for an unknown solver, options that it does not take, dimensions that do not fit it, and statistics that
+    are not finite.
     """
-    if solver not in _FAMILIES:
-        raise ValueError(f"solver must be one of {_FAMILIES}; it is {solver!r}")
+    if solver not in FAMILIES:
+        raise ValueError(f"solver must be one of {FAMILIES}; it is {solver!r}")
+    if solver == "ridge":
+        return ridge(statistics, **options)
+    own = "reflection" if solver in _PROCRUSTES else "rcond"
+    if unknown := options.keys() - {own}:
+        raise ValueError(f"{solver} takes {own}; there is {', '.join(sorted(unknown))}")
     if solver in _PROCRUSTES:
         inputs.check_embeddable(statistics.source_mean[None], statistics.target_mean[None])
-    return _map(statistics, *_in_float64(_fit, statistics, _cutoff(statistics, rcond), solver, reflection))
+        fitted = _in_float64(_fit_procrustes, statistics, solver, options.get("reflection", True))
+    else:
+        fitted = _in_float64(_fit_least_squares, statistics, _cutoff(statistics, options.get("rcond")), solver)
+    return _map(statistics, *fitted)
 
 
 def ridge(statistics: Statistics, *, strengths=None, towards="zero", reflection=True) -> AffineMap:
     """Fit `solvers.ridge` over the path of strengths, chosen by generalised cross-validation.
 
-    A record has no rows to leave out; Σ errors² / (1 − degrees of freedom / rows)² stands in for it (Golub, Heath and
-    Wahba 1979) and is reported as `details.leave_one_out`. towards: "zero", "rigid" or "similarity", one of them,
-    since what a fit of W₀ costs in degrees of freedom is not counted. Errors as for `fit`.
+    strengths: `[k]`, absolute, or None for the default path. towards: "zero", "rigid" or "similarity", one of them,
+    since what a fit of W₀ costs in degrees of freedom is not counted. reflection: of the rigid map.
+
+    A record has no rows to leave out: where `solvers.ridge` minimises the exact leave-one-out error over strengths and
+    goals, this minimises Σ errors² / (1 − degrees of freedom / rows)² (Golub, Heath and Wahba 1979) over strengths
+    alone. `details` of the map is a `StreamedRidgePath`. Errors as for `fit`.
     """
     possible = TOWARDS[:3]  # a record of centred moments has an intercept
     if towards not in possible:
@@ -77,6 +90,7 @@ def _in_float64(function, statistics, *arguments):
 
 
 def _map(statistics, weight, bias, rank, condition, error, details=None):
+    """Return the map in the default float of JAX, with its diagnosis."""
     dtype = jnp.result_type(float)
     fitted = AffineMap(*(jnp.asarray(a, dtype) for a in (weight, bias)), rank, jnp.asarray(condition, dtype))
     if details is not None:
@@ -88,53 +102,60 @@ def _map(statistics, weight, bias, rank, condition, error, details=None):
     )
 
 
+# Each of the three returns weight, bias, rank, condition and the sum of squares that the map leaves.
+
+
 @functools.partial(jax.jit, static_argnames=("solver", "reflection"))
-def _fit(means, rcond, solver, reflection):
-    m = about_origin(means) if solver in ("orthogonal", "linear") else means
-    if solver in _PROCRUSTES:
-        weight, singular_values = procrustes(m, reflection, scaled=solver == "similarity")
-        rank, condition = numerical_rank(singular_values, max(weight.shape) * jnp.finfo(weight.dtype).eps)
-    else:
-        values, vectors = jnp.linalg.eigh(m.source)
-        singular_values = jnp.sqrt(jnp.maximum(values[::-1], 0))
-        rank, condition = numerical_rank(singular_values, rcond)
-        inverses = shrinkage(values, values > rcond**2 * values[-1], 0)
-        weight = matmul(vectors, inverses[:, None] * matmul(vectors.T, m.cross))
+def _fit_procrustes(m, solver, reflection):
+    m = about_origin(m) if solver == "orthogonal" else m
+    weight, singular_values = procrustes(m, reflection, scaled=solver == "similarity")
+    rank, condition = numerical_rank(singular_values, max(weight.shape) * jnp.finfo(weight.dtype).eps)
     return weight, through_means(m, weight), rank, condition, _error(m, weight)
 
 
-def _error(m, weight):
-    error = m.target_squares.sum() - 2 * (weight * m.cross).sum() + (weight * matmul(m.source, weight)).sum()
-    return jnp.maximum(error, 0)
+@functools.partial(jax.jit, static_argnames="solver")
+def _fit_least_squares(m, rcond, solver):
+    m = about_origin(m) if solver == "linear" else m
+    values, vectors = jnp.linalg.eigh(m.source)
+    rank, condition = numerical_rank(jnp.sqrt(jnp.maximum(values[::-1], 0)), rcond)
+    inverses = shrinkage(values, values > rcond**2 * values[-1], 0)
+    weight = matmul(vectors, inverses[:, None] * matmul(vectors.T, m.cross))
+    return weight, through_means(m, weight), rank, condition, _error(m, weight)
 
 
 @functools.partial(jax.jit, static_argnames=("towards", "reflection"))
 def _fit_ridge(m, strengths, towards, reflection):
     if strengths is None:
         strengths = default_strengths(m)
-    start = jnp.zeros_like(m.cross)
+    goal = jnp.zeros_like(m.cross)
     if towards != "zero":
-        start = procrustes(m, reflection, scaled=towards == "similarity")[0]
-    cross = m.cross - matmul(m.source, start)
+        goal = procrustes(m, reflection, scaled=towards == "similarity")[0]
+    # With W = W₀ + D, what remains is a ridge towards zero from the source to the target without W₀'s share.
+    cross = m.cross - matmul(m.source, goal)
     values, vectors = jnp.linalg.eigh(m.source)
     values = jnp.maximum(values, 0)
     keep = values > values.shape[0] * jnp.finfo(values.dtype).eps * values[-1]
     solution = matmul(vectors.T, cross)
-    before = _error(m, start)
+    before = _error(m, goal)
 
-    def score(strength):
+    def generalised_error(strength):
         inverses = shrinkage(values, keep, strength)
         explained = ((solution**2).sum(1) * inverses * (2 - values * inverses)).sum()
         degrees = (values * inverses).sum() + 1
         free = 1 - degrees / m.total
         return jnp.where(free > 0, (before - explained) / free**2, jnp.inf), degrees
 
-    errors, degrees = jax.lax.map(score, strengths)
+    errors, degrees = jax.lax.map(generalised_error, strengths)
     k = jnp.argmin(errors)
-    weight = start + matmul(vectors, shrinkage(values, keep, strengths[k])[:, None] * solution)
-    relative = jnp.sqrt(jnp.maximum(errors, 0) / m.target_squares.sum())
+    weight = goal + matmul(vectors, shrinkage(values, keep, strengths[k])[:, None] * solution)
     used = (strengths[k] > 0) | keep
     condition = jnp.sqrt((values[-1] + strengths[k]) / jnp.where(used, values + strengths[k], jnp.inf).min())
-    index = jnp.asarray(TOWARDS.index(towards))
-    details = RidgePath(strengths[k], index, degrees[k], relative[k], strengths, degrees[None], relative[None])
-    return weight, through_means(m, weight), used.sum(), condition, _error(m, weight), details
+    relative = jnp.sqrt(jnp.maximum(errors, 0) / m.target_squares.sum())
+    towards = jnp.asarray(TOWARDS.index(towards))
+    path = StreamedRidgePath(strengths[k], towards, degrees[k], relative[k], strengths, degrees, relative)
+    return weight, through_means(m, weight), used.sum(), condition, _error(m, weight), path
+
+
+def _error(m, weight):
+    error = m.target_squares.sum() - 2 * (weight * m.cross).sum() + (weight * matmul(m.source, weight)).sum()
+    return jnp.maximum(error, 0)

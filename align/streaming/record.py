@@ -45,6 +45,7 @@ def _merge(a: Statistics, b: Statistics) -> Statistics:
 
 
 def check_blocks(source, target, weights=None, like=None):
+    """Return a block of rows; ValueError where its parts, or it and the means of the blocks before, do not fit."""
     if source.ndim != 2 or target.ndim != 2 or source.shape[0] != target.shape[0]:
         raise ValueError(f"source and target must be [rows, d], as many rows; they are {source.shape}, {target.shape}")
     if weights is not None and weights.shape != source.shape[:1]:
@@ -58,6 +59,10 @@ def check_blocks(source, target, weights=None, like=None):
 
 
 def finished(source_shift, target_shift, total, first, upper):
+    """Return the record of sums about a shift; ValueError where the weights are no weights.
+
+    total: of the weights; first `[d_source + d_target]`: of the rows; upper: of their products, its upper triangle.
+    """
     total = np.asarray(total, np.float64)
     if not total > 0:
         raise ValueError(f"weights must have a positive sum; it is {total}")
@@ -75,6 +80,7 @@ def finished(source_shift, target_shift, total, first, upper):
 
 
 def check_finite(statistics):
+    """ValueError for a record that holds NaN or infinity."""
     for name, field in statistics._asdict().items():
         if not np.isfinite(field).all():
             raise ValueError(f"statistics must be finite; {name} holds NaN or infinity, and so do the rows")

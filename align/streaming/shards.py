@@ -1,5 +1,7 @@
 """From rows that are sharded over devices or processes to one record."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -55,29 +57,29 @@ def across_processes(mine: Statistics) -> Statistics:
     return merge(*parts)
 
 
-def _strips(width):
-    # The product is symmetric: strips of its upper triangle save seven sixteenths of the work.
-    size = max(64, -(-width // 8))
-    return [(start, min(start + size, width)) for start in range(0, width, size)]
-
-
 def _sum_block(sums, source, target, weights, shift):
     """Add the rows' sum and the strips of their second moments, about the shift, a cache-sized block at a time."""
-
-    def add(sums, start, size):
-        rows = [lax.dynamic_slice_in_dim(a, start, size) for a in (source, target)]
-        rows = jnp.concatenate([a.astype(jnp.float64) for a in rows], axis=1) - shift
-        heavy = rows
-        if weights is not None:
-            heavy = rows * lax.dynamic_slice_in_dim(weights, start, size).astype(jnp.float64)[:, None]
-        first, strips = sums
-        products = [
-            strip + matmul(heavy[:, start:stop].T, rows[:, start:])
-            for strip, (start, stop) in zip(strips, _strips(rows.shape[1]), strict=True)
-        ]
-        return first + heavy.sum(0), products
-
     blocks, rest = divmod(source.shape[0], BLOCK)
+    add = functools.partial(_add_rows, source=source, target=target, weights=weights, shift=shift)
     if blocks:
         sums, _ = lax.scan(lambda sums, k: (add(sums, k * BLOCK, BLOCK), None), sums, jnp.arange(blocks))
     return add(sums, blocks * BLOCK, rest) if rest else sums
+
+
+def _add_rows(sums, start, size, *, source, target, weights, shift):
+    # One product [source target]'[source target] has all moments, and is symmetric. Cut into strips of its rows, each
+    # from the diagonal on, it takes nine sixteenths of the multiplications.
+    rows = [lax.dynamic_slice_in_dim(array, start, size).astype(jnp.float64) for array in (source, target)]
+    rows = jnp.concatenate(rows, axis=1) - shift
+    heavy = rows
+    if weights is not None:
+        heavy = rows * lax.dynamic_slice_in_dim(weights, start, size).astype(jnp.float64)[:, None]
+    first, strips = sums
+    products = [matmul(heavy[:, left:right].T, rows[:, left:]) for left, right in _strips(rows.shape[1])]
+    return first + heavy.sum(0), [strip + product for strip, product in zip(strips, products, strict=True)]
+
+
+def _strips(width):
+    """Return the first and the last row of each of at most eight strips of a `[width, width]` product."""
+    size = max(64, -(-width // 8))
+    return [(start, min(start + size, width)) for start in range(0, width, size)]

@@ -1,0 +1,98 @@
+"""`align fit`: from two files of codes to the file of a map."""
+
+import json
+
+import jax
+import numpy as np
+
+from align import files
+from align.command import blocks, options, places, printing, streamed
+from align.command.score import scores
+from align.maps.description import describe
+from align.solvers import Known
+
+
+def fit(arguments) -> bool | None:
+    """Fit a map on the rows of two files and write it; return whether to trust it, None where nobody judged."""
+    solver = options.choose(arguments)
+    chosen = options.read(arguments.solver, arguments.set)
+    places.check_output(arguments, suffixes=(".safetensors",))
+    fit_rows = _from_pairs if solver.needs == "pairs" else _from_clouds
+    fitted, known = fit_rows(solver, chosen, arguments)
+
+    result = describe(fitted) | known | {"output": arguments.output}
+    fitted.save(arguments.output, metadata={name: _as_text(value) for name, value in known.items()})
+    printing.show(arguments, result)
+    return None if fitted.trusted is None else bool(fitted.trusted)
+
+
+def _from_pairs(solver, chosen, arguments):
+    """Fit rows in correspondence, all at once or streamed, and score the map on the rows held out, if any."""
+    source, target = places.open_pairs(arguments.source, arguments.target)
+    weights = [] if arguments.weights is None else [places.open_weights(arguments.weights, source)]
+    held, used = _selections(source.shape[0], arguments)
+    arrays, rows = [source, target, *weights], int(used.sum())
+    if sum(array.nbytes for array in arrays) / len(used) * rows > arguments.memory * 2**30:
+        fitted = streamed.fit(solver, chosen, arguments, arrays, used)
+    else:
+        parts = zip(*(part[1:] for part in blocks.chosen(used, arguments, *arrays)), strict=True)
+        x, y, *w = (np.concatenate(part) for part in parts)
+        fitted = solver.run(Known(_key(arguments), x, y, weights=w[0][:, 0] if w else None), **chosen)
+    if fitted.converged is not None and not bool(fitted.converged):
+        raise ValueError(f"{arguments.solver} did not converge on {rows} rows; nothing was written")
+    known = _told(fitted, chosen, arguments) | {"rows": rows}
+    if held.any():
+        known["held_out"] = scores(fitted, source, target, arguments, held)
+    return fitted, known
+
+
+def _from_clouds(solver, chosen, arguments):
+    """Fit two clouds whose rows are in no correspondence, with the labels and the pairs that are known."""
+    for name in ("weights", "anchors", "holdout"):
+        if getattr(arguments, name):
+            raise ValueError(f"--{name} is of rows in correspondence, which {arguments.solver} does not need")
+    rows = {"source": files.open_rows(arguments.source), "target": files.open_rows(arguments.target)}
+    clouds = {name: _whole(array, arguments) for name, array in rows.items()}
+    given = {name: getattr(arguments, f"{name}_labels") for name in rows}
+    labels = {f"{name}_labels": file and places.read_labels(file, rows[name]) for name, file in given.items()}
+    pairs = arguments.pairs and tuple(_whole(array, arguments) for array in places.open_pairs(*arguments.pairs))
+    fitted = solver.run(Known(_key(arguments), **clouds, **labels, pairs=pairs), **chosen)
+    sizes = {f"{name}_rows": array.shape[0] for name, array in rows.items()}
+    return fitted, _told(fitted, chosen, arguments) | sizes | ({"pairs": len(pairs[0])} if pairs else {})
+
+
+def _whole(array, arguments):
+    return np.concatenate([blocks.read(array, *block) for block in blocks.ranges(arguments, array)])
+
+
+def _key(arguments):
+    return jax.random.key(arguments.seed)
+
+
+def _told(fitted, chosen, arguments):
+    """Return what the file is to say of how its map came about."""
+    told = {"solver": arguments.solver, "options": chosen}
+    if hasattr(fitted.details, "summary"):
+        told |= fitted.details.summary()
+    return told
+
+
+def _selections(n, arguments):
+    """Return masks of the rows to hold out and of those to fit on."""
+    held, used = np.zeros(n, bool), np.ones(n, bool)
+    count = round(arguments.holdout * n)
+    anchors = n - count if arguments.anchors is None else arguments.anchors
+    if anchors > n - count:
+        raise ValueError(f"--anchors {anchors} of {n} rows, of which {count} are held out")
+    if 0 < count < 4:
+        raise ValueError(f"--holdout {arguments.holdout} of {n} rows leaves {count} to score on; expected 4 or more")
+    if anchors < n:
+        order = np.random.default_rng(arguments.seed).permutation(n)
+        held[order[:count]] = True
+        used[:] = False
+        used[order[count : count + anchors]] = True
+    return held, used
+
+
+def _as_text(value):
+    return json.dumps(value) if isinstance(value, dict) else value

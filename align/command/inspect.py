@@ -1,0 +1,17 @@
+"""`align inspect`: what a map is, and how it came about."""
+
+import json
+
+from align.command import places, printing
+from align.maps import AffineMap
+from align.maps.description import describe
+
+
+def inspect(arguments) -> None:
+    """Print what a map is, and what its file says of how it came about."""
+    fitted = places.load_map(arguments.map)
+    metadata = AffineMap.read_metadata(arguments.map)
+    kept = {name: metadata[name] for name in metadata.keys() - {"format", "version", "d_source", "d_target"}}
+    if "held_out" in kept:
+        kept["held_out"] = json.loads(kept["held_out"])
+    printing.show(arguments, describe(fitted) | dict(sorted(kept.items())))

@@ -1,0 +1,112 @@
+"""The arguments of the command `align`."""
+
+import argparse
+import math
+
+_EXAMPLES = """examples:
+  align fit old.npy new.npy -o map.safetensors --solver ridge --holdout 0.1
+  align fit old.npy new.npy -o map.safetensors --solver labels --source-labels a.npy --target-labels b.npy
+  align fit old.npy new.npy -o map.safetensors --unpaired --pairs few_old.npy few_new.npy
+  align apply map.safetensors old_index.npy -o new_index.npy
+  align score map.safetensors held_out.npz:old held_out.npz:new
+  align inspect map.safetensors
+
+files: .npy, .npz, .safetensors; file.npz:key and file.safetensors:key name an array within. Rows are in correspondence,
+except for solvers that need class labels (class_means, class_gaussians, subclass_means, labels) or nothing (icp,
+unpaired).
+exit codes: 0 done; 2 a mistake in the arguments or the files, said in one line; 3 done, but the map is not to be
+trusted; 130 and 143 interrupted.
+"""
+
+
+def build() -> argparse.ArgumentParser:
+    """Return the parser of all commands; the chosen one is `arguments.name`."""
+    parser = argparse.ArgumentParser(
+        prog="align",
+        description="Fit a map between two files of embeddings, apply it, score it, look at it.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_fit(_add(commands, "fit", "fit a map from the rows of one file to those of another"))
+    _add_apply(_add(commands, "apply", "apply a map to the rows of a file, block by block"))
+    _add_score(_add(commands, "score", "score a map on pairs of rows that it was not fitted on"))
+    look = _add(commands, "inspect", "print what a map is: its family, shape, rank, condition, residual")
+    look.add_argument("map", help="file written by align fit")
+    return parser
+
+
+def _add(commands, name, summary):
+    sub = commands.add_parser(name, help=summary, description=f"{summary.capitalize()}.")
+    sub.set_defaults(name=name)
+    sub.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+    sub.add_argument("--quiet", action="store_true", help="no progress bar")
+    return sub
+
+
+def _add_fit(fit):
+    fit.add_argument("source", help="array [n, d_source]")
+    fit.add_argument("target", help="array [n, d_target], rows in correspondence with source where the solver needs it")
+    fit.add_argument(
+        "--solver", default="affine", help="a name in align.solvers: rigid, affine, ridge, labels, ... (%(default)s)"
+    )
+    fit.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="an option of the solver, as reflection=false"
+    )
+    fit.add_argument("--weights", help="array [n, 1] of weights of the rows")
+    fit.add_argument("--anchors", type=_positive, metavar="N", help="fit on N rows at random instead of all")
+    fit.add_argument("--holdout", type=_fraction, default=0.0, metavar="SHARE", help="keep a share of rows to score on")
+    fit.add_argument(
+        "--memory", type=float, default=4, metavar="GIB", help="stream rows that take more than this (%(default)s)"
+    )
+    known = fit.add_argument_group("rows that are not in correspondence")
+    known.add_argument("--unpaired", dest="solver", action="store_const", const="unpaired", help="--solver unpaired")
+    known.add_argument("--pairs", nargs=2, metavar=("X", "Y"), help="arrays [p, d_source] and [p, d_target] that are")
+    known.add_argument("--source-labels", metavar="FILE", help="classes of the rows of source, integers [n]")
+    known.add_argument("--target-labels", metavar="FILE", help="classes of the rows of target, integers")
+    _add_sample(fit)
+    _add_output(fit)
+
+
+def _add_apply(apply):
+    apply.add_argument("map", help="file written by align fit")
+    apply.add_argument("input", help="array [n, d_source]")
+    apply.add_argument("--inverse", action="store_true", help="apply the least-squares inverse, from target to source")
+    apply.add_argument("--dtype", choices=["float16", "float32", "float64"], help="of the output; that of the product")
+    _add_output(apply)
+
+
+def _add_score(score):
+    score.add_argument("map", help="file written by align fit")
+    score.add_argument("source", help="array [n, d_source]")
+    score.add_argument("target", help="array [n, d_target], rows in correspondence with source")
+    _add_sample(score)
+
+
+def _add_sample(sub):
+    sub.add_argument(
+        "--sample", type=_positive, default=10_000, metavar="N", help="score retrieval on N rows (%(default)s)"
+    )
+    sub.add_argument("--metric", choices=["cosine", "euclidean"], default="cosine", help="of retrieval (%(default)s)")
+    sub.add_argument("--seed", type=int, default=0, help="of every choice at random (%(default)s)")
+
+
+def _add_output(sub):
+    sub.add_argument("-o", "--output", required=True, help="file to write")
+    sub.add_argument("--force", action="store_true", help="replace the output if it exists")
+
+
+def _positive(text):
+    if not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive integer")
+    return int(text)
+
+
+def _fraction(text):
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a share from 0 to 1")
+    return value

@@ -1,0 +1,72 @@
+"""The files that a command is given: opened, and checked to belong together before any work is done."""
+
+from pathlib import Path
+
+import numpy as np
+
+from align import files
+from align.maps import AffineMap
+
+
+def load_map(path: str) -> AffineMap:
+    """Return the one finite map of a file; FileNotFoundError and ValueError otherwise."""
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path}: no such file")
+    fitted = AffineMap.load(path)
+    if fitted.weight.ndim != 2:
+        raise ValueError(f"{path} holds {fitted.weight.shape[:-2]} maps; expected a single one")
+    if not (np.isfinite(fitted.weight).all() and np.isfinite(fitted.bias).all()):
+        raise ValueError(f"{path} holds a map with NaN or infinity")
+    return fitted
+
+
+def open_pairs(source: str, target: str) -> tuple[files.Rows, files.Rows]:
+    """Open two arrays whose rows correspond; ValueError where they are not as many."""
+    source, target = files.open_rows(source), files.open_rows(target)
+    if source.shape[0] != target.shape[0]:
+        raise ValueError(
+            f"{source.name} has {source.shape[0]} rows and {target.name} {target.shape[0]}; "
+            "expected the same number, in correspondence"
+        )
+    return source, target
+
+
+def open_weights(name: str, source: files.Rows) -> files.Rows:
+    """Open the weights of the rows of a source; ValueError where they are not one for each."""
+    weights = files.open_column(name)
+    if weights.shape != (source.shape[0], 1):
+        raise ValueError(f"{name} has shape {list(weights.shape)}; expected [{source.shape[0]}, 1], one for each row")
+    return weights
+
+
+def read_labels(name: str, rows: files.Rows) -> np.ndarray:
+    """Read the classes of the rows of an array, integers `[n]`; ValueError where they are none or not as many."""
+    labels = files.open_column(name)
+    if labels.shape[0] != rows.shape[0] or not np.issubdtype(labels.dtype, np.integer):
+        raise ValueError(
+            f"{name} holds {labels.shape[0]} labels of {labels.dtype}; expected {rows.shape[0]} integers, one for each "
+            f"row of {rows.name}"
+        )
+    return labels.read(0, labels.shape[0])[:, 0]
+
+
+def check_takes(fitted: AffineMap, rows: files.Rows, arguments) -> None:
+    """ValueError where a map does not take rows of so many dimensions."""
+    if fitted.weight.shape[0] != rows.shape[1]:
+        raise ValueError(
+            f"{rows.name} has {rows.shape[1]} dimensions; {arguments.map} takes {fitted.weight.shape[0]}"
+            + (" when inverted" if getattr(arguments, "inverse", False) else "")
+        )
+
+
+def check_output(arguments, suffixes=files.SUFFIXES) -> None:
+    """Refuse an output that could not be written, before any work is done."""
+    path, key = files.split_name(arguments.output)
+    if path.suffix not in suffixes or (key and suffixes != files.SUFFIXES):
+        raise ValueError(f"{arguments.output}: expected a file that ends in {', '.join(suffixes)}")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path.parent}: no such folder for the output")
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder")
+    if path.exists() and not arguments.force:
+        raise FileExistsError(f"{path} exists; --force replaces it")

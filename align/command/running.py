@@ -1,0 +1,52 @@
+"""One run of the command: its arguments, its signals, its precision, and its exit code."""
+
+import os
+import signal
+import sys
+
+from align.command import blocks, parser
+
+DONE, MISTAKE, NOT_TRUSTED, INTERRUPTED = 0, 2, 3, 130
+
+
+def main(argv=None) -> int:
+    """Run the command line `argv` and return its exit code."""
+    arguments = parser.build().parse_args(argv)
+    import jax  # only now: --help and mistakes in the arguments answer at once
+
+    from align.command import apply, fit, inspect, score
+
+    commands = {"fit": fit.fit, "apply": apply.apply, "score": score.score, "inspect": inspect.inspect}
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number, handler in handlers.items():
+        if handler != signal.SIG_IGN:
+            signal.signal(number, blocks.stop)  # so that temporary files are removed
+    blocks.received.clear()
+    wide = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", True)  # float64 files are computed in float64, float32 ones stay float32
+    try:
+        trusted = commands[arguments.name](arguments)
+    except KeyboardInterrupt:
+        print(f"align {arguments.name}: interrupted; no output was written", file=sys.stderr)
+        return INTERRUPTED
+    except (OSError, ValueError) as error:
+        print(f"align {arguments.name}: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return MISTAKE
+    finally:
+        jax.config.update("jax_enable_x64", wide)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    return NOT_TRUSTED if trusted is False else DONE
+
+
+def console() -> None:
+    """Run the command line and end the process: after a signal at once, as JAX at work can crash Python's own end."""
+    try:
+        code = main()
+    except SystemExit as ended:
+        code = ended.code
+    if blocks.received:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)

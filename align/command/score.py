@@ -1,0 +1,66 @@
+"""`align score`: how well a map does on pairs of rows that it was not fitted on."""
+
+import functools
+
+import numpy as np
+
+from align.command import blocks, places, printing
+from align.metrics import running
+
+
+def score(arguments) -> None:
+    """Print how well a map does on the pairs of two files."""
+    fitted = places.load_map(arguments.map)
+    source, target = places.open_pairs(arguments.source, arguments.target)
+    places.check_takes(fitted, source, arguments)
+    if fitted.weight.shape[1] != target.shape[1]:
+        raise ValueError(
+            f"{arguments.map} maps to {fitted.weight.shape[1]} dimensions; {target.name} has {target.shape[1]}"
+        )
+    if source.shape[0] < 4:
+        raise ValueError(f"{source.name} has {source.shape[0]} rows; expected at least 4 to score on")
+    printing.show(arguments, scores(fitted, source, target, arguments))
+
+
+def scores(fitted, source, target, arguments, rows=None) -> dict:
+    """Return scores over a mask `[n]` of rows, or all: sums over all of them, a sample's for what compares pairs."""
+    rows = np.ones(source.shape[0], bool) if rows is None else rows
+    sampled = _sample(rows, arguments)
+    sums, sample = [], []
+    for block, x, y in blocks.chosen(rows, arguments, source, target):
+        mapped = np.asarray(fitted(x))
+        sums.append(running.add_up(mapped, y))
+        kept = sampled[block][rows[block]]
+        sample.append((x[kept], mapped[kept], y[kept]))
+    total = functools.reduce(running.merge, sums)
+    x, mapped, y = (np.concatenate(parts) for parts in zip(*sample, strict=True))
+    return {
+        "rows": total.rows,
+        "relative_residual": running.relative_residual(total),
+        "r_squared": running.r_squared(total),
+        "mean_cosine": running.mean_cosine(total),
+        "sample": len(x),
+        **_compared(mapped, y, arguments.metric),
+        "unmapped": _compared(x, y, arguments.metric),
+    }
+
+
+def _sample(rows, arguments):
+    """Draw at most --sample of the rows that a mask chooses: a mask as well."""
+    count = int(rows.sum())
+    some = np.random.default_rng(arguments.seed).choice(count, min(count, arguments.sample), replace=False)
+    sampled = np.zeros(len(rows), bool)
+    sampled[some if count == len(rows) else np.flatnonzero(rows)[some]] = True
+    return sampled
+
+
+def _compared(x, y, metric):
+    """Return what a sample of x `[n, d]` says beside y: retrieval where they share their dimensions, and alignment."""
+    from align import metrics
+
+    result = {}
+    if x.shape == y.shape:
+        ranks = np.asarray(metrics.retrieval_ranks(x, y, metric=metric))
+        result = {f"top_{k}": float(np.mean(ranks <= k)) for k in (1, 5, 10)}
+        result["mean_reciprocal_rank"] = float(np.mean(1 / ranks))
+    return result | {"linear_cka": float(metrics.linear_cka(x, y, unbiased=True))}

@@ -1,0 +1,29 @@
+"""Fits of rows that are read block by block and never held together."""
+
+import dataclasses
+
+import jax.numpy as jnp
+import numpy as np
+
+from align import streaming
+from align.command import blocks
+from align.maps import AffineMap
+from align.solvers import SOLVERS
+
+
+def fit(solver, options, arguments, arrays, used) -> AffineMap:
+    """Fit the rows that the mask `used` `[n]` chooses of source, target and weights, from their sums alone.
+
+    ValueError for a solver that needs the rows themselves.
+    """
+    if not solver.streams:
+        able = ", ".join(name for name, each in SOLVERS.items() if each.streams)
+        raise ValueError(
+            f"{used.sum()} rows are more than --memory {arguments.memory} holds, and {arguments.solver} needs them "
+            f"at once: allow more, choose --anchors, or one of {able}"
+        )
+    parts = (part[1:] for part in blocks.chosen(used, arguments, *arrays))
+    record = streaming.from_blocks((x, y, *(each[:, 0] for each in w)) for x, y, *w in parts)
+    fitted = streaming.fit(record, arguments.solver, **options)
+    dtype = jnp.dtype(np.result_type(*(np.promote_types(array.dtype, np.float32) for array in arrays[:2])))
+    return dataclasses.replace(fitted, weight=fitted.weight.astype(dtype), bias=fitted.bias.astype(dtype))

@@ -1,0 +1,117 @@
+"""What a map is, read off its numbers: its family, its scale, and one line that says the most of it."""
+
+import jax
+import numpy as np
+
+from align.maps import map_file
+
+# An entry or a singular value this close to the ideal one counts as it.
+_TOLERANCE = 1e-4
+# The line names no family beyond so many dimensions: the singular values would take seconds.
+_LARGEST_NAMED = 1024
+
+
+def describe(fitted) -> dict[str, object]:
+    """Return what can be read off a single `AffineMap`: its family by its singular values, and its diagnostics.
+
+    `uneven` is the largest relative distance of a singular value from their root mean square, 0 for a map that keeps
+    shapes; below 1e-4 the map is said to be a rotation, a reflection, or an isometric embedding or projection.
+    """
+    weight, bias = (np.asarray(a, np.float64) for a in (fitted.weight, fitted.bias))
+    values, scale, uneven, rank = _spectrum(fitted)
+    described = {
+        "family": _family(weight, bias, scale, uneven, rank),
+        "d_source": fitted.d_source,
+        "d_target": fitted.d_target,
+        "dtype": str(fitted.weight.dtype),
+        "weight_rank": rank,
+        "weight_condition": float(values[0] / values[rank - 1]) if rank else None,
+        "determinant_sign": float(np.linalg.slogdet(weight)[0]) if fitted.d_source == fitted.d_target else None,
+        "scale": scale,
+        "uneven": uneven,
+        "singular_values": [float(v) for v in np.quantile(values, [1, 0.75, 0.5, 0.25, 0])],
+        "bias_norm": float(np.linalg.norm(bias)),
+    }
+    for name in map_file.DIAGNOSTICS:
+        if (value := getattr(fitted, name)) is not None:
+            described[f"fit_{name}"] = np.asarray(value).item()
+    return described
+
+
+def family(fitted) -> str:
+    """Return the name of the narrowest family that a single `AffineMap` belongs to, as `describe` does."""
+    weight, bias = (np.asarray(a, np.float64) for a in (fitted.weight, fitted.bias))
+    return _family(weight, bias, *_spectrum(fitted)[1:])
+
+
+def in_one_line(fitted) -> str:
+    """Return what an `AffineMap` is and how well it fits, in one line.
+
+    Nothing is computed of arrays whose values are not at hand (traced, of another process), nor where the fields hold
+    other things than arrays, as they do between transformations.
+    """
+    if not all(isinstance(getattr(a, "shape", None), tuple) for a in (fitted.weight, fitted.bias)):
+        return _plain(fitted)
+    if np.ndim(fitted.weight) < 2:
+        return _plain(fitted)
+    *batch, d_source, d_target = fitted.weight.shape
+    parts = [f"{d_source} to {d_target} dimensions"]
+    if batch:
+        parts.insert(0, f"{' × '.join(map(str, batch))} maps")
+    if not (_at_hand(fitted.weight) and _at_hand(fitted.bias)):
+        return f"AffineMap({', '.join(parts)}, {type(fitted.weight).__name__})"
+    if not batch and not (np.isfinite(fitted.weight).all() and np.isfinite(fitted.bias).all()):
+        parts.insert(0, "not finite")
+    elif not batch and max(d_source, d_target) <= _LARGEST_NAMED:
+        parts.insert(0, family(fitted))
+    if fitted.residual is not None and _at_hand(fitted.residual):
+        least, most = (f"{reduce(fitted.residual):.3g}" for reduce in (np.min, np.max))
+        parts.append(f"residual {least}" + (f" to {most}" if most != least else ""))
+    for name in ("converged", "trusted"):
+        status = getattr(fitted, name)
+        if status is not None and _at_hand(status) and not np.all(status):
+            parts.append(f"not {name}" if not batch else f"{np.sum(status)} of {np.size(status)} {name}")
+    return f"AffineMap({', '.join(parts)})"
+
+
+def _plain(fitted):
+    known = {name: getattr(fitted, name) for name in ("weight", "bias", *map_file.DIAGNOSTICS, "details")}
+    return f"AffineMap({', '.join(f'{name}={value!r}' for name, value in known.items() if value is not None)})"
+
+
+def _at_hand(array):
+    """Whether the values can be looked at without computing, waiting for other processes, or an error."""
+    if isinstance(array, jax.core.Tracer):
+        return False
+    if isinstance(array, jax.Array):
+        return array.is_fully_addressable and not array.is_deleted()
+    return isinstance(array, np.ndarray | np.generic)
+
+
+def _spectrum(fitted):
+    """Return the singular values, their root mean square, how far they are from it, and the rank."""
+    weight = np.asarray(fitted.weight, np.float64)
+    values = np.linalg.svd(weight, compute_uv=False)
+    scale = float(np.sqrt(np.mean(values**2)))
+    uneven = float(np.max(np.abs(values / scale - 1))) if scale else None
+    rank = int(np.sum(values > max(weight.shape) * np.finfo(fitted.weight.dtype).eps * values[0]))
+    return values, scale, uneven, rank
+
+
+def _family(weight, bias, scale, uneven, rank):
+    square = weight.shape[0] == weight.shape[1]
+    if rank == 0:
+        return "constant"
+    if square and np.max(np.abs(weight - np.eye(len(weight)))) < _TOLERANCE:
+        name = "identity"
+    elif uneven < _TOLERANCE:
+        if square:
+            name = "rotation" if np.linalg.slogdet(weight)[0] > 0 else "reflection"
+        else:
+            name = "isometric embedding" if weight.shape[0] < weight.shape[1] else "orthogonal projection"
+        name += "" if abs(scale - 1) < _TOLERANCE else ", scaled"
+    elif square and np.count_nonzero(weight - np.diag(np.diag(weight))) == 0:
+        name = "scale per axis"
+    else:
+        name = "linear" if rank == min(weight.shape) else f"linear of rank {rank}"
+    return name + (" and translation" if np.any(bias) else "")

@@ -1,0 +1,59 @@
+"""Measures of a prediction over rows that never stand in memory together, from sums that merge; NumPy float64."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Sums(NamedTuple):
+    """Sums over rows of a prediction and of what it predicts.
+
+    rows: how many. error: Σ ‖prediction − target‖². mean `[d]` and spread, Σ ‖target − mean‖²: of the target.
+    cosine: Σ of the rows' cosines, over `directed` of them, those where both sides have a direction.
+    """
+
+    rows: int
+    error: float
+    mean: np.ndarray
+    spread: float
+    cosine: float
+    directed: int
+
+
+def add_up(prediction, target) -> Sums:
+    """Add up the rows of a prediction `[n, d]` and of its target `[n, d]`, n at least 1."""
+    prediction, target = (np.asarray(a, np.float64) for a in (prediction, target))
+    mean = target.mean(0)
+    lengths = np.linalg.norm(prediction, axis=1) * np.linalg.norm(target, axis=1)
+    directed = lengths > 0
+    cosines = np.sum(prediction * target, 1)[directed] / lengths[directed]
+    error, spread = np.sum((prediction - target) ** 2), np.sum((target - mean) ** 2)
+    return Sums(len(target), float(error), mean, float(spread), float(cosines.sum()), int(directed.sum()))
+
+
+def merge(a: Sums, b: Sums) -> Sums:
+    """Return the sums over the rows of both (Chan, Golub and LeVeque 1979)."""
+    rows, apart = a.rows + b.rows, b.mean - a.mean
+    return Sums(
+        rows,
+        a.error + b.error,
+        a.mean + apart * b.rows / rows,
+        a.spread + b.spread + float(apart @ apart) * a.rows * b.rows / rows,
+        a.cosine + b.cosine,
+        a.directed + b.directed,
+    )
+
+
+def relative_residual(sums: Sums) -> float:
+    """Return ‖prediction − target‖ / ‖target − mean(target)‖; NaN for a constant target."""
+    return float(np.sqrt(sums.error / sums.spread)) if sums.spread else float("nan")
+
+
+def r_squared(sums: Sums) -> float:
+    """Return the share of the target's variance that is explained, at most 1."""
+    return 1 - relative_residual(sums) ** 2
+
+
+def mean_cosine(sums: Sums) -> float:
+    """Return the mean cosine of the rows where it is defined; NaN where it nowhere is."""
+    return sums.cosine / sums.directed if sums.directed else float("nan")
