@@ -451,11 +451,11 @@ def test_signals(folder, sent, code):
 
 
 def test_rows_that_do_not_fit_leave_no_file(tmp_path):
-    for blocks in ([np.ones((3, 2))], [np.ones((4, 3))]):
+    for parts in ([np.ones((3, 2))], [np.ones((4, 3))]):
         with (
             pytest.raises(ValueError, match="expected"),
             files.writing(str(tmp_path / "z.npy"), (4, 2), "f4") as append,
         ):
-            for block in blocks:
+            for block in parts:
                 append(block)
     assert not list(tmp_path.iterdir())

@@ -57,46 +57,62 @@ def _differentiable_jvp(primals, tangents):
     return weight, change + across - matmul(inverse, matmul(gram, across))
 
 
-def least_squares(m, means, source, target, weights, rcond) -> LeastSquares:
-    """Solve for the weight of least squares, minimum norm where undetermined.
+def least_squares(m, about_means, source, target, weights, rcond) -> LeastSquares:
+    """Solve for the weight `[d_source, d_target]` of least squares, minimum norm where undetermined.
 
-    The moments `m` of the rows say what to subtract from them: their means, or nothing (moments about the origin).
-    `means`: the moments about the means in either case.
+    m: `Moments` of the rows about what is to be subtracted from them, their means or (`about_origin`) nothing.
+    about_means: the moments about the means in either case.
+    source `[n, d_source]`, target `[n, d_target]`, weights `[n]` or None: the rows themselves.
+    rcond: singular values of the rows below rcond times the largest count as zero.
     """
     rows, d_source = source.shape
     if rows <= d_source:
         return _from_rows(m, source, target, weights, rcond)
-
-    gram, squares = m.source, m.target_squares.sum()
-    scale = lax.rsqrt(jnp.diagonal(means.source))
-    scaled = means.source * scale * scale[:, None]
-    half = lapack.inverse_cholesky(scaled)
-    scaled_inverse = matmul(half.T, half)
-    inverse = scaled_inverse * scale * scale[:, None]
-    weight = matmul(inverse, means.cross)
-    # Sherman and Morrison: what the means that were left in add. Nothing, where m is about the means itself.
-    x, y = means.source_mean - m.source_mean, means.target_mean - m.target_mean
-    along = matmul(inverse, x)
-    share = m.total / (1 + m.total * matmul(x, along))
-    weight = weight + share * jnp.outer(along, y - matmul(x, weight))
-    inverse = inverse - share * jnp.outer(along, along)
-
-    extremes = jax.vmap(_largest_eigenvalue)(jnp.stack([scaled, scaled_inverse, gram, inverse]))
-    scaled_condition, squared_condition = extremes[0] * extremes[1], extremes[2] * extremes[3]
-    error = squares - (weight * m.cross).sum()
-    cheap = LeastSquares(weight, jnp.asarray(d_source), jnp.sqrt(squared_condition), error)
-
-    lost = scaled_condition * jnp.finfo(gram.dtype).eps
-    determined = (lost < 1e-2) & (rcond * cheap.condition < 0.5)
-    exact = (scaled_condition < _WELL_CONDITIONED) & (error > RESOLVED * squares) & (rows >= _MANY)
+    solved, inverse, lost = _from_moments(m, about_means)
+    squares = m.target_squares.sum()
+    determined = (lost < 1e-2) & (rcond * solved.condition < 0.5)
+    # Nothing to refine: the roundings of many rows average out, the factor keeps them small, the error is no rounding.
+    exact = (lost < _WELL_CONDITIONED * jnp.finfo(lost.dtype).eps) & (solved.error > RESOLVED * squares)
+    exact &= rows >= _MANY
     level = jnp.where(determined, jnp.where(exact, 0, jnp.where(lost < 1e-3, 1, 2)), 3)
-    branches = [
+    ways = [
         lambda *operands: operands[-2],
         functools.partial(_refined, steps=1),
         functools.partial(_refined, steps=3),
         _from_rows,
     ]
-    return with_care(level, branches, m, source, target, weights, jnp.asarray(rcond, gram.dtype), cheap, inverse)
+    return with_care(level, ways, m, source, target, weights, jnp.asarray(rcond, m.cross.dtype), solved, inverse)
+
+
+def _from_moments(m, about_means):
+    """Return the solution, the inverse of the Gram matrix, and the share of the solution that rounding may have taken.
+
+    With D the diagonal matrix that scales the centred Gram matrix C to a diagonal of ones, D C D = L L' has the least
+    condition that scaling can give (up to a factor d), and C⁻¹ = D L⁻ᵀ L⁻¹ D. What is asked for is the solution W of
+    G W = m.cross with G = C + n x x', n the total weight and x what is left of the source's mean in `m`: nothing for
+    moments about the means, the mean itself for those about the origin. By Sherman and Morrison, with a = C⁻¹ x and
+    s = n / (1 + n x'a), G⁻¹ = C⁻¹ − s a a', and W = C⁻¹ c + s a (y − x'C⁻¹ c)', c the centred cross moments and y what
+    is left of the target's mean.
+    """
+    centred = about_means.source
+    scale = lax.rsqrt(jnp.diagonal(centred))
+    scaled = centred * scale * scale[:, None]
+    half = lapack.inverse_cholesky(scaled)
+    scaled_inverse = matmul(half.T, half)
+    inverse = scaled_inverse * scale * scale[:, None]
+    weight = matmul(inverse, about_means.cross)
+
+    x, y = about_means.source_mean - m.source_mean, about_means.target_mean - m.target_mean
+    along = matmul(inverse, x)
+    share = m.total / (1 + m.total * matmul(x, along))
+    weight = weight + share * jnp.outer(along, y - matmul(x, weight))
+    inverse = inverse - share * jnp.outer(along, along)
+
+    largest = jax.vmap(_largest_eigenvalue)(jnp.stack([scaled, scaled_inverse, m.source, inverse]))
+    lost = largest[0] * largest[1] * jnp.finfo(centred.dtype).eps
+    condition = jnp.sqrt(largest[2] * largest[3])
+    error = m.target_squares.sum() - (weight * m.cross).sum()
+    return LeastSquares(weight, jnp.asarray(len(centred)), condition, error), inverse, lost
 
 
 def _largest_eigenvalue(matrix):
@@ -112,6 +128,8 @@ def _largest_eigenvalue(matrix):
 
 
 def _refined(m, source, target, weights, _, solved, inverse, *, steps):
+    """Return the solution after steps of refinement: the gradient at the rows, through the inverse of the moments."""
+
     def unexplained(weight, x, y, w):
         x, y = m.centred(x, y)
         error = y - matmul(x, weight)
@@ -127,6 +145,8 @@ def _refined(m, source, target, weights, _, solved, inverse, *, steps):
 
 
 def _from_rows(m, source, target, weights, rcond, *_):
+    """Return the solution by an SVD of the rows, of their triangular factor where they are many."""
+
     def prepared(x, y, w):
         x, y = m.centred(x, y)
         rows = jnp.concatenate([x, y], axis=1)

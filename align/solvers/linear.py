@@ -64,17 +64,16 @@ def _cutoff(source, rcond):
 
 @functools.partial(jax.jit, static_argnames="intercept")
 def _fit(source, target, weights, rcond, intercept):
-    means = m = moments(source, target, weights)
-    if not intercept:
-        m = about_origin(m)
-    weight, solved = _weight(m, means, source, target, weights, rcond)
+    about_means = moments(source, target, weights)
+    m = about_means if intercept else about_origin(about_means)
+    weight, solved = _weight(m, about_means, source, target, weights, rcond)
     bias = m.target_mean - matmul(m.source_mean, weight)
     fitted = AffineMap(weight, bias, solved.rank, solved.condition)
-    return diagnosis.diagnosed(fitted, weights, solved.error, means.target_squares.sum())
+    return diagnosis.diagnosed(fitted, weights, solved.error, about_means.target_squares.sum())
 
 
-def _weight(m, means, source, target, weights, rcond):
-    solved = least_squares(*jax.lax.stop_gradient((m, means, source, target, weights, rcond)))
+def _weight(m, about_means, source, target, weights, rcond):
+    solved = least_squares(*jax.lax.stop_gradient((m, about_means, source, target, weights, rcond)))
     rank = solved.rank.astype(solved.weight.dtype)
     return differentiable(m.source, m.cross, solved.weight, rank), solved
 

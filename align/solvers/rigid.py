@@ -68,14 +68,13 @@ def _solve(source, target, weights, reflection, family):
 
 @functools.partial(jax.jit, static_argnames=("reflection", "family"))
 def _fit(source, target, weights, reflection, family):
-    means = m = moments(source, target, weights, gram=False)
-    if family == "orthogonal":
-        m = about_origin(m)
+    about_means = moments(source, target, weights, gram=False)
+    m = about_origin(about_means) if family == "orthogonal" else about_means
     weight, singular_values = procrustes(m, reflection, scaled=family == "similarity")
     rank, condition = numerical_rank(singular_values, max(weight.shape) * jnp.finfo(weight.dtype).eps)
     error = _error(m, source, target, weights, weight)
     fitted = AffineMap(weight, through_means(m, weight), rank, condition)
-    return diagnosis.diagnosed(fitted, weights, error, means.target_squares.sum())
+    return diagnosis.diagnosed(fitted, weights, error, about_means.target_squares.sum())
 
 
 @jax.jit
