@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from align.maps import AffineMap
+from align.arrays.precision import PrecisionWarning
+from align.maps import AffineMap, description
 
 
 @pytest.fixture
@@ -107,6 +108,82 @@ def test_a_failed_write_leaves_the_old_file(fitted, tmp_path, monkeypatch):
 def test_a_missing_file_is_reported_as_missing(tmp_path):
     with pytest.raises(FileNotFoundError):
         AffineMap.load(tmp_path / "nowhere.safetensors")
+
+
+@pytest.mark.parametrize("shapes", [((2, 3), (2,)), ((2,), (2,)), ((4, 2, 3), (3,)), ((4, 2, 3), (5, 3)), ((2, 3), ())])
+def test_a_weight_and_a_bias_that_do_not_belong_together_are_refused(shapes):
+    weight, bias = map(np.zeros, shapes)
+    with pytest.raises(ValueError, match=r"weight must be \[d_source, d_target\] and bias \[d_target\]") as refused:
+        AffineMap(weight, bias)
+    assert f"{weight.shape} and {bias.shape}" in str(refused.value)
+
+
+def test_transformations_may_put_anything_in_the_place_of_the_arrays(fitted):
+    assert jax.tree.map(lambda _: 0, fitted).weight == 0
+    assert jax.tree.map(jnp.sum, fitted).bias == 2
+    assert jax.eval_shape(lambda m: m.then(m), fitted).weight.shape == (2, 2)
+    last = jax.vmap(lambda scale: AffineMap(scale * fitted.weight, fitted.bias), out_axes=-1)(jnp.arange(3.0))
+    assert (last.weight.shape, last.bias.shape) == ((2, 2, 3), (2, 3))
+    leaves, tree = jax.tree.flatten(fitted)
+    assert jax.tree.structure(jax.tree.unflatten(tree, leaves)) == tree
+    paths = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(fitted)]
+    assert paths == [".weight", ".bias", ".rank", ".residual", ".converged", ".trusted"]
+
+
+def test_the_identity_moves_nothing():
+    same, x = AffineMap.identity(3), np.arange(6, dtype=np.float32).reshape(2, 3)
+    np.testing.assert_array_equal(same(x), x)
+    assert (same.d_source, same.d_target, repr(same)) == (3, 3, "AffineMap(identity, 3 to 3 dimensions)")
+    with pytest.raises(ValueError, match="dimensions must be a whole number"):
+        AffineMap.identity(0)
+
+
+WIDE = np.eye(2, 4, dtype=np.float32)
+LINES = {
+    "rotation and translation, 2 to 2 dimensions": (np.array([[0, 1], [-1, 0]]), np.ones(2)),
+    "reflection, 2 to 2 dimensions": (np.array([[0, 1], [1, 0]]), np.zeros(2)),
+    "rotation, scaled, 2 to 2 dimensions": (3 * np.array([[0, 1], [-1, 0]]), np.zeros(2)),
+    "isometric embedding, 2 to 4 dimensions": (WIDE, np.zeros(4)),
+    "orthogonal projection, 4 to 2 dimensions": (WIDE.T, np.zeros(2)),
+    "scale per axis, 2 to 2 dimensions": (np.diag([1, 2]), np.zeros(2)),
+    "linear, 2 to 2 dimensions": (np.array([[1, 2], [3, 4]]), np.zeros(2)),
+    "linear of rank 1, 2 to 2 dimensions": (np.array([[1, 2], [2, 4]]), np.zeros(2)),
+    "constant, 2 to 2 dimensions": (np.zeros((2, 2)), np.ones(2)),
+    "not finite, 2 to 2 dimensions": (np.full((2, 2), np.nan), np.zeros(2)),
+    "1025 to 1 dimensions": (np.ones((1025, 1)), np.zeros(1)),
+}
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_is_said_in_one_line(line):
+    weight, bias = (np.asarray(a, np.float32) for a in LINES[line])
+    assert repr(AffineMap(weight, bias)) == f"AffineMap({line})"
+    if np.isfinite(weight).all() and "," in line:
+        assert line.startswith(description.describe(AffineMap(weight, bias))["family"])
+
+
+def test_the_line_says_how_well_it_fits(fitted):
+    assert repr(fitted) == "AffineMap(linear and translation, 2 to 2 dimensions, residual 0.25, not trusted)"
+    both = jax.tree.map(lambda a: jnp.stack([a, 2 * a]), fitted)
+    assert repr(both) == "AffineMap(2 maps, 2 to 2 dimensions, residual 0.25 to 0.5, 0 of 2 trusted)"
+    kept = []
+    jax.jit(lambda m: kept.append(repr(m)))(fitted)
+    assert kept == ["AffineMap(2 to 2 dimensions, DynamicJaxprTracer)"]
+    assert repr(AffineMap(0, 0)) == "AffineMap(weight=0, bias=0)"
+    assert "ShapeDtypeStruct" in repr(jax.eval_shape(lambda m: m, fitted))
+
+
+def test_float64_that_is_computed_in_float32_is_stated(fitted, recwarn):
+    fitted(np.zeros(2, np.float32))
+    fitted([[1.0, 2.0]])  # Python's own numbers have no dtype that was chosen
+    assert not recwarn
+    with pytest.warns(PrecisionWarning, match=r"float64 input is computed in float32.*jax_enable_x64"):
+        fitted(np.zeros(2))
+
+
+def test_float64_that_stays_so_is_not(fitted, recwarn, double_precision):
+    assert fitted(np.zeros(2)).dtype == np.float64
+    assert not recwarn
 
 
 DESCRIBED = {"format": "align.AffineMap", "version": "1"}

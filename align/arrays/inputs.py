@@ -2,19 +2,24 @@
 
 float32 and float64 are kept. Half precision (float16, bfloat16) and integers are computed and returned in the default
 float (float32, or float64 where x64 is on, for integers; float32 for half precision). Mixed dtypes are promoted.
+float64 becomes float32 where x64 is off, with a `PrecisionWarning`.
 """
 
 import jax
 import jax.numpy as jnp
 
+from align.arrays import precision
+
 
 def as_array(name, value):
     """Return a value as an array; ValueError, with the argument's name, where it cannot be one of numbers."""
     try:
-        return jnp.asarray(value)
+        array = jnp.asarray(value)
     except (TypeError, ValueError, OverflowError) as error:
         came = f"{value.dtype} {value.shape}" if hasattr(value, "dtype") else type(value).__name__
         raise ValueError(f"{name} must be an array of real numbers; it is {came}") from error
+    precision.state_rounding(value, array)
+    return array
 
 
 def paired(source, target, weights, *, minimum_rows=1):
