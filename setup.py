@@ -46,7 +46,7 @@ setup(
             "pdoc>=15",
         ],
         "notebooks": ["jupyterlab>=4"],
-        # What experiments/benchmarks measures against.
+        # What experiments/benchmarks.py measures against.
         "bench": ["torch>=2.4", "scikit-learn>=1.5", "faiss-cpu>=1.9", "latentis", "qc-procrustes>=1.1"],
         "docs": ["pdoc>=15"],
         # What experiments/embedding_switch.py encodes texts with.

@@ -18,7 +18,7 @@ __all__ = [
     "models",
     "paper",
     "relative",
-    "report",
+    "rows",
     "solvers",
     "stitching",
     "streaming",

@@ -6,7 +6,9 @@ A table is a dictionary from line and column to the text between them; what has 
 from pathlib import Path
 from statistics import fmean
 
-from align import report
+from align import markdown
+from align.arrays import atomic
+from align.rows import read
 
 GUIDE = Path(__file__).parent / "guide.md"
 RESULTS = Path(__file__).parents[1] / "experiments" / "results"
@@ -31,7 +33,7 @@ ENCODERS = ("orthogonal", "rigid", "linear", "affine", "ridge")
 
 def networks(results: Path) -> dict[tuple[str, str], str]:
     """Give the mean test errors of the paper's networks, by what is known and how it is used, and by space."""
-    files = [report.read(results / f"{name}.jsonl") for name in FILES]
+    files = [read(results / "rows" / f"{name}.jsonl") for name in FILES]
     lines = {"the target's own codes": (None, "autoencoder")}
     for known, (anchors, methods) in KNOWN.items():
         lines |= {f"{known}, `{method}`": (anchors, method) for method in methods}
@@ -52,7 +54,7 @@ def encoders(results: Path, direction: str) -> dict[tuple[str, str], str]:
 
     The last line is that of the old index asked by the old encoder, which knows no anchors.
     """
-    rows = report.read(results / "embedding_switch.jsonl")
+    rows = read(results / "rows" / "embedding_switch.jsonl")
     rows = [row for row in rows if (row["old"], row["asking"]) == ("paraphrase-minilm-l3-v2", "words")]
     old = [row["recall"] for row in rows if row["method"] == "old encoder"]
     found = {}
@@ -78,19 +80,15 @@ def tables(results: Path) -> dict[str, dict[tuple[str, str], str]]:
 def fill(guide: str, results: Path) -> str:
     """Give the text of the guide with its figures made anew."""
     for name, table in tables(results).items():
-        start, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
-        before, rest = guide.split(start)
-        guide = before + start + layout(table) + end + rest.split(end)[1]
+        guide = markdown.fill(guide, name, layout(table))
     return guide
 
 
 def layout(table: dict[tuple[str, str], str]) -> str:
     """Lay a table out in Markdown; columns and lines stand in the order in which they first come."""
     columns = list(dict.fromkeys(column for _, column in table))
-    lines = ["| | " + " | ".join(columns) + " |", "|" + " --- |" * (1 + len(columns))]
-    for line in dict.fromkeys(line for line, _ in table):
-        lines.append(f"| {line} | " + " | ".join(table.get((line, column), "") for column in columns) + " |")
-    return "\n".join([*lines, ""])
+    lines = dict.fromkeys(line for line, _ in table)
+    return markdown.table(["", *columns], ([line, *(table.get((line, one), "") for one in columns)] for line in lines))
 
 
 def _errors(files, columns):
@@ -104,7 +102,6 @@ def _errors(files, columns):
 
 if __name__ == "__main__":
     filled = fill(GUIDE.read_text(), RESULTS)
-    partial = GUIDE.with_suffix(".partial")
-    partial.write_text(filled)
-    partial.replace(GUIDE)
+    with atomic.replacing(GUIDE) as partial:
+        partial.write_text(filled)
     print(f"filled {GUIDE}")

@@ -12,7 +12,7 @@ FOLDER = Path(__file__).parents[1] / "build" / "reference"
 MODULES = (
     "align",
     "align.evaluation",
-    "align.figures",
+    "align.drawing",
     "align.files",
     "align.networks",
     "align.stitching",

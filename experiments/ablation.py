@@ -8,22 +8,7 @@ distance that does not change under affine maps; and anchors that are averages o
 Table 5 with methods of their own names.
 """
 
-import architectures
-import launch
-
-METHODS = (
-    "decoder_only",
-    "decoder_only_layer",
-    "decoder_only_standard",
-    "decoder_only_averaged",
-    "decoder_only_centred",
-    "decoder_only_whitened",
-    "decoder_only_whitened_averaged",
-    "decoder_only_whitened_standard",
-)
-CELLS = ((50, 100),)
-
-plan = architectures.plan
+from align_lab import launch, tables
 
 if __name__ == "__main__":
-    launch.run(plan, tables=[5], cells=CELLS, methods=METHODS, dataset="fashion_mnist", choose_model=False)
+    launch.run(tables.ABLATION)

@@ -2,6 +2,7 @@
 
 import jax
 import pytest
+from running import call, environment, experiment  # noqa: F401 (fixtures)
 
 jax.config.update("jax_num_cpu_devices", 2)
 

@@ -2,14 +2,10 @@
 
 import runpy
 import sys
-from pathlib import Path
 
 import jax
 import pytest
-from absl.flags import FLAGS
-
-EXPERIMENTS = Path(__file__).parents[2] / "experiments"
-sys.path.insert(0, str(EXPERIMENTS))
+from running import EXPERIMENTS, forget_flags
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -27,13 +23,12 @@ def refused(capsys, monkeypatch, tmp_path):
         monkeypatch.setenv("XLA_FLAGS", f"--xla_force_host_platform_device_count={jax.local_device_count()}")
         monkeypatch.setattr(sys, "argv", [str(EXPERIMENTS / f"{script}.py"), *arguments])
         monkeypatch.chdir(tmp_path)
-        defined, before = set(FLAGS), sorted(tmp_path.rglob("*"))
+        before = sorted(tmp_path.rglob("*"))
         try:
             with pytest.raises(SystemExit) as ended:
                 runpy.run_path(sys.argv[0], run_name="__main__")
         finally:
-            for name in set(FLAGS) - defined:
-                delattr(FLAGS, name)  # absl defines a flag once in a process
+            forget_flags(EXPERIMENTS / f"{script}.py")
         assert sorted(tmp_path.rglob("*")) == before
         printed = "".join(capsys.readouterr())
         assert ended.value.code == 1 or isinstance(ended.value.code, str)

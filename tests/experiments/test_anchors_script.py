@@ -13,10 +13,11 @@ import jax
 import pytest
 from running import EXPERIMENTS, TINY, Experiment
 
-from align import checkpoints, data, evaluation, report
+from align import checkpoints, data, evaluation, paper
+from align import rows as results
 
 RUN = ("--dataset=mnist_sample", "--anchors=20", "--methods=rigid,linear", *TINY)
-COLUMNS = {*report.IDENTITY, "test_error", "settings", "data_source", "device", "versions", "revision", "seconds"}
+COLUMNS = {*results.IDENTITY, "test_error", "settings", "data_source", "device", "versions", "revision", "seconds"}
 
 
 def without_time(rows):
@@ -61,12 +62,12 @@ def test_rows_table_and_picture(experiment):
     assert len(set(errors)) == 6  # every network and every pair gives another
     # A constant image has the error 1; an own code is never worse decoded than one that was carried over.
     assert max(errors[:2]) < 0.8 and max(errors) < 1 and min(errors[2:]) > min(errors[:2])
-    printed = report.comparison(rows)
+    printed = paper.comparison(rows)
     assert all(record["ours"] in run.out for record in printed)
     table, _, _ = run.out.partition("Table 3")[2].partition("Rows and pictures")
     assert max(map(len, table.splitlines())) <= 100
     assert run.err == ""
-    pictures = {path.name: path.stat().st_size for path in (experiment.workdir / "results").glob("*.png")}
+    pictures = {path.name: path.stat().st_size for path in (experiment.results / "pictures").glob("*.png")}
     assert pictures.keys() == {"table3.png", "table3_mlp_mlp_latent4_anchors20.png"}
     assert min(pictures.values()) > 10_000
     first, last = run.out.partition("\ndone:")[0].split("\n"), run.out.strip().splitlines()[-1]
@@ -121,7 +122,7 @@ def interrupting(monkeypatch, module, name, calls, number):
         (data, "load", 1, signal.SIGINT),
         (checkpoints, "save", 3, signal.SIGTERM),
         (evaluation, "reconstruction_error", 3, signal.SIGINT),
-        (report, "append", 2, signal.SIGTERM),
+        (results, "append", 2, signal.SIGTERM),
     ],
     ids=["data", "training", "evaluation", "rows"],
 )

@@ -10,17 +10,11 @@ import numpy as np
 import pytest
 from running import EXPERIMENTS
 
-BENCHMARKS = EXPERIMENTS / "benchmarks"
+from align_lab.bench import bench_report, harness
 
 
 @pytest.fixture
-def harness(monkeypatch):
-    monkeypatch.syspath_prepend(BENCHMARKS)
-    return __import__("harness")
-
-
-@pytest.fixture
-def case(harness):
+def case():
     """A question with a peer that runs, one that is not installed, and one that fails; and what was called."""
     called = []
 
@@ -55,12 +49,10 @@ def case(harness):
     ), called
 
 
-def test_a_question_becomes_a_row_once_and_a_report(harness, case, tmp_path):
-    import tables
-
+def test_a_question_becomes_a_row_once_and_a_report(case, tmp_path):
     case, called = case
-    effort, path = harness.Effort(3, 0.0, 8), tmp_path / "rows.jsonl"
-    harness.measure([harness.comparison(case)], path, effort, small=True)
+    effort, path = harness.Effort(3, 0.0, 8), tmp_path / "rows" / "benchmarks.jsonl"
+    harness.measure([harness.comparison(case)], tmp_path, effort, small=True)
     (row,) = map(json.loads, path.read_text().splitlines())
     assert [called.count(name) for name in ("twin", "absent", "broken")] == [1 + 3, 0, 1]
     assert row["ours"]["total"] == row["peers"]["twin"]["total"] == 3 and len(row["ours"]["times"]) == 3
@@ -69,55 +61,52 @@ def test_a_question_becomes_a_row_once_and_a_report(harness, case, tmp_path):
     assert row["share"] == pytest.approx(2e12 / row["ours"]["median"] / row["product_rate"])
     assert {"machine", "device", "versions", "revision", "others"} <= set(row)
 
-    harness.measure([harness.comparison(case)], path, effort, small=True)
+    harness.measure([harness.comparison(case)], tmp_path, effort, small=True)
     assert called.count("twin") == 4  # it has a row
-    harness.measure([harness.comparison(case)], path, effort, small=True, again=True)
+    harness.measure([harness.comparison(case)], tmp_path, effort, small=True, again=True)
     assert called.count("twin") == 8 and len(path.read_text().splitlines()) == 1
 
     (tmp_path / "bounds.md").write_text("# another question\n\nNothing.\n")
-    text = tables.write(tmp_path).read_text()
+    text = bench_report.write(tmp_path).read_text()
     assert "| count to three | twin, the fastest |" in text
     assert "| count to three | absent | " in text and "| not installed | – | ≥ 2x |" in text
     assert "| broken | does not run: RuntimeError: no compiler |" in text
     assert "JAX found none on this machine: skipped." in text
 
 
-def test_ours_must_run(harness, case, tmp_path):
+def test_ours_must_run(case, tmp_path):
     case, _ = case
     broken = harness.comparison(type(case)(question="broken", ours=case.peers["broken"], peers={}))
     with pytest.raises(RuntimeError, match="no compiler"):
-        harness.measure([broken], tmp_path / "rows.jsonl", harness.Effort(1, 0.0, 8), small=True)
+        harness.measure([broken], tmp_path, harness.Effort(1, 0.0, 8), small=True)
     assert not list(tmp_path.iterdir())
 
 
-def test_slope_is_that_of_the_larger_half(harness):
-    import tables
-
-    assert tables.slope({1: 5.0, 10: 5.0, 100: 1e4, 1_000: 1e6}) == pytest.approx(2)
-    assert tables.slope({2: 1.0, 4: 8.0}) == pytest.approx(3)
-    assert np.isnan(tables.slope({2: 1.0}))
+def test_slope_is_that_of_the_larger_half():
+    assert bench_report.slope({1: 5.0, 10: 5.0, 100: 1e4, 1_000: 1e6}) == pytest.approx(2)
+    assert bench_report.slope({2: 1.0, 4: 8.0}) == pytest.approx(3)
+    assert np.isnan(bench_report.slope({2: 1.0}))
 
 
 def test_one_command(tmp_path):
-    command = [sys.executable, str(BENCHMARKS / "run.py"), "--small", "--only=small_fits", "--repeats=1"]
+    command = [sys.executable, str(EXPERIMENTS / "benchmarks.py"), "--small", "--only=small_fits", "--repeats=1"]
     done = subprocess.run([*command, f"--results={tmp_path}"], env=os.environ, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for line in (tmp_path / "rows" / "benchmarks.jsonl").read_text().splitlines()]
     assert [row["question"] for row in rows] == [
         "20 linear fits, 12 anchors, d = 5",
         "20 rigid fits, 12 anchors, d = 5",
     ]
     for row in rows:
         assert row["ours"]["weight_norm"] == pytest.approx(row["peers"]["numpy loop"]["weight_norm"], rel=1e-3)
-    assert "20 rigid fits" in (tmp_path / "README.md").read_text()
+    assert "20 rigid fits" in (tmp_path / "tables" / "benchmarks.md").read_text()
 
 
 @pytest.mark.parametrize(("name", "latent"), [("conv", 50), ("conv", 10), ("mlp", 50)])
-def test_the_network_in_pytorch_is_the_same(harness, name, latent):
+def test_the_network_in_pytorch_is_the_same(name, latent):
     torch = pytest.importorskip("torch")
-    import torch_networks
-
     from align import models
+    from align_lab.bench import torch_networks
 
     model = models.autoencoder(name, latent, "mnist")
     images = jax.random.normal(jax.random.key(0), (3, 28, 28, 1))

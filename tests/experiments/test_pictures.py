@@ -8,6 +8,8 @@ import time
 import pytest
 from running import EXPERIMENTS, TINY
 
+from align_lab import charts
+
 RESULTS = EXPERIMENTS / "results"
 DRAWN = ["table1.png", "table2.png", "table3.png", "table4.png", "table5.png", "ablation.png"]
 
@@ -15,8 +17,7 @@ DRAWN = ["table1.png", "table2.png", "table3.png", "table4.png", "table5.png", "
 @pytest.fixture
 def committed(tmp_path):
     """The published rows in a folder of their own."""
-    for path in RESULTS.glob("*.jsonl"):
-        shutil.copy(path, tmp_path)
+    shutil.copytree(RESULTS / "rows", tmp_path / "rows")
     shutil.copy(RESULTS / "notes.md", tmp_path)
     return tmp_path
 
@@ -24,39 +25,38 @@ def committed(tmp_path):
 def test_the_report_draws_every_table_from_its_rows(committed, call):
     run = call("report", f"--results={committed}")
     assert run.code == 0, run.err
-    assert all((committed / name).stat().st_size > 10_000 for name in DRAWN)
+    assert all((committed / "pictures" / name).stat().st_size > 10_000 for name in DRAWN)
     text = (committed / "README.md").read_text()
     for name in DRAWN:
-        assert text.count(f"]({name})") == 1 and f"]({name})" in (RESULTS / "README.md").read_text()
-    assert text.index("](table3.png)") < text.index("## Table 4")
+        assert text.count(f"](pictures/{name})") == 1 and f"](pictures/{name})" in (RESULTS / "README.md").read_text()
+    assert text.index("](pictures/table3.png)") < text.index("## Table 4")
     assert "## The paper's claims" in text and "Missing, duplicate or unreadable rows: 0" in text
 
 
 def test_what_is_wrong_with_rows_is_said(committed, call):
-    path = committed / "table4.jsonl"
+    path = committed / "rows" / "table4.jsonl"
     path.write_text("".join(path.read_text().splitlines(keepends=True)[1:]) * 2)
-    (committed / "table2.jsonl").write_text("no row\n")
+    (committed / "rows" / "table2.jsonl").write_text("no row\n")
     run = call("report", f"--results={committed}")
     assert run.code == 0, run.err
     text = (committed / "README.md").read_text()
     assert "table4.jsonl: 107 duplicate rows, counted once" in text
-    assert "table2.jsonl, line 1 is no result row" in text and "](table2.png)" not in text
+    assert "table2.jsonl, line 1 is no result row" in text and "](pictures/table2.png)" not in text
 
 
 def test_a_report_without_rows(tmp_path, call):
     run = call("report", f"--results={tmp_path}")
     assert run.code == 0, run.err
     assert (tmp_path / "README.md").read_text().startswith("# Results\n\nNo rows yet")
-    assert not list(tmp_path.glob("*.png"))
+    assert not list(tmp_path.rglob("*.png"))
 
 
 def test_a_line_of_the_picture_is_the_mean_above_the_floor(committed):
-    import charts
+    from align import paper
+    from align import rows as results
 
-    from align import paper, report
-
-    rows = report.read(committed / "table3.jsonl")
-    panels = charts._over_latents(report.summarise(rows))
+    rows = results.read(committed / "rows" / "table3.jsonl")
+    panels = charts._over_latents(paper.summarise(rows))
     fewer, more = panels.values()
     assert list(fewer.lines["rigid"]) == [2, 10, 30, 50, 100]
     ours = [row["test_error"] for row in rows if (row["method"], row["latent"], row["anchors"]) == ("linear", 50, 200)]
@@ -67,11 +67,11 @@ def test_a_line_of_the_picture_is_the_mean_above_the_floor(committed):
 def test_pictures_follow_the_rows(experiment):
     arguments = ("--dataset=mnist_sample", "--methods=linear", "--anchors=20", *TINY)
     assert experiment("anchors", *arguments).code == 0
-    picture = experiment.workdir / "results" / "table3.png"
+    picture = experiment.results / "pictures" / "table3.png"
     first = picture.stat().st_mtime_ns
     assert "table3.png" not in experiment("anchors", *arguments).out and picture.stat().st_mtime_ns == first
     time.sleep(0.01)
-    os.utime(experiment.workdir / "results" / "table3.jsonl")
+    os.utime(experiment.workdir / "results" / "rows" / "table3.jsonl")
     assert f"Picture: {picture}" in experiment("anchors", *arguments).out and picture.stat().st_mtime_ns > first
 
 
@@ -79,6 +79,6 @@ def test_singular_values(experiment):
     run = experiment("rotation", "--dataset=mnist_sample", *TINY)
     assert run.code == 0, run.err
     assert "latent 4: singular values of the maps from all pairs, eight in ten " in run.out
-    assert (experiment.workdir / "results" / "singular_values_mlp.png").stat().st_size > 10_000
-    lines = (experiment.workdir / "results" / "timings.jsonl").read_text().splitlines()
+    assert (experiment.results / "pictures" / "singular_values_mlp.png").stat().st_size > 10_000
+    lines = (experiment.results / "rows" / "timings.jsonl").read_text().splitlines()
     assert [json.loads(line)["task"] for line in lines] == ["train mnist_sample mlp, latent 4", "pictures"]

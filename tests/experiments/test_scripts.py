@@ -10,6 +10,7 @@ import pytest
 from running import TINY
 
 from align import data, solvers
+from align_lab import ladder
 
 SAMPLE = ("--dataset=mnist_sample", *TINY)
 
@@ -82,8 +83,6 @@ def test_the_whole_paper_has_every_cell_of_table_5(experiment):
 
 
 def test_knowledge_from_pairs_and_from_none(experiment, monkeypatch):
-    import ladder
-
     monkeypatch.setattr(ladder, "COUNTS", (20,))
     monkeypatch.setattr(ladder, "SELECTIONS", ("class_balanced", "neighbourhoods"))
     monkeypatch.setattr(ladder, "LABELS", ("means_linear", "subclass_means"))
@@ -93,16 +92,16 @@ def test_knowledge_from_pairs_and_from_none(experiment, monkeypatch):
     arguments = ("--dataset=mnist_sample", "--spaces=mnist-3", "--epochs=1", "--seeds=2", "--keys=2")
     run = experiment("knowledge", *arguments)
     assert run.code == 0, run.err
-    path = experiment.workdir / "results" / "knowledge.jsonl"
+    path = experiment.results / "rows" / "knowledge.jsonl"
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     count = Counter((row["method"], row["anchors"]) for row in rows)
     assert count["autoencoder", None] == 2 and count["ridge", None] == count["linear", 20] == 2
     assert count["linear_class_balanced", 6] == count["ridge_neighbourhoods", 6] == count["subclass_means", None] == 2
     assert count["unpaired", None] == count["control_noise", None] == 4  # two keys
     assert all(row["leave_one_out"] > 0 for row in rows if row["method"].startswith("ridge"))
-    text = (experiment.workdir / "results" / "knowledge.md").read_text()
+    text = (experiment.results / "tables" / "knowledge.md").read_text()
     assert "| ridge |" in text and "4 were reported as confident" in text and "unrelated clouds 4 were" in text
-    assert (experiment.workdir / "results" / "knowledge_mnist_sample_latent3.png").exists()
+    assert (experiment.results / "pictures" / "knowledge_mnist_sample_latent3.png").exists()
 
     again = experiment("knowledge", *arguments)
     assert again.code == 0 and "done:" not in again.out

@@ -1,19 +1,9 @@
-"""The scripts of experiments run here as in their own tests, and on disks that fail."""
+"""Disks that fail."""
 
-import importlib.util
 import os
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
-
-EXPERIMENTS = Path(__file__).parents[1] / "experiments"
-sys.path.insert(0, str(EXPERIMENTS))
-_spec = importlib.util.spec_from_file_location("conftest_of_experiments", EXPERIMENTS / "conftest.py")
-_module = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(_module)
-call, experiment = _module.call, _module.experiment
 
 
 @pytest.fixture

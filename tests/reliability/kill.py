@@ -129,7 +129,7 @@ def moments(stages: Sequence[tuple[str, float]], count: int, seed: int) -> list[
 
 def rows(workdir: Path) -> list[dict]:
     """Give the finished rows without what another run need not repeat."""
-    path = workdir / "results" / "table3.jsonl"
+    path = workdir / "results" / "rows" / "table3.jsonl"
     lines = path.read_text().split("\n")[:-1] if path.exists() else []
     return [{**json.loads(line), "seconds": None, "revision": None} for line in lines]
 

@@ -20,9 +20,9 @@ STAGES = {
     "training": ("align.training", "fit"),
     "compilation": ("align.training", "_epochs"),
     "checkpoint save": ("align.checkpoints", "save"),
-    "evaluation": ("cells", "_run"),
-    "row append": ("align.report", "append"),
-    "picture": ("pictures", "reconstructions"),
+    "evaluation": ("align_lab.cells", "_run"),
+    "row append": ("align.rows", "append"),
+    "picture": ("align_lab.pictures", "reconstructions"),
 }
 
 
@@ -48,7 +48,7 @@ def main():
     sys.path.insert(0, str(Path(script).parent))
     # An interpreter may be started where SIGINT is ignored, as in the background of a shell; a terminal's is not.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    launch = importlib.import_module("launch")
+    launch = importlib.import_module("align_lab.launch")
     study = launch._study
 
     def announce(stage):

@@ -19,7 +19,8 @@ import pytest
 from kill import TINY
 from running import Experiment, Run
 
-from align import checkpoints, report
+from align import checkpoints
+from align import rows as results
 from align.data import folders, idx, loading
 from align.training import State
 
@@ -40,7 +41,7 @@ def network(workdir, seed=0):
 
 
 def rows_file(workdir):
-    return workdir / "results" / "table3.jsonl"
+    return workdir / "results" / "rows" / "table3.jsonl"
 
 
 def largest(workdir):
@@ -259,7 +260,7 @@ def test_a_changed_byte_anywhere_is_noticed_or_without_effect(tmp_path):
 
 def test_the_turn_of_a_killed_process_ends_with_it(tmp_path):
     path = tmp_path / "table3.jsonl"
-    row = {**dict.fromkeys(report.IDENTITY, 1), "test_error": 0.5}
+    row = {**dict.fromkeys(results.IDENTITY, 1), "test_error": 0.5}
     code = f"""
 import time
 from align import locks
@@ -273,8 +274,8 @@ with open({str(path)!r}, "ab+") as file:
     holder = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE)
     assert holder.stdout.readline() == b"held\n"
     holder.send_signal(signal.SIGKILL)
-    report.append(path, [row])
-    assert report.read(path) == [row]
+    results.append(path, [row])
+    assert results.read(path) == [row]
     holder.communicate()
 
 

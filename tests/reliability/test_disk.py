@@ -7,7 +7,7 @@ import pytest
 from kill import TINY, leftovers
 from running import Experiment
 
-from align import report
+from align import rows as results
 
 RUN = (*TINY, "--model=mlp")
 
@@ -40,7 +40,7 @@ def test_a_full_disk(disk, remount, call):
     assert contents(experiment.workdir) == before and leftovers(experiment.workdir) == []
 
     remount("size=256m")
-    rows = experiment.workdir / "results" / "table3.jsonl"
+    rows = experiment.workdir / "results" / "rows" / "table3.jsonl"
     rows.unlink()
     fill(disk)
     again = experiment("anchors", *RUN)
@@ -64,7 +64,7 @@ def test_a_disk_that_cannot_be_written(disk, remount, call):
 
     remount("rw")
     assert experiment("anchors", *RUN).code == 0
-    rows = experiment.workdir / "results" / "table3.jsonl"
+    rows = experiment.workdir / "results" / "rows" / "table3.jsonl"
     remount("ro")
     done = experiment("anchors", *RUN)
     assert done.code == 0 and "Table 3" in done.out and done.err == ""
@@ -80,16 +80,16 @@ def test_a_disk_that_cannot_be_written(disk, remount, call):
 
 def test_rows_that_do_not_fit_are_taken_back(tmp_path):
     path = tmp_path / "table3.jsonl"
-    row = {**dict.fromkeys(report.IDENTITY, 1), "test_error": 0.5, "filling": "-" * 20_000}
-    report.append(path, [row] * 10)
+    row = {**dict.fromkeys(results.IDENTITY, 1), "test_error": 0.5, "filling": "-" * 20_000}
+    results.append(path, [row] * 10)
     before = path.read_bytes()
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 30_000, limits[1]))  # the second of two does not fit
     try:
         with pytest.raises(OSError, match=r"no row was appended: File too large: .*table3\.jsonl"):
-            report.append(path, [row] * 2)
+            results.append(path, [row] * 2)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert path.read_bytes() == before
-    report.append(path, [row])
-    assert len(report.read(path)) == 11
+    results.append(path, [row])
+    assert len(results.read(path)) == 11

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from kill import TINY, Moment, interrupt, leftovers, moments, rows, watch
 
-from align import checkpoints, report
+from align import checkpoints
+from align import rows as results
 from align.training import State
 
 RUN = (*TINY, "--model=mlp")
@@ -61,19 +62,19 @@ def test_processes_that_append_at_the_same_time_lose_no_row(tmp_path):
     code = """
 import sys
 from pathlib import Path
-from align import report
-row = dict.fromkeys(report.IDENTITY, sys.argv[2])
+from align import rows as results
+row = dict.fromkeys(results.IDENTITY, sys.argv[2])
 for k in range(60):
-    report.append(Path(sys.argv[1]), [row | {"test_error": k + part / 10, "filling": "-" * 3000} for part in range(5)])
+    results.append(Path(sys.argv[1]), [row | {"test_error": k + part / 10, "filling": "-" * 3000} for part in range(5)])
 """
-    path = tmp_path / "results" / "table3.jsonl"
+    path = tmp_path / "results" / "rows" / "table3.jsonl"
     writers = [
         subprocess.Popen([sys.executable, "-c", code, str(path), name], cwd=Path(__file__).parents[2]) for name in "abc"
     ]
     while any(writer.poll() is None for writer in writers):
-        report.read(path)  # a reader never meets a row that is no row
+        results.read(path)  # a reader never meets a row that is no row
     assert [writer.returncode for writer in writers] == [0, 0, 0]
-    found = report.read(path)
+    found = results.read(path)
     assert len(found) == 3 * 60 * 5
     for name in "abc":
         ours = [row["test_error"] for row in found if row["table"] == name]

@@ -1,0 +1,161 @@
+"""Pictures as PNG files; matplotlib is imported when the first one is drawn."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
+
+import numpy as np
+
+from align.arrays import atomic
+
+_MARKERS = "os^Dv<>ph*Pd"
+_DASHES = ("-", (0, (6, 1.5)), (0, (8, 1.5, 1.5, 1.5)))
+_OUTLINE = {"bbox": {"boxstyle": "round,pad=0.15", "facecolor": "white", "alpha": 0.75, "linewidth": 0}}
+
+
+def image_grid(path: Path, rows: Mapping[str, np.ndarray], *, title: str = "") -> Path:
+    """Draw rows of images `[n, h, w]`, values from 0 (black) to 1 (white), each row under its name."""
+    count = min(len(images) for images in rows.values())
+    figure, axes = _plots().subplots(
+        len(rows), count, figsize=(1.6 + 0.62 * count, 0.3 + 0.66 * len(rows)), squeeze=False, layout="constrained"
+    )
+    for line, (name, images) in zip(axes, rows.items(), strict=True):
+        for axis, image in zip(line, images, strict=False):
+            axis.imshow(image, cmap="gray", vmin=0, vmax=1)
+            axis.set(xticks=[], yticks=[])
+            axis.spines[:].set_visible(False)
+        line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9)
+    figure.suptitle(title, fontsize=10)
+    return _write(figure, path)
+
+
+def scatter(path: Path, panels: Mapping[str, np.ndarray], labels: np.ndarray) -> Path:
+    """Draw panels of points `[n, 2]` side by side, coloured and numbered by their labels `[n]`.
+
+    The last panel sets the scale of all but the first, which has its own: what is carried over is to be compared with
+    the target.
+    """
+    figure, axes = _plots().subplots(
+        1, len(panels), figsize=(2.9 * len(panels), 3.2), squeeze=False, layout="constrained"
+    )
+    low, high = np.percentile(list(panels.values())[-1], [0.5, 99.5], axis=0)
+    margin = 0.15 * (high - low)
+    for place, (axis, (name, points)) in enumerate(zip(axes[0], panels.items(), strict=True)):
+        axis.scatter(*points.T, c=labels, cmap="tab10", vmin=0, vmax=9, s=2, linewidths=0)
+        for label in np.unique(labels):
+            centre = np.median(points[labels == label], axis=0)
+            axis.annotate(str(label), centre, ha="center", va="center", weight="bold", fontsize=10, **_OUTLINE)
+        if place:
+            axis.set(xlim=(low[0] - margin[0], high[0] + margin[0]), ylim=(low[1] - margin[1], high[1] + margin[1]))
+        axis.set(xticks=[], yticks=[])
+        axis.set_title(name, fontsize=10)
+    return _write(figure, path)
+
+
+class Curves(NamedTuple):
+    """What a panel shows: lines `{name: {x: y}}`, horizontal levels `{name: y}`, and single points `{name: (x, y)}`.
+
+    `beside` has lines to compare with those of the same name: dotted, with hollow markers of the same shape.
+    """
+
+    lines: Mapping[str, Mapping[float, float]]
+    levels: Mapping[str, float] = MappingProxyType({})
+    points: Mapping[str, tuple[float, float]] = MappingProxyType({})
+    beside: Mapping[str, Mapping[float, float]] = MappingProxyType({})
+
+
+def curves(
+    path: Path, panels: Mapping[str, Curves], x: str, y: str, *, scales: tuple[str, str] = ("log", "linear")
+) -> Path:
+    """Draw panels of curves, two side by side, by default over a logarithmic x; a name looks the same in all of them.
+
+    A linear vertical scale ends a little above the third quartile of the lines: what explodes leaves the picture.
+    """
+    shared = {"sharey": scales[1] == "log", "squeeze": False, "layout": "constrained"}
+    columns = min(2, len(panels))
+    lines = math.ceil(len(panels) / columns)
+    figure, axes = _plots().subplots(lines, columns, figsize=(4.6 * columns, 3.8 * lines), **shared)
+    for axis in axes.flat[len(panels) :]:
+        axis.set_axis_off()
+    names = list(dict.fromkeys(name for panel in panels.values() for name in panel.lines))
+    looks = {name: {"color": _grade(place, len(names)), "marker": _MARKERS[place]} for place, name in enumerate(names)}
+    hollow = {"linestyle": ":", "linewidth": 0.8, "markersize": 6, "markerfacecolor": "none"}
+    for axis, (title, panel) in zip(axes.flat, panels.items(), strict=False):
+        for name, line in panel.lines.items():
+            dash = _DASHES[names.index(name) % len(_DASHES)]
+            look = {**looks[name], "linestyle": dash, "markersize": 4.5, "linewidth": 1.2, "label": name}
+            axis.plot(list(line), list(line.values()), **look)
+        for name, line in panel.beside.items():
+            axis.plot(list(line), list(line.values()), **looks[name], **hollow)
+        if panel.beside:
+            axis.plot([], [], marker="o", color="grey", **hollow, label="the paper's, hollow")
+        for (name, level), dash in zip(panel.levels.items(), ("-", "--", ":", "-."), strict=False):
+            axis.axhline(level, color="black", linestyle=dash, linewidth=1, label=name)
+        for (name, point), marker in zip(panel.points.items(), "x+*12", strict=False):
+            axis.plot(*point, marker=marker, color="grey", linestyle="none", markersize=7, label=name)
+        axis.set(xscale=scales[0], yscale=scales[1], xlabel=x)
+        ticks = sorted({place for line in panel.lines.values() for place in line})
+        if scales[0] == "log" and len(ticks) <= 10:
+            axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks], fontsize=8)
+            axis.set_xticks([], minor=True)
+        elif scales[0] == "linear" and all(float(tick).is_integer() for tick in ticks):
+            axis.xaxis.get_major_locator().set_params(integer=True)
+        if scales[1] == "linear":
+            values = [value for line in panel.lines.values() for value in line.values()]
+            low = min([*values, *panel.levels.values()])
+            high = max([np.percentile(values, 75), *panel.levels.values()])
+            axis.set_ylim(low - 0.05 * (high - low), high + 0.15 * (high - low))
+        axis.set_title(title, fontsize=10)
+        axis.grid(alpha=0.3)
+        axis.legend(fontsize=8)
+    for line in axes:
+        line[0].set_ylabel(y)
+    return _write(figure, path)
+
+
+def dots(path: Path, panels: Mapping[str, Mapping[str, Mapping[str, float]]], x: str) -> Path:
+    """Draw panels `{title: {series: {line: x}}}`: a line per name, a marker per series, over a logarithmic x."""
+    lines = list(dict.fromkeys(line for panel in panels.values() for series in panel.values() for line in series))
+    size = (2.2 + 3.3 * len(panels), 1.3 + 0.26 * len(lines))
+    figure, axes = _plots().subplots(
+        1, len(panels), figsize=size, squeeze=False, sharex=True, sharey=True, layout="constrained"
+    )
+    for axis, (title, panel) in zip(axes[0], panels.items(), strict=True):
+        for place, (name, series) in enumerate(panel.items()):
+            look = {"marker": _MARKERS[place], "markersize": 6, "color": "black" if place == 0 else "grey"}
+            fill = {} if place == 0 else {"markerfacecolor": "none"}
+            axis.plot(list(series.values()), [lines.index(n) for n in series], **look, **fill, ls="none", label=name)
+        axis.set(xscale="log", xlabel=x)
+        axis.set_yticks(range(len(lines)), lines, fontsize=9)
+        axis.set_title(title, fontsize=10)
+        axis.grid(alpha=0.3, which="both")
+    axes[0][0].invert_yaxis()
+    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=9)
+    return _write(figure, path)
+
+
+def _grade(place, count):
+    """Give colours whose grey values differ: dark to light, none too light for a white ground."""
+    return _plots().get_cmap("viridis")(0.85 * place / max(count - 1, 1))
+
+
+def _plots():
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    return pyplot
+
+
+def _write(figure, path):
+    """Write a figure whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with atomic.replacing(path) as partial:
+            figure.savefig(partial, dpi=160)
+    finally:
+        _plots().close(figure)
+    return path

@@ -1,0 +1,26 @@
+"""The paper's numbers, and ours beside them: Tables 1 to 6 as data, and the mean and deviation of rows cell by cell."""
+
+from align.paper.beside import Summary, comparison, key_of, summarise
+from align.paper.printed import (
+    ANCHOR_SETTINGS,
+    ARCHITECTURE_SETTINGS,
+    CELLS,
+    LATENTS,
+    MNIST_FLOOR,
+    Cell,
+    Key,
+)
+
+__all__ = [
+    "ANCHOR_SETTINGS",
+    "ARCHITECTURE_SETTINGS",
+    "CELLS",
+    "LATENTS",
+    "MNIST_FLOOR",
+    "Cell",
+    "Key",
+    "Summary",
+    "comparison",
+    "key_of",
+    "summarise",
+]

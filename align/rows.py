@@ -1,0 +1,99 @@
+"""Result rows on disk, and what is made of them: means per cell, and tables with the paper's numbers beside ours.
+
+A row is one JSON object on one line: one ordered pair of networks (or one network with itself), one method, one test
+error, and where it came from. Rows are the only results: tables and figures are made from them.
+"""
+
+import json
+import math
+import os
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+from align.arrays.locks import wait_for_turn
+
+IDENTITY = (
+    "table",
+    "dataset",
+    "method",
+    "source_model",
+    "target_model",
+    "latent",
+    "anchors",
+    "source_seed",
+    "target_seed",
+)
+
+
+class RowError(ValueError):
+    """A row that is no result, or a file that holds one."""
+
+
+def check(row: dict) -> dict:
+    """Return the row; RowError where a column is missing or the error is not a finite number."""
+    if missing := [name for name in (*IDENTITY, "test_error") if name not in row]:
+        raise RowError(f"a row lacks {', '.join(missing)}: {row}")
+    error = row["test_error"]
+    if isinstance(error, bool) or not isinstance(error, int | float) or not math.isfinite(error):
+        raise RowError(f"test_error must be a finite number; it is {error!r} in the row {identity(row)}")
+    return row
+
+
+def identity(row: dict) -> tuple:
+    """Give what makes a row unique: its identity columns and the settings it was made with."""
+    return (*(row[name] for name in IDENTITY), json.dumps(row.get("settings"), sort_keys=True))
+
+
+def append(path: Path, rows: Iterable[dict]) -> None:
+    """Append rows to a JSON Lines file, all of them or none, each on a line of its own.
+
+    RowError for a row that is no result, before anything is written; OSError where the disk is full, after what came of
+    it is taken back. A last line without an end, left by a process that was killed while it wrote, is cut off first;
+    processes that append at the same time take turns, so that none cuts off what another is writing.
+    """
+    text = "".join(json.dumps(check(row)) + "\n" for row in rows).encode()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab+", buffering=0) as file:
+        wait_for_turn(file.fileno())
+        file.seek(0)
+        whole = file.readall().rfind(b"\n") + 1
+        file.truncate(whole)
+        try:
+            while text:
+                text = text[file.write(text) :]
+            os.fsync(file.fileno())
+        except OSError as error:
+            file.truncate(whole)
+            raise OSError(error.errno, f"no row was appended: {error.strerror}", str(path)) from error
+
+
+def read(path: Path) -> list[dict]:
+    """Read the rows of a JSON Lines file, none where there is no file; an unfinished last line is left out.
+
+    RowError names the file and the line of anything else that is no row.
+    """
+    if not path.exists():
+        return []
+    rows = []
+    *lines, _unfinished = path.read_bytes().split(b"\n")
+    for number, line in enumerate(lines, start=1):
+        try:
+            rows.append(check(json.loads(line)))
+        except (ValueError, TypeError) as error:
+            raise RowError(f"{path}, line {number} is no result row: {error}") from error
+    return rows
+
+
+def revision(folder: Path) -> str | None:
+    """Give the git revision of a folder, marked where the repository's Python has changed since; None outside one."""
+
+    def git(*words):
+        command = ["git", "-C", str(folder), *words]
+        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+
+    try:
+        changed = git("diff", "--name-only", "HEAD", "--", ":/*.py")
+        return git("rev-parse", "--short", "HEAD") + ("-dirty" if changed else "")
+    except (OSError, subprocess.SubprocessError):
+        return None

@@ -1,0 +1,1 @@
+"""How fast it is: questions, contenders, and the report on them."""

@@ -1,0 +1,193 @@
+"""How fast linear, affine and rigid maps are fitted to all pairs of a training set, and how accurately.
+
+60,000 pairs, 150 to 150 dimensions, float32; the error is that of the weight against the same fit in float64.
+"""
+
+import functools
+
+import jax
+import numpy as np
+
+from align import solvers
+from align_lab.bench import harness, point_sets
+
+
+def ours(solver, pair):
+    def prepare():
+        source, target = (jax.numpy.asarray(array) for array in pair())
+        return lambda: solver(source, target).weight
+
+    return prepare
+
+
+def numpy_lstsq(pair, intercept):
+    def prepare():
+        source, target = pair()
+
+        def run():
+            columns = point_sets.with_ones(source) if intercept else source
+            return np.linalg.lstsq(columns, target)[0][: source.shape[1]]
+
+        return run
+
+    return prepare
+
+
+def numpy_normal_equations(pair, intercept):
+    """Solve the normal equations in float64."""
+
+    def prepare():
+        source, target = pair()
+
+        def run():
+            columns = (point_sets.with_ones(source) if intercept else source).astype(np.float64)
+            return np.linalg.solve(columns.T @ columns, columns.T @ target)[: source.shape[1]]
+
+        return run
+
+    return prepare
+
+
+def scipy_lstsq(pair, intercept):
+    def prepare():
+        from scipy import linalg
+
+        source, target = pair()
+
+        def run():
+            columns = point_sets.with_ones(source) if intercept else source
+            return linalg.lstsq(columns, target)[0][: source.shape[1]]
+
+        return run
+
+    return prepare
+
+
+def scikit_learn(pair, intercept):
+    def prepare():
+        from sklearn.linear_model import LinearRegression
+
+        source, target = pair()
+        return lambda: LinearRegression(fit_intercept=intercept).fit(source, target).coef_.T
+
+    return prepare
+
+
+def pytorch_lstsq(pair, intercept):
+    def prepare():
+        device = harness.torch_device()
+        import torch
+
+        source, target = (torch.from_numpy(array).to(device) for array in pair())
+
+        def run():
+            columns = torch.hstack([source, torch.ones_like(source[:, :1])]) if intercept else source
+            return torch.linalg.lstsq(columns, target, driver="gels").solution[: source.shape[1]].cpu().numpy()
+
+        return run
+
+    return prepare
+
+
+def latentis_lstsq(pair, intercept):
+    def prepare():
+        import torch
+        from latentis.transform.translate.functional import lstsq_align_state
+
+        source, target = (torch.from_numpy(array) for array in pair())
+
+        def run():
+            columns = torch.hstack([source, torch.ones_like(source[:, :1])]) if intercept else source
+            return lstsq_align_state(columns, target)["matrix"][: source.shape[1]].numpy()
+
+        return run
+
+    return prepare
+
+
+def scipy_procrustes(pair):
+    def prepare():
+        from scipy import linalg
+
+        def run():
+            source, target, *_ = point_sets.centred(pair())
+            return linalg.orthogonal_procrustes(source, target)[0]
+
+        return run
+
+    return prepare
+
+
+def latentis_procrustes(pair):
+    def prepare():
+        import torch
+        from latentis.transform.translate.functional import svd_align_state
+
+        source, target = (torch.from_numpy(array) for array in pair())
+        return lambda: svd_align_state(source - source.mean(0), target - target.mean(0))["matrix"].numpy()
+
+    return prepare
+
+
+def qc_procrustes(pair):
+    def prepare():
+        import procrustes
+
+        return lambda: procrustes.orthogonal(*pair(), translate=True).t
+
+    return prepare
+
+
+def jobs(small):
+    """List one question for each family."""
+    n, d = (2_000, 20) if small else (60_000, 150)
+    general, rigid = (functools.partial(point_sets.pairs, n, d, rigid=rigid) for rigid in (False, True))
+
+    @functools.cache
+    def exact(intercept):
+        source, target = (array.astype(np.float64) for array in general())
+        if intercept:
+            source, target = source - source.mean(0), target - target.mean(0)
+        return np.linalg.lstsq(source, target)[0]
+
+    @functools.cache
+    def exact_rotation():
+        source, target, *_ = point_sets.centred(point_sets.Pairs(*(array.astype(np.float64) for array in rigid())))
+        u, _, vt = np.linalg.svd(source.T @ target)
+        return u @ vt
+
+    cases = [
+        harness.Case(
+            question=f"{solver.__name__} fit, {n:,} x {d} → {d}",
+            ours=ours(solver, general),
+            peers={
+                "numpy lstsq": numpy_lstsq(general, intercept),
+                "numpy, normal equations in float64": numpy_normal_equations(general, intercept),
+                "scipy lstsq": scipy_lstsq(general, intercept),
+                "scikit-learn LinearRegression": scikit_learn(general, intercept),
+                "torch lstsq (gels)": pytorch_lstsq(general, intercept),
+                "latentis lstsq": latentis_lstsq(general, intercept),
+            },
+            goals=[harness.Goal(harness.FASTEST, 3.0)],
+            check=functools.partial(_error, functools.partial(exact, intercept)),
+        )
+        for solver, intercept in ((solvers.linear, False), (solvers.affine, True))
+    ]
+    cases.append(
+        harness.Case(
+            question=f"rigid fit, {n:,} x {d} → {d}",
+            ours=ours(solvers.rigid, rigid),
+            peers={
+                "scipy orthogonal_procrustes": scipy_procrustes(rigid),
+                "latentis SVD": latentis_procrustes(rigid),
+                "qc-procrustes": qc_procrustes(rigid),
+            },
+            goals=[harness.Goal(harness.FASTEST, 3.0)],
+            check=functools.partial(_error, exact_rotation),
+        )
+    )
+    return [harness.comparison(case) for case in cases]
+
+
+def _error(exact, weight):
+    return point_sets.error(weight, exact())

@@ -1,0 +1,62 @@
+"""How fast 70,000 images are encoded."""
+
+import jax
+
+from align import models
+from align_lab.bench import harness
+from align_lab.bench.epochs import LATENT, images
+
+
+def ours(model, count):
+    def prepare():
+        params = model.init(jax.random.key(0), images(1))
+        return lambda: models.encode(model, params, images(count))
+
+    return prepare
+
+
+def pytorch(model, count, *, compiled=False):
+    """Encode without gradients, 1,000 images at a time."""
+
+    def prepare():
+        device = harness.torch_device()
+        import torch
+
+        from align_lab.bench import torch_networks
+
+        network = torch_networks.network(model, model.init(jax.random.key(0), images(1)))
+        # The encoder ends with the layer that gives the codes.
+        ends = next(i for i, layer in enumerate(network) if getattr(layer, "out_features", None) == LATENT)
+        encoder = network[: ends + 1].to(device)
+        encoder = torch.compile(encoder) if compiled else encoder
+        inputs = torch_networks.turned(images(count)).to(device)
+
+        def run():
+            with torch.no_grad():
+                return torch.cat([encoder(block) for block in inputs.split(1000)]).cpu()
+
+        return run
+
+    return prepare
+
+
+def jobs(small):
+    """List one question for each architecture."""
+    count = 1_000 if small else 70_000
+    return [
+        harness.comparison(
+            harness.Case(
+                question=f"encode {count:,} images, {name}",
+                ours=ours(model, count),
+                peers={
+                    "PyTorch, no_grad, batch 1,000": pytorch(model, count),
+                    "torch.compile": pytorch(model, count, compiled=True),
+                },
+                goals=[harness.Goal("PyTorch, no_grad, batch 1,000", 2.0)],
+                amount=count,
+                unit="images/s",
+                check=lambda codes: {"mean_code": float(codes.mean())},
+            )
+        )
+        for name, model in ((name, models.autoencoder(name, LATENT, "mnist")) for name in models.MODELS)
+    ]

@@ -1,0 +1,84 @@
+"""Rows of measurements on disk, and the machine and versions that each one was made with."""
+
+import functools
+import importlib.metadata
+import json
+import os
+import platform
+from pathlib import Path
+
+from align import rows
+from align.arrays import atomic
+
+PACKAGES = (
+    "jax",
+    "jaxlib",
+    "flax",
+    "optax",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "torch",
+    "faiss-cpu",
+    "latentis",
+    "qc-procrustes",
+)
+_IDENTITY = ("kind", "question", "small", "machine", "device", "versions")
+
+
+def read(path: Path) -> list[dict]:
+    """Read the rows of a JSON Lines file, none where there is no file."""
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def append(path: Path, row: dict) -> None:
+    """Add a row in the place of any with its identity: the file is whole at any time."""
+    kept = [one for one in read(path) if identity(one) != identity(row)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic.replacing(path) as partial:
+        partial.write_text("".join(json.dumps(one) + "\n" for one in [*kept, row]))
+
+
+def identity(row: dict) -> str:
+    """Give what makes a row unique: its question, and what it was measured on and with."""
+    return json.dumps([row[name] for name in _IDENTITY], sort_keys=True)
+
+
+@functools.cache
+def circumstances() -> dict:
+    """Say what a row is measured on and with; JAX must have its devices by now."""
+    import jax
+
+    devices = jax.devices()
+    return {
+        "machine": {"cpu": _cpu_name(), "cores": os.cpu_count(), "system": f"{platform.system()} {platform.machine()}"},
+        "device": f"{devices[0].platform}: {devices[0].device_kind}",
+        "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
+        "revision": rows.revision(Path(__file__).parent),
+    }
+
+
+def busy() -> tuple[float, float]:
+    """Give the seconds of CPU time that the whole machine and this process have spent; (0, 0) where nobody says."""
+    own = os.times()
+    try:
+        user, nice, system, _, _, *interrupts = map(int, Path("/proc/stat").read_text().split("\n")[0].split()[1:9])
+    except OSError:
+        return 0.0, 0.0
+    total = (user + nice + system + sum(interrupts)) / os.sysconf("SC_CLK_TCK")
+    return total, own.user + own.system + own.children_user + own.children_system
+
+
+def _cpu_name():
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def _version(name):
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None

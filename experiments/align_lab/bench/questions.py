@@ -1,0 +1,110 @@
+"""The questions of the benchmarks, each in a process of its own, on the CPU and then on an accelerator."""
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from absl import app, flags
+
+FLAGS = flags.FLAGS
+INTERRUPTED = 130
+
+
+class Question(NamedTuple):
+    """The module whose `jobs(small)` measures it, and whether it says something about an accelerator."""
+
+    module: str
+    accelerator: bool
+
+
+QUESTIONS = {
+    "startup": Question("startup", False),
+    "fits": Question("closed_forms", True),
+    "ridge": Question("chosen_strength", True),
+    "small_fits": Question("repeats", True),
+    "streaming": Question("from_disk", False),
+    "neighbours": Question("matches", True),
+    "icp": Question("closest_points", True),
+    "encode": Question("encoding", True),
+    "training": Question("epochs", True),
+    "stages": Question("stages", True),
+    "growth": Question("growth", True),
+}
+# Not asked unless named: it fills a disk.
+MEMORY = "memory"
+
+
+def run(folder: Path) -> None:
+    """Parse the flags and measure; `folder` is where the published rows are."""
+    known = ", ".join((*QUESTIONS, MEMORY))
+    flags.DEFINE_list("only", list(QUESTIONS), f"Questions, of {known}.")
+    flags.DEFINE_bool("small", False, "Sizes that take seconds, to see that everything works; never published.")
+    flags.DEFINE_integer("repeats", 5, "Timed rounds of every contender, at least.", 1)
+    flags.DEFINE_bool("again", False, "Measure also what has a row.")
+    flags.DEFINE_string("results", None, f"Folder of rows and report; workdir/benchmarks with --small, else {folder}.")
+    flags.DEFINE_integer("pairs", None, "Pairs that memory is asked about, 10,000,000 without it.", 50_000)
+    flags.DEFINE_string("workdir", "workdir", "Where memory writes its files, and removes them.")
+    flags.DEFINE_bool("here", False, "Measure in this process, on the platform of JAX_PLATFORMS.")
+    for flag in FLAGS.flags_by_module_dict()[__name__]:
+        FLAGS.register_key_flag_for_module(sys.argv[0], flag)
+    app.run(lambda words: sys.exit(_main(words[1:], folder)))
+
+
+def _main(words, folder):
+    if words:
+        raise app.UsageError(f"arguments must be flags; there is {' '.join(words)!r}")
+    chosen = [name for name in FLAGS.only if name]
+    if unknown := [name for name in chosen if name not in (*QUESTIONS, MEMORY)]:
+        raise app.UsageError(f"--only has no {', '.join(unknown)}; there are {', '.join((*QUESTIONS, MEMORY))}")
+    results = Path(FLAGS.results or (Path("workdir") / "benchmarks" if FLAGS.small else folder))
+    if FLAGS.here:
+        return _measure_here(chosen, results)
+    failed = []
+    try:
+        for platform in ("cpu", *_accelerators()) if chosen else ():
+            for name in chosen:
+                if platform == "cpu" or (name in QUESTIONS and QUESTIONS[name].accelerator):
+                    print(f"== {name}, {platform}", flush=True)
+                    if _measure(name, platform, results):
+                        failed.append(f"{name} on {platform}")
+    except KeyboardInterrupt:
+        print("Interrupted. The rows so far are kept: the same command goes on from there.", file=sys.stderr)
+        return INTERRUPTED
+    from align_lab.bench import bench_report
+
+    print(f"Report: {bench_report.write(results)}")
+    if failed:
+        print(f"error: these ended early: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _measure_here(names, results):
+    from align_lab.bench import footprint, harness
+
+    for name in names:
+        if name == MEMORY:
+            footprint.measure(Path(FLAGS.workdir) / "memory", FLAGS.pairs or footprint.PAIRS, results)
+        else:
+            jobs = importlib.import_module(f"align_lab.bench.{QUESTIONS[name].module}").jobs(FLAGS.small)
+            harness.measure(jobs, results, harness.effort(FLAGS.repeats, FLAGS.small), FLAGS.small, FLAGS.again)
+    return 0
+
+
+def _measure(name, platform, results):
+    command = [sys.executable, sys.argv[0], "--here", f"--only={name}", f"--results={results}"]
+    command += [f"--{'' if FLAGS[flag].value else 'no'}{flag}" for flag in ("small", "again")]
+    command += [f"--{flag}={FLAGS[flag].value}" for flag in ("repeats", "workdir", "pairs") if FLAGS[flag].value]
+    places = os.pathsep.join(filter(None, [str(Path(__file__).parents[3]), os.environ.get("PYTHONPATH")]))
+    return subprocess.run(command, env=os.environ | {"JAX_PLATFORMS": platform, "PYTHONPATH": places}).returncode
+
+
+def _accelerators():
+    """Give the platform of an accelerator that JAX finds, if any."""
+    code = "import jax, json; print(json.dumps(jax.default_backend()))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    platform = json.loads(found.stdout.splitlines()[-1]) if found.returncode == 0 else "cpu"
+    return [] if platform == "cpu" else [{"gpu": "cuda"}.get(platform, platform)]

@@ -1,0 +1,102 @@
+"""The rows of the tables as plots: the errors of a table against what it varies, ours filled, the paper's hollow."""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from align import drawing, paper
+
+# Pictures, and the tables whose rows are in each.
+PICTURES = {"table1": (1,), "table2": (2,), "table3": (3,), "table4": (4,), "table5": (5, 6), "ablation": (5,)}
+# On MNIST no error can go below this; what lies above it is what a method can lose.
+ABOVE = f"test error − {paper.MNIST_FLOOR}"
+_WHICH = ("fewer anchors at each latent", "more anchors at each latent")
+
+
+def draw(tables: Sequence[int], read: Callable[[int], list[dict]], folder: Path) -> list[Path]:
+    """Draw the pictures of some tables into a folder; `read(table)` gives rows, of one dataset.
+
+    Where there is one latent dimension, a table is a mark per method, else a line over the latents.
+    """
+    drawn = []
+    for name, needed in PICTURES.items():
+        rows = [row for table in needed for row in read(table)] if set(needed) & set(tables) else []
+        ours = paper.summarise(rows)
+        path = folder / f"{name}.png"
+        if name == "ablation":
+            panels = _variants(ours)
+        elif name == "table5" or len({key.latent for key in ours}) == 1:
+            panels = _settings(ours)
+        else:
+            panels = _over_latents(ours)
+        if not panels:
+            continue
+        if isinstance(next(iter(panels.values())), drawing.Curves):
+            label = ABOVE if next(iter(ours)).dataset.startswith("mnist") else "test error"
+            drawn.append(drawing.curves(path, panels, "latent dimension", label, scales=("log", "log")))
+        else:
+            drawn.append(drawing.dots(path, panels, "test error"))
+    return drawn
+
+
+def _over_latents(ours):
+    """A panel per number of anchors, from the fewest at each latent to the most; a line per method over the latents."""
+    counts = defaultdict(set)
+    for key in ours:
+        if key.anchors:
+            counts[key.latent].add(key.anchors)
+    most = max(map(len, counts.values()), default=1)
+    panels = {}
+    for place in range(most):
+        lines, beside = defaultdict(dict), defaultdict(dict)
+        for key, summary in sorted(ours.items(), key=lambda item: item[0].latent):
+            here = sorted(counts[key.latent])
+            if key.anchors and (place >= len(here) or key.anchors != here[place]):
+                continue
+            floor = paper.MNIST_FLOOR if key.dataset.startswith("mnist") else 0
+            name = _method(key)
+            lines[name][key.latent] = summary.mean - floor
+            if key in paper.CELLS:
+                beside[name][key.latent] = paper.CELLS[key].mean - floor
+        if not any(map(len, lines.values())):
+            continue
+        dataset = next(iter(ours)).dataset
+        which = _WHICH[place] if most == len(_WHICH) else f"anchors, choice {place + 1} of {most}" if most > 1 else ""
+        panels[f"{dataset}{': ' if which else ''}{which}"] = drawing.Curves(lines, beside=beside)
+    return panels
+
+
+def _settings(ours):
+    """A panel per latent dimension and number of anchors; a line per method and direction."""
+    settings = sorted({(key.latent, key.anchors) for key in ours if key.anchors})
+    settings = settings or [(latent, None) for latent in sorted({key.latent for key in ours})]
+    methods = list(dict.fromkeys(_method(key) for key in ours))
+    panels = {}
+    for latent, anchors in settings:
+        panel = panels[f"latent {latent}" + (f", {anchors} anchors" if anchors else "")] = {"ours": {}, "paper": {}}
+        for key, summary in sorted(ours.items(), key=lambda item: methods.index(_method(item[0]))):
+            if key.latent != latent or key.anchors not in (None, anchors) or key.method.startswith("decoder_only_"):
+                continue
+            name = f"{_method(key)}, {_direction(key)}"
+            panel["ours"][name] = summary.mean
+            if key in paper.CELLS:
+                panel["paper"][name] = paper.CELLS[key].mean
+    return panels
+
+
+def _variants(ours):
+    """A panel per setting; a line per variant of decoder_only, and a series per direction."""
+    panels = defaultdict(lambda: defaultdict(dict))
+    for key, summary in ours.items():
+        if key.method.startswith("decoder_only") and key.anchors:
+            setting = f"latent {key.latent}, {key.anchors} anchors"
+            panels[setting][_direction(key)][key.method] = summary.mean
+    return {title: panel for title, panel in panels.items() if any(len(series) > 1 for series in panel.values())}
+
+
+def _method(key):
+    return f"{key.method} (own)" if key.own and key.method != "autoencoder" else key.method
+
+
+def _direction(key):
+    return key.source_model if key.source_model == key.target_model else f"{key.source_model} → {key.target_model}"

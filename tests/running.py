@@ -1,0 +1,91 @@
+"""The scripts of experiments, run in this process, so that the runs of a test share what is compiled."""
+
+import json
+import os
+import runpy
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import pytest
+from absl.flags import FLAGS
+
+EXPERIMENTS = Path(__file__).parents[1] / "experiments"
+
+# 2 networks, 2 epochs on the shipped sample, 2 ordered pairs.
+TINY = ("--model=mlp", "--latent=4", "--epochs=2", "--seeds=2", "--learning_rate=1e-3")
+
+
+class Run(NamedTuple):
+    """How a run ended, and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Experiment(NamedTuple):
+    """Runs scripts in one workdir."""
+
+    workdir: Path
+    call: Callable[..., Run]
+
+    def __call__(self, script: str, *arguments: str) -> Run:
+        return self.call(script, *arguments, f"--workdir={self.workdir}")
+
+    @property
+    def results(self) -> Path:
+        return self.workdir / "results"
+
+    def rows(self, table: int | str = 3) -> list[dict]:
+        path = self.results / "rows" / (f"table{table}.jsonl" if isinstance(table, int) else f"{table}.jsonl")
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def forget_flags(script: Path) -> None:
+    """Forget the flags that a script has defined: absl defines a flag once in a process."""
+    for module, flags in list(FLAGS.flags_by_module_dict().items()):
+        if module.startswith("align_lab.") or module == str(script):
+            for flag in list(flags):
+                delattr(FLAGS, flag.name)
+
+
+@pytest.fixture
+def call(capsys, monkeypatch):
+    """Run a script of experiments/ with arguments as its command line does."""
+    flag = f"--xla_force_host_platform_device_count={jax.local_device_count()}"
+    monkeypatch.setenv("XLA_FLAGS", flag)  # JAX has started: the devices are what they are
+    monkeypatch.setattr(os, "_exit", sys.exit)  # an interrupted script ends its process, which here is pytest's
+
+    def run(script, *arguments):
+        path = EXPERIMENTS / f"{script}.py"
+        monkeypatch.setattr(sys, "argv", [str(path), *arguments])
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have started this process without
+        capsys.readouterr()
+        try:
+            with pytest.raises(SystemExit) as ended:
+                runpy.run_path(str(path), run_name="__main__")
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+            forget_flags(path)
+        return Run(ended.value.code or 0, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def experiment(call, tmp_path):
+    """Run scripts in a workdir of their own."""
+    return Experiment(tmp_path / "workdir", call)
+
+
+@pytest.fixture(scope="session")
+def environment():
+    """The environment of a script in a process of its own, with as many devices as here."""
+    flag = f"--xla_force_host_platform_device_count={jax.local_device_count()}"
+    return {**os.environ, "XLA_FLAGS": flag, "PYTHONPATH": str(EXPERIMENTS.parent)}
