@@ -130,8 +130,9 @@ def run(config):
     """Return all rows of a configuration, each with what was compared and on what."""
     if wrong := set(config.asking) - {"words", "documents"}:
         raise ValueError(f"unknown --asking {wrong.pop()!r}; expected words, documents")
-    if unknown := [name for name in config.solvers if name not in solvers.__all__]:
-        raise ValueError(f"unknown solver {unknown[0]!r}; expected names among {', '.join(solvers.__all__)}")
+    known = [name for name, one in solvers.SOLVERS.items() if one.needs == "pairs" and not one.required]
+    if unknown := [name for name in config.solvers if name not in known]:
+        raise ValueError(f"unknown solver {unknown[0]!r}; expected names among {', '.join(known)}")
     pairs = read_pairs(config.pairs)
     if len(pairs) < config.documents or not TOP < config.queries < config.documents - max(config.anchors):
         raise ValueError(

@@ -120,7 +120,7 @@ def test_flags_of_search(refused, flags, words):
     ("flags", "words"),
     [
         (("--asking=pictures",), ("--asking", "'pictures'", "expected words, documents")),
-        (("--solvers=rigid,magic",), ("solver", "'magic'", "expected names among AffineMap, ")),
+        (("--solvers=rigid,magic",), ("solver", "'magic'", "expected names among orthogonal, rigid, ")),
         (("--pairs=nowhere",), ("no corpus at nowhere", "name a file of pairs")),
         (("--pairs=one",), ("one, line 2", "expected query<TAB>document")),
         (
