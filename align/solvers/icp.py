@@ -11,9 +11,9 @@ from jax import lax
 from align.arrays import checks, inputs
 from align.arrays.products import matmul
 from align.clouds import classes
+from align.clouds.matching import MATCHINGS
 from align.linalg import lapack
 from align.linalg.decompositions import polar
-from align.linalg.neighbours import mutual, nearest
 from align.maps import AffineMap, diagnosis
 from align.solvers.linear import affine, linear
 from align.solvers.rigid import rigid
@@ -74,7 +74,10 @@ def icp(
     the `Trace` as `details`; `residual` is over the last matches. ValueError for input that does not fit.
     """
     source, target = inputs.clouds(source, target)
-    schedule, matching = _schedule(step, iterations), _matching(matching)
+    schedule = _schedule(step, iterations)
+    if not callable(matching) and matching not in MATCHINGS:
+        raise ValueError(f"matching must be callable or one of {', '.join(MATCHINGS)}; it is {matching!r}")
+    matching = MATCHINGS.get(matching, matching)
     checks.check_counts(restarts=restarts, **({} if subset is None else {"subset": subset}))
     groups, _ = classes.group(source, target, source_labels, target_labels)
     if start is None and source_labels is not None:
@@ -83,7 +86,7 @@ def icp(
             *(classes.average(a, p, count) for a, p in zip((source, target), positions, strict=True))
         )
     if start is not None:
-        start = Motion(*(jnp.asarray(a, source.dtype) for a in (start.weight, start.bias)))
+        start = AffineMap(*(jnp.asarray(a, source.dtype) for a in (start.weight, start.bias)))
         if start.weight.shape != (source.shape[1], target.shape[1]):
             raise ValueError(
                 f"start must map {source.shape[1]} to {target.shape[1]} dimensions; its weight is {start.weight.shape}"
@@ -108,48 +111,14 @@ def _schedule(step, iterations):
     return tuple((STEPS.get(name, name), count) for name, count in pairs)
 
 
-def _matching(matching):
-    if not callable(matching) and matching not in MATCHINGS:
-        raise ValueError(f"matching must be callable or one of {', '.join(MATCHINGS)}; it is {matching!r}")
-    return MATCHINGS.get(matching, matching)
+class State(NamedTuple):
+    """The map that an iteration has led to, how far its step moved it, and the matches that it was fitted to."""
 
-
-def _one_sided(mapped, target, mapped_penalty, target_penalty):
-    return nearest(mapped, target, penalty=target_penalty)[0][..., 0], jnp.ones(mapped.shape[:-1], bool)
-
-
-def _mutual(mapped, target, mapped_penalty, target_penalty):
-    return mutual(mapped, target, query_penalty=mapped_penalty, penalty=target_penalty)
-
-
-def _csls(mapped, target, mapped_penalty, target_penalty, *, neighbours=10):
-    # A hub is close to everything. What counts is 2 |x − y|² − r(x) − r(y), with r a point's mean squared distance to
-    # its nearest on the other side; per side, the other's r is all that changes an order.
-    def hubness(points, others, penalty):
-        count = min(neighbours, others.shape[-2])
-        index, squared = nearest(points, others, count=count, penalty=penalty)
-        inside = jnp.isfinite(jnp.take_along_axis(penalty[..., None, :], index, axis=-1))
-        return jnp.where(inside, squared, 0).sum(-1) / jnp.maximum(inside.sum(-1), 1)
-
-    return mutual(
-        mapped,
-        target,
-        query_penalty=mapped_penalty - hubness(mapped, target, target_penalty) / 2,
-        penalty=target_penalty - hubness(target, mapped, mapped_penalty) / 2,
-    )
-
-
-MATCHINGS = {"nearest": _one_sided, "mutual": _mutual, "csls": _csls}
-
-
-class Motion(NamedTuple):
-    """The state of the iteration: weight `[d_source, d_target]` and bias `[d_target]`."""
-
-    weight: jax.Array
-    bias: jax.Array
-
-    def __call__(self, x):
-        return matmul(x, self.weight) + self.bias
+    fitted: AffineMap
+    change: jax.Array
+    error: jax.Array
+    matched: jax.Array
+    hit: jax.Array
 
 
 class Matches(NamedTuple):
@@ -163,11 +132,11 @@ class Matches(NamedTuple):
     hit: jax.Array
 
 
-def _match(motion, window, matching):
+def _match(fitted, window, matching):
     """Match the mapped source to the target, group by group."""
     (source, inside), (target, target_inside) = window
     penalties = [jnp.where(i, 0, jnp.inf).astype(source.dtype) for i in (inside, target_inside)]
-    mapped = motion(source)
+    mapped = fitted(source)
     index, keep = matching(mapped, target, *penalties)
     kept = keep & inside & target_inside.any(1, keepdims=True)
     found = jnp.take_along_axis(target, index[..., None], axis=1)
@@ -183,56 +152,69 @@ def _match(motion, window, matching):
     )
 
 
-def _fit(motion, matches, step):
+def _fit(last, matches, step):
     """Fit the step to the matches; without any, stay where you are."""
-    flat = [a.reshape(-1, a.shape[-1]) for a in (matches.source, matches.target)]
+    source, target = (a.reshape(-1, a.shape[-1]) for a in (matches.source, matches.target))
     weights = matches.weights.reshape(-1)
     some = weights.sum() > 0
-    fitted = step(*flat, weights=jnp.where(some, weights, 1))
-    kept = [jnp.where(some, new, old) for new, old in zip((fitted.weight, fitted.bias), motion, strict=True)]
-    return Motion(*kept), AffineMap(*kept, fitted.rank, fitted.condition, fitted.residual)
+    fitted = step(source, target, weights=jnp.where(some, weights, 1))
+    weight, bias = (jnp.where(some, new, old) for new, old in ((fitted.weight, last.weight), (fitted.bias, last.bias)))
+    return AffineMap(weight, bias, fitted.rank, fitted.condition, fitted.residual)
+
+
+def _moved(last, fitted, spread):
+    """Return how far a map moved: of its weight relative to itself, of its bias to the spread of the target."""
+    weight = jnp.sqrt(((fitted.weight - last.weight) ** 2).sum() / (last.weight**2).sum())
+    return jnp.maximum(weight, jnp.linalg.norm(fitted.bias - last.bias) / spread)
 
 
 @functools.partial(jax.jit, static_argnames=("schedule", "matching", "subset"))
 def _run(key, arrays, groups, start, schedule, matching, subset):
     start_key, *order_keys = jax.random.split(key, 3)
-    means = [a.mean(0) for a in arrays]
-    if start is None:
-        shape = (arrays[0].shape[1], arrays[1].shape[1])
-        weight = polar(jax.random.normal(start_key, shape, arrays[0].dtype))[0]
-        start = Motion(weight, means[1] - Motion(weight, 0.0)(means[0]))
-    spread = jnp.sqrt(((arrays[1] - means[1]) ** 2).sum(1).mean())
+    fitted = _random_start(start_key, *arrays) if start is None else start
+    spread = jnp.sqrt(((arrays[1] - arrays[1].mean(0)) ** 2).sum(1).mean())
     windows = [classes.draw_windows(k, *pair, subset) for k, pair in zip(order_keys, groups, strict=True)]
-
-    def iterate(step, motion, iteration):
-        window = [(a[rows], inside) for a, (rows, inside) in zip(arrays, (w(iteration) for w in windows), strict=True)]
-        matches = _match(motion, window, matching)
-        moved, fitted = _fit(motion, matches, step)
-        change = jnp.sqrt(((motion.weight - moved.weight) ** 2).sum() / (motion.weight**2).sum())
-        change = jnp.maximum(change, jnp.linalg.norm(moved.bias - motion.bias) / spread)
-        return moved, (fitted, change, matches.error / spread, matches.matched, matches.hit)
-
     # Where every iteration sees all rows, what has come to rest stays there, and is not computed again.
-    repeats = subset is None or all(rows.shape[1] <= subset for rows, _ in groups)
+    sees_all = subset is None or all(rows.shape[1] <= subset for rows, _ in groups)
 
-    def go_on(step, last, iteration):
-        motion, (_, change, *_) = last
-        resting = change <= _TOLERANCE if repeats else False
-        last = lax.cond(resting, lambda: last, lambda: iterate(step, motion, iteration))
-        return last, last[1]
+    def iterate(step, fitted, iteration):
+        drawn = [window(iteration) for window in windows]
+        window = [(array[rows], inside) for array, (rows, inside) in zip(arrays, drawn, strict=True)]
+        matches = _match(fitted, window, matching)
+        moved = _fit(fitted, matches, step)
+        return State(moved, _moved(fitted, moved, spread), matches.error / spread, matches.matched, matches.hit)
 
-    motion, first, parts = start, 0, []
+    def follow(step, fitted, numbers):
+        def advance(state, iteration):
+            resting = sees_all & (state.change <= _TOLERANCE)
+            state = lax.cond(resting, lambda: state, lambda: iterate(step, state.fitted, iteration))
+            return state, state
+
+        # The state before the first step: its map, still moving, and of the rest no more than the shapes.
+        shapes = jax.eval_shape(functools.partial(iterate, step), fitted, 0)
+        state = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), shapes)
+        state = state._replace(
+            fitted=dataclasses.replace(state.fitted, weight=fitted.weight, bias=fitted.bias),
+            change=state.change + jnp.inf,
+        )
+        return lax.scan(advance, state, numbers)
+
+    first, states = 0, []
     for step, iterations in schedule:
-        shapes = jax.eval_shape(functools.partial(iterate, step), motion, 0)[1]
-        fitted, change, *trace = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), shapes)
-        moving = (fitted, change + jnp.inf, *trace)
-        (motion, _), part = lax.scan(functools.partial(go_on, step), (motion, moving), first + jnp.arange(iterations))
-        first, parts = first + iterations, [*parts, part]
-    fitted, change, *trace = jax.tree.map(lambda *a: jnp.concatenate(a), *parts)
-    moving = change > _TOLERANCE
+        state, part = follow(step, fitted, first + jnp.arange(iterations))
+        first, fitted = first + iterations, AffineMap(state.fitted.weight, state.fitted.bias)
+        states.append(part)
+    states = jax.tree.map(lambda *a: jnp.concatenate(a), *states)
+    moving = states.change > _TOLERANCE
     return dataclasses.replace(
-        jax.tree.map(lambda a: a[-1], fitted),
-        iterations=jnp.where(moving, jnp.arange(1, len(change) + 1), 0).max(),
-        converged=~moving[-1] & jnp.isfinite(motion.weight).all(),
-        details=Trace(*trace, lapack.svd(motion.weight)[1]),
+        jax.tree.map(lambda a: a[-1], states.fitted),
+        iterations=jnp.where(moving, jnp.arange(1, len(moving) + 1), 0).max(),
+        converged=~moving[-1] & jnp.isfinite(fitted.weight).all(),
+        details=Trace(states.error, states.matched, states.hit, lapack.svd(fitted.weight)[1]),
     )
+
+
+def _random_start(key, source, target):
+    """Return a random orthogonal map that takes the mean of the source to that of the target."""
+    weight = polar(jax.random.normal(key, (source.shape[1], target.shape[1]), source.dtype))[0]
+    return AffineMap(weight, target.mean(0) - matmul(source.mean(0), weight))
