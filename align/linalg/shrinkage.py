@@ -7,8 +7,8 @@ import jax.numpy as jnp
 
 from align.linalg.decompositions import reciprocal
 
-# "origin" is zero without an intercept.
-TOWARDS = ("zero", "rigid", "similarity", "origin")
+# "origin" is zero without an intercept; "map" the weight of a given map, "whole map" its bias too.
+TOWARDS = ("zero", "rigid", "similarity", "origin", "map", "whole map")
 CHOSEN_BY = {
     "leave_one_out": "exact leave-one-out",
     "generalised": "generalised cross-validation, as rows were streamed",

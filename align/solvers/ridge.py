@@ -8,14 +8,11 @@ import jax
 import jax.numpy as jnp
 
 from align.arrays import inputs
-from align.arrays.products import matmul
-from align.linalg import lapack
-from align.linalg.least_squares import differentiable
-from align.linalg.left_out import motions_left_out
-from align.linalg.moments import Moments, about_origin, blocked_sum, moments
-from align.linalg.shrinkage import TOWARDS, RidgePath, default_strengths, shrinkage
+from align.linalg import penalised
+from align.linalg.moments import Moments, about_origin, moments
+from align.linalg.procrustes import procrustes, through_means
+from align.linalg.shrinkage import TOWARDS, RidgePath, default_strengths
 from align.maps import AffineMap, diagnosis
-from align.solvers.rigid import procrustes, through_means
 
 
 def ridge(source, target, *, weights=None, strengths=None, towards="auto", reflection=True) -> AffineMap:
@@ -28,6 +25,8 @@ def ridge(source, target, *, weights=None, strengths=None, towards="auto", refle
         has more dimensions than the target, since no map keeps distances there); reflection is that of the rigid map.
         "origin" is zero with a bias of zero, for "auto" a candidate where there are no more rows than dimensions: the
         mean of a handful of rows may be further from that of all than the origin is.
+        An `AffineMap` that is known from elsewhere: its weight, with a bias of its own or with that of the map kept
+        ("map" and "whole map" among the candidates), so that few pairs correct it and many replace it.
 
     Strength and W₀ minimise the exact leave-one-out error, W₀ included: each left-out row is predicted by a map that
     never saw it. Where a W₀ for every row would cost too much (beyond 1,000 rows, or some 250 dimensions), rows are
@@ -36,19 +35,12 @@ def ridge(source, target, *, weights=None, strengths=None, towards="auto", refle
     input that is not finite or whose weights sum to one or less.
     """
     source, target, weights = inputs.paired(source, target, weights, minimum_rows=2)
-    if towards not in (*TOWARDS, "auto"):
-        raise ValueError(f"towards must be one of {(*TOWARDS, 'auto')}; it is {towards!r}")
-    candidates = (towards,)
-    if towards in ("rigid", "similarity"):
-        inputs.check_embeddable(source, target)
-    elif towards == "auto":
-        candidates = ("zero",) if source.shape[1] > target.shape[1] else ("zero", "rigid", "similarity")
-        candidates += ("origin",) if source.shape[0] <= source.shape[1] else ()
+    given, candidates = _candidates(towards, source, target)
     if strengths is not None:
         strengths = jnp.asarray(strengths, source.dtype)
         if strengths.ndim != 1 or strengths.size == 0:
             raise ValueError(f"strengths must be [k], at least one; it is {strengths.shape}")
-    fitted = _fit(source, target, weights, strengths, candidates, reflection)
+    fitted = _fit(source, target, weights, strengths, given, candidates, reflection)
     diagnosis.check_fitted(fitted, source=source, target=target, weights=weights, strengths=strengths)
     if diagnosis.failed(fitted):
         if strengths is not None and bool((strengths < 0).any()):
@@ -58,121 +50,113 @@ def ridge(source, target, *, weights=None, strengths=None, towards="auto", refle
     return fitted
 
 
+def _candidates(towards, source, target):
+    """Return the map to shrink towards, if one is given, and the names of what is tried; ValueError for neither."""
+    if isinstance(towards, AffineMap):
+        shape = (source.shape[1], target.shape[1])
+        if towards.weight.shape != shape:
+            raise ValueError(
+                f"towards must map {shape[0]} to {shape[1]} dimensions; its weight is {towards.weight.shape}"
+            )
+        given = AffineMap(towards.weight.astype(source.dtype), towards.bias.astype(source.dtype))
+        return given, ("map", "whole map")
+    possible = (*TOWARDS[:4], "auto")
+    if not isinstance(towards, str) or towards not in possible:
+        raise ValueError(f"towards must be an AffineMap or one of {possible}; it is {towards!r}")
+    if towards in ("rigid", "similarity"):
+        inputs.check_embeddable(source, target)
+    if towards != "auto":
+        return None, (towards,)
+    kept = ("zero",) if source.shape[1] > target.shape[1] else ("zero", "rigid", "similarity")
+    return None, kept + (("origin",) if source.shape[0] <= source.shape[1] else ())
+
+
+class _Path(NamedTuple):
+    """What all strengths share about one centre.
+
+    names: of the goals (static). base: the map that the goals add to. target `[n, d_target]`: what the base leaves of
+    it. goals `[names, d_source, d_target]`; errors `[names, k]` of left-out rows, degrees `[k]`.
+    """
+
+    names: tuple[str, ...]
+    base: AffineMap | None
+    moments: Moments
+    spectrum: penalised.Spectrum
+    target: jax.Array
+    goals: jax.Array
+    errors: jax.Array
+    degrees: jax.Array
+
+
 @functools.partial(jax.jit, static_argnames=("candidates", "reflection"))
-def _fit(source, target, weights, strengths, candidates, reflection):
+def _fit(source, target, weights, strengths, given, candidates, reflection):
     m = moments(source, target, weights)
     if strengths is None:
         strengths = default_strengths(m)
-    bound = tuple(name for name in candidates if name != "origin")
-    paths = [_follow(m, source, target, weights, strengths, bound, reflection)] if bound else []
+    follow = functools.partial(_follow, source, weights, strengths, reflection)
+    centred = tuple(name for name in candidates if name in ("zero", "rigid", "similarity"))
+    paths = [follow(centred, None, m, target)] if centred else []
     if "origin" in candidates:
-        paths.append(_follow(about_origin(m), source, target, weights, strengths, ("origin",), reflection))
+        paths.append(follow(("origin",), None, about_origin(m), target))
+    if given is not None:
+        left = target - given(source)
+        of_left = moments(source, left, weights)
+        paths.append(follow(("map",), given, of_left, left))
+        paths.append(follow(("whole map",), given, _without_target_mean(of_left), left))
 
-    errors, degrees = (jnp.concatenate([getattr(path, name) for path in paths]) for name in ("errors", "degrees"))
+    names = sum((path.names for path in paths), ())
+    errors = jnp.concatenate([path.errors for path in paths])
+    degrees = jnp.concatenate([jnp.broadcast_to(path.degrees, path.errors.shape) for path in paths])
     best, k = jnp.unravel_index(jnp.argmin(errors), errors.shape)
     spread = m.target_squares.sum()
     relative = jnp.sqrt(errors / spread)
-    towards = jnp.asarray([TOWARDS.index(name) for name in candidates])[best]  # "origin" comes last
+    towards = jnp.asarray([TOWARDS.index(name) for name in names])[best]
     chosen = RidgePath(strengths[k], towards, degrees[best, k], relative.min(), strengths, degrees, relative)
 
-    ends = [_end(path, source, target, weights, jnp.minimum(best, len(path.goals) - 1), strengths[k]) for path in paths]
-    fitted, error = jax.tree.map(lambda *one: jnp.where(best < len(bound), one[0], one[-1]), *ends)
+    ends, first = [], 0
+    for path in paths:
+        within = jnp.clip(best - first, 0, len(path.names) - 1)
+        ends.append(_end(path, source, weights, path.goals[within], strengths[k]))
+        first += len(path.names)
+    which = jnp.asarray([i for i, path in enumerate(paths) for _ in path.names])[best]
+    fitted, error = jax.tree.map(lambda *one: jnp.stack(one)[which], *ends)
+
     vanished = (m.source_squares.sum() == 0) & (m.cross != 0).any()  # squares below the range of the numbers
     sound = jnp.isfinite(errors.min()) & (strengths >= 0).all() & ~vanished
     fitted = dataclasses.replace(fitted, details=jax.lax.stop_gradient(chosen))
     return diagnosis.diagnosed(fitted, weights, jnp.where(sound, error, jnp.nan), spread)
 
 
-class _Path(NamedTuple):
-    """What all strengths share about one centre, and for each goal `[candidates, ...]` the errors `[candidates, k]`."""
-
-    moments: Moments
-    goals: jax.Array
-    values: jax.Array
-    keep: jax.Array
-    vectors: jax.Array
-    errors: jax.Array
-    degrees: jax.Array
+def _without_target_mean(m):
+    """Return the moments with the target about the origin; the source stays centred, and the cross term what it was."""
+    squares = m.target_squares + m.total * m.target_mean**2
+    nothing = jnp.zeros_like(m.target_shift)
+    return m._replace(target_shift=nothing, target_offset=nothing, target_squares=squares)
 
 
-def _follow(m, source, target, weights, strengths, candidates, reflection):
+def _follow(source, weights, strengths, reflection, names, base, m, target):
     goals = [
         procrustes(m, reflection, scaled=name == "similarity")[0]
         if name in ("rigid", "similarity")
         else jnp.zeros_like(m.cross)
-        for name in candidates
+        for name in names
     ]
-    values, vectors = lapack.eigh(jax.lax.stop_gradient(m.source))
-    values = jnp.maximum(values, 0)
-    keep = values > source.shape[1] * jnp.finfo(values.dtype).eps * values[-1]
-    path = functools.partial(_leave_one_out, candidates, reflection)
-    errors, degrees = path(*jax.lax.stop_gradient((m, source, target, weights, strengths)), values, keep, vectors)
-    return _Path(m, jnp.stack(goals), values, keep, vectors, errors, jnp.broadcast_to(degrees, errors.shape))
+    of = penalised.spectrum(m)
+    fitted_as = [name if name in ("rigid", "similarity") else "zero" for name in names]
+    intercept = names[0] not in ("origin", "whole map")
+    constants = jax.lax.stop_gradient((m, of, source, target, weights, strengths))
+    errors, degrees = penalised.left_out_errors(fitted_as, reflection, intercept, *constants)
+    return _Path(names, base, m, of, target, jnp.stack(goals), errors, degrees)
 
 
-def _end(path, source, target, weights, goal, strength):
+def _end(path, source, weights, goal, strength):
     """Return the map of one goal and strength, and the squares that it leaves unexplained."""
-    m, values = path.moments, path.values
-    start = path.goals[goal]
-    weight, error = _solve(m, source, target, weights, start, strength, values, path.keep, path.vectors)
-    used = (strength > 0) | path.keep
+    weight, error = penalised.solve(path.moments, path.spectrum, source, path.target, weights, goal, strength)
+    bias = through_means(path.moments, weight)
+    values, keep, _ = path.spectrum
+    used = (strength > 0) | keep
     shrunk = jnp.where(used, values + strength, jnp.inf)
     condition = jnp.sqrt((values[-1] + strength) / shrunk.min())
-    return AffineMap(weight, through_means(m, weight), rank=used.sum(), condition=condition), error
-
-
-def _leave_one_out(candidates, reflection, m, source, target, weights, strengths, values, keep, vectors):
-    """Return the squared errors of left-out rows `[candidates, k]`, summed, and the degrees of freedom `[k]`.
-
-    With residuals r of the fit to all rows and leverages h, a row's error when left out is r / (1 − h), h including the
-    1/Σw of an intercept. Shrinking towards a map A fits target − source A instead, and the formula is linear in what is
-    fitted: the error is that of the target minus that of the source, fitted by itself, times the A of the other rows.
-    """
-    x, y = m.centred(source, target)
-    coordinates = matmul(x, vectors)
-    solution = matmul(vectors.T, m.cross)
-    bound = candidates != ("origin",)
-    motions = motions_left_out(candidates if bound else ("zero",), reflection, m, x, y, weights, vectors)
-
-    inverses = jax.vmap(functools.partial(shrinkage, values, keep))(strengths)
-    free = 1 - bound / m.total - matmul(inverses, (coordinates**2).T)
-
-    def errors(each):
-        inverse, free = each
-        of_target = y - matmul(coordinates, inverse[:, None] * solution)
-        of_source = coordinates * (1 - values * inverse)
-        # Where nothing is left for a row to be predicted from, no strength can be judged.
-        scale = jnp.where(free > 0, 1 / free, jnp.inf)
-
-        def squares(predicted):
-            each = ((of_target - predicted) ** 2).sum(1) * scale**2
-            return (each if weights is None else jnp.where(weights > 0, each * weights, 0)).sum()
-
-        return jnp.stack([squares(motion(of_source)) for motion in motions])
-
-    errors = jax.lax.map(errors, (inverses, free))
-    return jnp.where(jnp.isnan(errors), jnp.inf, errors).T, matmul(inverses, values) + bound
-
-
-def _solve(m, source, target, weights, start, strength, values, keep, vectors):
-    """Return the ridge weight, refined once on the rows, differentiable, and the squares it leaves unexplained."""
-    cross = m.cross - matmul(m.source, start)
-    inverse = matmul(vectors * shrinkage(values, keep, jax.lax.stop_gradient(strength)), vectors.T)
-    first = start + matmul(inverse, cross)
-
-    def at(x, y, w):
-        x, y = constant.centred(x, y)
-        errors = y - matmul(x, weight)
-        weighted = errors if w is None else errors * w[:, None]
-        return matmul(x.T, weighted), (errors * weighted).sum()
-
-    constant, weight, rows, goal, penalty = jax.lax.stop_gradient(
-        (m, first, (source, target, weights), start, strength)
-    )
-    ascent, error = blocked_sum(at, rows)
-    change = matmul(inverse, ascent - penalty * (weight - goal))
-    error = error - 2 * (change * ascent).sum() + (change * matmul(constant.source, change)).sum()
-    identity = jnp.eye(values.shape[0], dtype=values.dtype)
-    rank = ((penalty > 0) | keep).sum().astype(values.dtype)
-    correction = differentiable(m.source + strength * identity, cross, weight + change - goal, rank)
-    return start + correction, jnp.maximum(error, 0)
+    if path.base is not None:
+        weight, bias = path.base.weight + weight, path.base.bias + bias
+    return AffineMap(weight, bias, rank=used.sum(), condition=condition), error

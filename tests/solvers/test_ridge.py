@@ -132,7 +132,7 @@ def test_a_source_of_more_dimensions_has_nothing_rigid_to_shrink_towards():
 
 def test_options_that_make_no_sense():
     x, y = (a.astype(np.float32) for a in related(20, 3, 4))
-    with pytest.raises(ValueError, match=r"towards must be one of .*'lasso'"):
+    with pytest.raises(ValueError, match=r"towards must be an AffineMap or one of .*'lasso'"):
         solvers.ridge(x, y, towards="lasso")
     with pytest.raises(ValueError, match=r"strengths must be \[k\].*\(0,\)"):
         solvers.ridge(x, y, strengths=[])
@@ -151,3 +151,45 @@ def test_strengths_map_over_a_batch():
     for k, strength in enumerate(strengths):
         alone = solvers.ridge(x, y, strengths=strength, towards="zero")
         np.testing.assert_allclose(mapped.weight[k], alone.weight, atol=1e-6)
+
+
+def by_hand_towards_a_map(x, y, strength, given, keep_bias):
+    """Leave each row out in a loop; shrink what the given map leaves of the target towards nothing."""
+    left, errors = y - np.asarray(given(x)), 0
+    for i in range(len(x)):
+        others = np.arange(len(x)) != i
+        # The bias that is kept is that at the centre of all sources, which no target has a part in.
+        mean_x, mean_left = (x.mean(0), 0) if keep_bias else (x[others].mean(0), left[others].mean(0))
+        rows, rest = x[others] - mean_x, left[others] - mean_left
+        change = np.linalg.solve(rows.T @ rows + strength * np.eye(x.shape[1]), rows.T @ rest)
+        errors += ((left[i] - mean_left - (x[i] - mean_x) @ change) ** 2).sum()
+    return np.sqrt(errors / ((y - y.mean(0)) ** 2).sum())
+
+
+def test_towards_a_given_map(double_precision):
+    x, y = related(9, 4, 5)
+    given = solvers.affine(*related(12, 4, 5, seed=0))
+    fitted = solvers.ridge(x, y, strengths=[0.5, 50.0], towards=given)
+    expected = [[by_hand_towards_a_map(x, y, s, given, keep) for s in (0.5, 50.0)] for keep in (False, True)]
+    np.testing.assert_allclose(fitted.details.path_leave_one_out, expected, rtol=1e-9)
+    assert fitted.details.goal == ("map", "whole map")[np.argmin(np.min(expected, 1))]
+    # No more than a correction where it hardly counts, and the fit of the pairs alone where it hardly costs.
+    strong, weak = (solvers.ridge(x, y, strengths=[s], towards=given) for s in (1e12, 1e-12))
+    np.testing.assert_allclose(strong.weight, given.weight, atol=1e-9)
+    np.testing.assert_allclose(weak(x), solvers.affine(x, y)(x), atol=1e-6)
+
+
+def test_a_true_map_is_kept_where_pairs_are_few():
+    x, y = (a.astype(np.float32) for a in related(2000, 20, 20, noise=1.0))
+    known = solvers.rigid(x[:1000], y[:1000])
+    few = slice(1000, 1006)
+    corrected, alone = solvers.ridge(x[few], y[few], towards=known), solvers.ridge(x[few], y[few])
+    errors = [float(((fitted(x[1500:]) - y[1500:]) ** 2).mean()) for fitted in (known, corrected, alone)]
+    assert errors[1] < 1.05 * errors[0] < 0.8 * errors[2]
+    assert corrected.details.goal == "whole map"
+
+
+def test_a_given_map_must_fit():
+    x, y = related(9, 4, 5)
+    with pytest.raises(ValueError, match=r"towards must map 4 to 5 dimensions; its weight is \(4, 4\)"):
+        solvers.ridge(x, y, towards=solvers.affine(x, x))

@@ -1,0 +1,103 @@
+"""Penalised least squares about one centre: every strength from one decomposition, its exact left-out errors, the fit.
+
+Let X and Y be the centred rows, G = X'X = V diag(g) V', C = X'Y, and W₀ a goal. The minimiser of
+‖Y − X W‖² + λ ‖W − W₀‖² is W = W₀ + (G + λ)⁻¹ (C − G W₀), the pseudo-inverse where λ = 0.
+"""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from align.arrays.products import matmul
+from align.linalg import lapack
+from align.linalg.least_squares import differentiable
+from align.linalg.left_out import motions_left_out
+from align.linalg.moments import blocked_sum
+from align.linalg.shrinkage import shrinkage
+
+
+class Spectrum(NamedTuple):
+    """Eigenvalues `[d]` of the Gram matrix, ascending, which of them count, and eigenvectors `[d, d]`."""
+
+    values: jax.Array
+    keep: jax.Array
+    vectors: jax.Array
+
+    def inverse(self, strength):
+        """Return (G + strength)⁻¹ `[d, d]`."""
+        return matmul(self.vectors * shrinkage(self.values, self.keep, strength), self.vectors.T)
+
+
+def spectrum(m) -> Spectrum:
+    """Decompose the Gram matrix of moments, as a constant."""
+    values, vectors = lapack.eigh(jax.lax.stop_gradient(m.source))
+    values = jnp.maximum(values, 0)
+    return Spectrum(values, values > len(values) * jnp.finfo(values.dtype).eps * values[-1], vectors)
+
+
+def left_out_errors(goals, reflection, intercept, m, of, source, target, weights, strengths):
+    """Return the squared errors of left-out rows `[goals, k]`, summed, and the degrees of freedom `[k]`.
+
+    goals: names among "zero", "rigid" and "similarity"; intercept: whether the centre was fitted to the rows; m:
+    `Moments` of the rows about the centre, `of` their `Spectrum`; source `[n, d_source]`, target `[n, d_target]`,
+    weights `[n]` or None: the rows; strengths `[k]`.
+
+    Towards zero, row i is predicted with the error r_i / (1 − h_i) by the fit to the others, where r is the residual
+    of the fit to all rows, r = Y − X (G + λ)⁻¹ C, and h_i = x_i' (G + λ)⁻¹ x_i, plus 1/Σw where an intercept is fitted.
+    Towards a W₀ of one's own for every row, the one of the other rows, the fit is that of Y − X W₀ towards zero.
+    Residuals are linear in what is fitted: r = r(Y) − r(X) W₀, with r(X) = X (1 − (G + λ)⁻¹ G), and row i takes its own
+    W₀ there. In coordinates Z = X V all of this is diagonal but for the products with V'C and with W₀.
+    """
+    x, y = m.centred(source, target)
+    coordinates = matmul(x, of.vectors)
+    solution = matmul(of.vectors.T, m.cross)
+    motions = motions_left_out(goals, reflection, m, x, y, weights, of.vectors)
+    inverses = jax.vmap(functools.partial(shrinkage, of.values, of.keep))(strengths)
+    free = 1 - intercept / m.total - matmul(inverses, (coordinates**2).T)  # 1 − h, [k, n]
+
+    def errors(each):
+        inverse, free = each
+        of_target = y - matmul(coordinates, inverse[:, None] * solution)
+        of_source = coordinates * (1 - of.values * inverse)
+        # Where nothing is left for a row to be predicted from, no strength can be judged.
+        scale = jnp.where(free > 0, 1 / free, jnp.inf)
+
+        def squares(predicted):
+            each = ((of_target - predicted) ** 2).sum(1) * scale**2
+            return (each if weights is None else jnp.where(weights > 0, each * weights, 0)).sum()
+
+        return jnp.stack([squares(motion(of_source)) for motion in motions])
+
+    errors = jax.lax.map(errors, (inverses, free))
+    return jnp.where(jnp.isnan(errors), jnp.inf, errors).T, matmul(inverses, of.values) + intercept
+
+
+def solve(m, of, source, target, weights, goal, strength):
+    """Return the weight `[d_source, d_target]` of one goal and strength, and the squares that it leaves unexplained.
+
+    The first solution comes from moments, which square the condition; one step on the rows themselves, along the
+    gradient X'(Y − X W) − λ (W − W₀) through the same inverse, takes back most of what that has lost. It is a constant
+    to derivatives, which are those of the definition.
+    """
+    inverse = of.inverse(jax.lax.stop_gradient(strength))
+    cross = m.cross - matmul(m.source, goal)
+    m0, goal0, first, rows, penalty = jax.lax.stop_gradient(
+        (m, goal, goal + matmul(inverse, cross), (source, target, weights), strength)
+    )
+
+    def at_first(x, y, w):
+        x, y = m0.centred(x, y)
+        errors = y - matmul(x, first)
+        weighted = errors if w is None else errors * w[:, None]
+        return matmul(x.T, weighted), (errors * weighted).sum()
+
+    ascent, error = blocked_sum(at_first, rows)
+    change = matmul(inverse, ascent - penalty * (first - goal0))
+    error = error - 2 * (change * ascent).sum() + (change * matmul(m0.source, change)).sum()
+
+    identity = jnp.eye(len(of.values), dtype=of.values.dtype)
+    rank = ((penalty > 0) | of.keep).sum().astype(of.values.dtype)
+    correction = differentiable(m.source + strength * identity, cross, first + change - goal0, rank)
+    return goal + correction, jnp.maximum(error, 0)
