@@ -39,8 +39,10 @@ setup(
         "cuda12": ["jax[cuda12]"],
         "test": [
             "pytest>=8",
+            "pytest-xdist>=3.6",
             "coverage>=7.10",
             "hypothesis>=6.100",
+            "chex>=0.1.90",
             "ruff>=0.9",
             "ipython>=8",
             "pdoc>=15",

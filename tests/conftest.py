@@ -1,10 +1,36 @@
-"""Two devices on one host, so that what runs in parallel is tested in parallel."""
+"""Two devices on one host, so that what runs in parallel is tested in parallel; a worker for every core.
 
-import jax
-import pytest
-from running import call, environment, experiment  # noqa: F401 (fixtures)
+Most of what the tests compute is compiled first. The workers and the processes that tests start share what they compile
+in a folder that lives as long as the run, unless JAX_COMPILATION_CACHE_DIR names one.
+"""
+
+import atexit
+import os
+import shutil
+import tempfile
+
+MOST_WORKERS = 8  # each holds JAX and its programs in some 2 GB
+
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # the workers have it from the process that starts them
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="align-compiled-")
+    atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
+# Thousands of small programs: every one that takes longer to compile than to read.
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.02")
+# One thread for each worker: more would only take turns on the same cores.
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false".strip()
+os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
+
+import jax  # noqa: E402 (reads the environment)
+import pytest  # noqa: E402
+from running import call, environment, experiment  # noqa: E402, F401 (fixtures)
 
 jax.config.update("jax_num_cpu_devices", 2)
+
+
+def pytest_xdist_auto_num_workers(config):
+    """A worker for every core that this process may use, be it half of a physical one."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(cores, MOST_WORKERS)
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -5,7 +5,7 @@ import functools
 import numpy as np
 
 from align.command import blocks, places, printing
-from align.metrics import running
+from align.metrics import running_sums
 
 
 def score(arguments) -> None:
@@ -29,16 +29,16 @@ def scores(fitted, source, target, arguments, rows=None) -> dict:
     sums, sample = [], []
     for block, x, y in blocks.chosen(rows, arguments, source, target):
         mapped = np.asarray(fitted(x))
-        sums.append(running.add_up(mapped, y))
+        sums.append(running_sums.add_up(mapped, y))
         kept = sampled[block][rows[block]]
         sample.append((x[kept], mapped[kept], y[kept]))
-    total = functools.reduce(running.merge, sums)
+    total = functools.reduce(running_sums.merge, sums)
     x, mapped, y = (np.concatenate(parts) for parts in zip(*sample, strict=True))
     return {
         "rows": total.rows,
-        "relative_residual": running.relative_residual(total),
-        "r_squared": running.r_squared(total),
-        "mean_cosine": running.mean_cosine(total),
+        "relative_residual": running_sums.relative_residual(total),
+        "r_squared": running_sums.r_squared(total),
+        "mean_cosine": running_sums.mean_cosine(total),
         "sample": len(x),
         **_compared(mapped, y, arguments.metric),
         "unmapped": _compared(x, y, arguments.metric),
