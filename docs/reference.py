@@ -15,7 +15,7 @@ MODULES = (
     "align.drawing",
     "align.files",
     "align.networks",
-    "align.stitching",
+    "align.sklearn",
 )
 
 

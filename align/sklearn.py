@@ -1,0 +1,123 @@
+"""The solvers as an estimator of scikit-learn: `Aligner` goes into a pipeline and into a search over solvers.
+
+    from align.sklearn import Aligner
+    aligner = Aligner(solver="ridge").fit(source, target)
+    aligner.transform(codes)  # in the target's space
+    fitted = aligner.map_     # the AffineMap, with its residual
+
+Needs scikit-learn, which the package itself does not: `pip install 'align-latents[sklearn]'`.
+"""
+
+import jax
+import numpy as np
+
+try:
+    from sklearn.base import (
+        BaseEstimator,
+        ClassNamePrefixFeaturesOutMixin,
+        MultiOutputMixin,
+        RegressorMixin,
+        TransformerMixin,
+    )
+    from sklearn.metrics import r2_score
+    from sklearn.utils import check_array
+    from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+except ImportError as error:
+    raise ImportError("align.sklearn needs scikit-learn 1.6 or newer: pip install 'align-latents[sklearn]'") from error
+
+from align.arrays.double import enable_x64
+from align.maps import AffineMap
+from align.solvers import SOLVERS, Known
+
+__all__ = ["Aligner"]
+
+_FLOATS = (np.float64, np.float32)
+
+
+class Aligner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, MultiOutputMixin, RegressorMixin, BaseEstimator):
+    """Map one embedding to another by a solver of rows in correspondence.
+
+    solver: name of a solver that needs pairs, one of "orthogonal", "rigid", "similarity", "scaling", "linear",
+    "affine", "reduced_rank", "ridge". options: its keyword arguments, such as `{"towards": "rigid"}`.
+
+    `X` `[n, d_source]` is the embedding to map, `y` `[n, d_target]` the one to map to, row by row of the same things; a
+    `y` of `[n]` has one dimension. Both are computed in the precision of X, float64 unless X is float32, whatever
+    JAX's own setting: results are NumPy arrays of that dtype.
+
+    After `fit`, `map_` is the `AffineMap`, with its rank, residual and `details`, and `n_features_in_` is d_source.
+    """
+
+    def __init__(self, solver: str = "ridge", *, options: dict[str, object] | None = None):
+        self.solver = solver
+        self.options = options
+
+    def fit(self, X, y, sample_weight=None) -> "Aligner":
+        """Fit the map from X `[n, d_source]` to y `[n, d_target]`; sample_weight `[n]` counts rows.
+
+        ValueError for a solver that is unknown or needs no pairs, for options that it does not take, and for arrays
+        that do not fit it (as the solver itself says).
+        """
+        solver = self._chosen()
+        X, y = validate_data(self, X, y, dtype=_FLOATS, multi_output=True, y_numeric=True, ensure_min_samples=2)
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
+            counted = sample_weight > 0  # a solver may look at how many rows there are
+            X, y, sample_weight = X[counted], y[counted], sample_weight[counted]
+        target = (y[:, None] if y.ndim == 1 else y).astype(X.dtype, copy=False)
+        with enable_x64(X.dtype == np.float64):
+            known = Known(None, X, target, weights=sample_weight)
+            fitted = solver.run(known, **(self.options or {}))
+            self.map_ = jax.tree.map(np.asarray, fitted)
+        if not self.map_.converged:
+            raise ValueError(f"{self.solver} found no map of {X.shape} to {target.shape}: a decomposition failed")
+        self._one_dimension = y.ndim == 1
+        return self
+
+    def transform(self, X) -> np.ndarray:
+        """Map X `[n, d_source]` to the space of y, `[n, d_target]`."""
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=_FLOATS, reset=False)
+        return X @ self.map_.weight.astype(X.dtype, copy=False) + self.map_.bias.astype(X.dtype, copy=False)
+
+    def predict(self, X) -> np.ndarray:
+        """Map X `[n, d_source]` as `transform` does, to `[n]` where y had this shape."""
+        mapped = self.transform(X)
+        return mapped[:, 0] if self._one_dimension else mapped
+
+    def inverse_transform(self, X) -> np.ndarray:
+        """Map X `[n, d_target]`, of the space of y, back to `[n, d_source]`, in the least-squares sense."""
+        check_is_fitted(self)
+        X = check_array(X, dtype=_FLOATS, input_name="X")
+        with enable_x64(X.dtype == np.float64):
+            weight, bias = (getattr(self.map_, name).astype(X.dtype, copy=False) for name in ("weight", "bias"))
+            return np.asarray(AffineMap(weight, bias).inverse()(X))
+
+    def score(self, X, y, sample_weight=None) -> float:
+        """Return R² of y `[n, d_target]` as predicted from X `[n, d_source]`: 1 − relative residual².
+
+        Dimensions are weighted by their variance, so that turning either embedding does not change the score, as the
+        plain mean over dimensions would. sample_weight `[n]` counts rows.
+        """
+        return float(r2_score(y, self.predict(X), sample_weight=sample_weight, multioutput="variance_weighted"))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    @property
+    def _n_features_out(self):
+        return self.map_.d_target
+
+    def _chosen(self):
+        pairs = [name for name, solver in SOLVERS.items() if solver.needs == "pairs"]
+        if self.solver not in pairs:
+            raise ValueError(f"solver must be one of {', '.join(pairs)}, which need pairs; it is {self.solver!r}")
+        solver, options = SOLVERS[self.solver], self.options or {}
+        if unknown := [name for name in options if name not in solver.options]:
+            raise ValueError(
+                f"options of {self.solver} may be {', '.join(solver.options) or 'none'}; they hold {', '.join(unknown)}"
+            )
+        if missing := [name for name in solver.required if name not in options]:
+            raise ValueError(f"options of {self.solver} must hold {', '.join(missing)}")
+        return solver

@@ -1,0 +1,92 @@
+"""The estimator: scikit-learn's own checks, and what is ours about it."""
+
+import importlib
+import sys
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from align import metrics, solvers
+from align.arrays.double import enable_x64
+from align.sklearn import Aligner
+
+RANDOM = np.random.default_rng(0)
+SOURCE = RANDOM.normal(size=(40, 4)) * [3, 2, 1, 0.5]
+TURN = np.linalg.qr(RANDOM.normal(size=(4, 4)))[0]
+TARGET = SOURCE @ TURN + 2 + 0.5 * RANDOM.normal(size=(40, 4))
+
+
+@parametrize_with_checks([Aligner()])
+def test_estimator_of_scikit_learn(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_is_the_solver_in_the_precision_of_the_input(dtype):
+    x, y, weights = SOURCE.astype(dtype), TARGET.astype(dtype), RANDOM.integers(1, 3, 40)
+    aligner = Aligner(solver="affine").fit(x, y, sample_weight=weights)
+    with enable_x64(dtype == np.float64):
+        fitted = solvers.affine(x, y, weights=weights)
+        expected = np.asarray(fitted(x))
+    np.testing.assert_array_equal(aligner.map_.weight, fitted.weight)
+    rounding = 1000 * np.finfo(dtype).eps
+    for found, wanted in (
+        (aligner.transform(x), expected),
+        (aligner.predict(x), expected),
+        (aligner.inverse_transform(expected), x),
+    ):
+        assert found.dtype == dtype
+        np.testing.assert_allclose(found, wanted, rtol=rounding, atol=rounding)
+
+
+def test_the_score_is_that_of_the_residual_however_the_target_is_turned():
+    aligner = Aligner(solver="rigid").fit(SOURCE, TARGET)
+    score = aligner.score(SOURCE, TARGET)
+    np.testing.assert_allclose(score, 1 - aligner.map_.residual**2, rtol=1e-10)
+    np.testing.assert_allclose(score, metrics.r_squared(aligner.predict(SOURCE), TARGET), rtol=1e-5)
+    turned = TARGET @ TURN
+    np.testing.assert_allclose(Aligner(solver="rigid").fit(SOURCE, turned).score(SOURCE, turned), score, rtol=1e-10)
+
+
+def test_a_target_of_one_dimension_is_predicted_as_it_came():
+    aligner = Aligner(solver="affine").fit(SOURCE, TARGET[:, 0])
+    assert aligner.predict(SOURCE).shape == (40,)
+    assert aligner.transform(SOURCE).shape == (40, 1)
+    assert list(aligner.get_feature_names_out()) == ["aligner0"]
+
+
+def test_a_search_finds_the_solver_that_predicts_best():
+    few = SOURCE[:10], SOURCE[:10] @ TURN + 0.5 * RANDOM.normal(size=(10, 4))
+    pipeline = make_pipeline(StandardScaler(with_std=False), Aligner())
+    settings = {"aligner__solver": ["affine", "rigid"]}
+    search = GridSearchCV(pipeline, settings, cv=5).fit(*few)
+    assert search.best_params_ == {"aligner__solver": "rigid"}
+    assert search.predict(SOURCE).shape == TARGET.shape
+
+
+REFUSED = {
+    "labels": (Aligner("labels"), "solver must be one of orthogonal.*; it is 'labels'"),
+    "unknown": (Aligner("rigd"), "it is 'rigd'"),
+    "foreign option": (Aligner("rigid", options={"towards": "zero"}), "options of rigid may be reflection; .* towards"),
+    "no option": (Aligner("scaling", options={"rcond": 0}), "options of scaling may be none"),
+    "missing option": (Aligner("reduced_rank"), "options of reduced_rank must hold rank"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_solvers_and_options_that_do_not_fit_are_refused(case):
+    aligner, message = REFUSED[case]
+    with pytest.raises(ValueError, match=message):
+        clone(aligner).fit(SOURCE, TARGET)
+
+
+def test_without_scikit_learn_the_error_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn.base", None)
+    monkeypatch.delitem(sys.modules, "align.sklearn")
+    with pytest.raises(ImportError, match=r"needs scikit-learn.*pip install 'align-latents\[sklearn\]'"):
+        importlib.import_module("align.sklearn")
