@@ -20,6 +20,7 @@ import ml_dtypes
 import numpy as np
 
 SUFFIXES = (".npy", ".npz", ".safetensors")
+_NPY = b"\x93NUMPY"
 _DTYPES = {
     "F64": np.dtype(np.float64),
     "F32": np.dtype(np.float32),
@@ -86,11 +87,21 @@ def _open(name):
 
 
 def _open_npy(path, _):
+    with path.open("rb") as file:
+        if file.read(len(_NPY)) != _NPY:
+            raise ValueError(
+                f"{path} is not a readable .npy file: it does not begin as one does; numbers alone do not say their "
+                "shape and type: read them by numpy.fromfile and save them by numpy.save"
+            )
+
     def mapped():
         try:
             return np.load(path, mmap_mode="r", allow_pickle=False)
         except (ValueError, EOFError) as error:
-            raise ValueError(f"{path} is not a readable .npy file: {error}") from error
+            reason = (
+                "it holds Python objects, no numbers" if "pickle" in str(error) or "object" in str(error) else error
+            )
+            raise ValueError(f"{path} is not a readable .npy file: {reason}") from error
 
     array = mapped()
     # Mapped anew for each block: closing the mapping is what gives its pages back.

@@ -4,10 +4,11 @@ import numpy as np
 
 from align import files
 from align.command import blocks, places, printing
+from align.maps import AffineMap, fingerprint
 
 
-def apply(arguments) -> None:
-    """Write the rows of a file as a map sends them, block by block."""
+def apply(arguments) -> bool | None:
+    """Write the rows of a file as a map sends them, block by block; False under --strict where they seem foreign."""
     fitted = places.load_map(arguments.map)
     if arguments.inverse:
         fitted = fitted.inverse()
@@ -16,12 +17,26 @@ def apply(arguments) -> None:
     places.check_output(arguments)
     dtype = np.dtype(arguments.dtype or fitted(rows.read(0, 1)).dtype)
     shape = (rows.shape[0], fitted.weight.shape[1])
+    warnings = []
     with files.writing(arguments.output, shape, dtype) as append:
         for start, end in blocks.ranges(arguments, rows):
+            block = blocks.read(rows, start, end)
+            if start == 0:
+                warnings = _doubts(arguments, block)
             with np.errstate(over="ignore"):  # reported below
-                mapped = np.asarray(fitted(blocks.read(rows, start, end))).astype(dtype)
+                mapped = np.asarray(fitted(block)).astype(dtype)
             if not np.isfinite(mapped).all():
                 raise ValueError(f"the map sends rows {start} to {end - 1} of {rows.name} outside the range of {dtype}")
             append(mapped)
     result = {"output": arguments.output, "rows": shape[0], "dimensions": shape[1], "dtype": str(dtype)}
-    printing.show(arguments, result)
+    printing.show(arguments, result | ({"warnings": warnings} if warnings else {}))
+    return not (warnings and arguments.strict)
+
+
+def _doubts(arguments, rows):
+    """Return in words what speaks against rows being of the space that the map takes."""
+    known = AffineMap.read_metadata(arguments.map).get("source_space")
+    if known is None or arguments.inverse:
+        return []
+    reason = fingerprint.foreign(known, rows)
+    return [f"{arguments.input} seems not to hold codes of the map's source space: {reason}"] if reason else []

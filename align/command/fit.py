@@ -1,19 +1,18 @@
 """`align fit`: from two files of codes to the file of a map."""
 
-import json
-
 import jax
 import numpy as np
 
 from align import files
-from align.command import blocks, options, places, printing, streamed
+from align.command import blocks, faults, options, places, printing, streamed
 from align.command.score import scores
+from align.maps import fingerprint
 from align.maps.description import describe
 from align.solvers import Known
 
 
-def fit(arguments) -> bool | None:
-    """Fit a map on the rows of two files and write it; return whether to trust it, None where nobody judged."""
+def fit(arguments) -> bool:
+    """Fit a map on the rows of two files and write it; return whether nothing speaks against it."""
     solver = options.choose(arguments)
     chosen = options.read(arguments.solver, arguments.set)
     places.check_output(arguments, suffixes=(".safetensors",))
@@ -21,29 +20,40 @@ def fit(arguments) -> bool | None:
     fitted, known = fit_rows(solver, chosen, arguments)
 
     result = describe(fitted) | known | {"output": arguments.output}
-    fitted.save(arguments.output, metadata={name: _as_text(value) for name, value in known.items()})
+    space = result.pop("source_space")
+    kept = {name: _as_text(value) for name, value in known.items() if name not in ("warnings", "bad_rows")}
+    fitted.save(arguments.output, metadata=kept | {"source_space": space})
     printing.show(arguments, result)
-    return None if fitted.trusted is None else bool(fitted.trusted)
+    doubtful = fitted.trusted is not None and not bool(fitted.trusted)
+    return not (doubtful or (arguments.strict and "warnings" in result))
 
 
 def _from_pairs(solver, chosen, arguments):
     """Fit rows in correspondence, all at once or streamed, and score the map on the rows held out, if any."""
     source, target = places.open_pairs(arguments.source, arguments.target)
     weights = [] if arguments.weights is None else [places.open_weights(arguments.weights, source)]
-    held, used = _selections(source.shape[0], arguments)
-    arrays, rows = [source, target, *weights], int(used.sum())
+    arrays = [source, target, *weights]
+    sound, bad = faults.usable(arguments, *arrays)
+    held, used = _selections(sound, arguments)
+    rows = int(used.sum())
     if sum(array.nbytes for array in arrays) / len(used) * rows > arguments.memory * 2**30:
-        fitted = streamed.fit(solver, chosen, arguments, arrays, used)
+        fitted, space = streamed.fit(solver, chosen, arguments, arrays, used)
     else:
         parts = zip(*(part[1:] for part in blocks.chosen(used, arguments, *arrays)), strict=True)
         x, y, *w = (np.concatenate(part) for part in parts)
         fitted = solver.run(Known(_key(arguments), x, y, weights=w[0][:, 0] if w else None), **chosen)
+        space = fingerprint.take(x)
     if fitted.converged is not None and not bool(fitted.converged):
         raise ValueError(f"{arguments.solver} did not converge on {rows} rows; nothing was written")
-    known = _told(fitted, chosen, arguments) | {"rows": rows}
+    known = _told(fitted, chosen, arguments) | {"rows": rows, "source_space": space}
     if held.any():
         known["held_out"] = scores(fitted, source, target, arguments, held)
-    return fitted, known
+        judged = (known["held_out"]["relative_residual"], int(held.sum()), known["held_out"]["linear_cka"])
+    else:
+        judged = (faults.corrected_residual(fitted, rows), rows)
+    if warning := faults.as_the_mean(*judged):
+        known["warnings"] = [warning]
+    return fitted, known | ({"bad_rows": bad} if bad else {})
 
 
 def _from_clouds(solver, chosen, arguments):
@@ -58,7 +68,8 @@ def _from_clouds(solver, chosen, arguments):
     pairs = arguments.pairs and tuple(_whole(array, arguments) for array in places.open_pairs(*arguments.pairs))
     fitted = solver.run(Known(_key(arguments), **clouds, **labels, pairs=pairs), **chosen)
     sizes = {f"{name}_rows": array.shape[0] for name, array in rows.items()}
-    return fitted, _told(fitted, chosen, arguments) | sizes | ({"pairs": len(pairs[0])} if pairs else {})
+    known = _told(fitted, chosen, arguments) | sizes | ({"pairs": len(pairs[0])} if pairs else {})
+    return fitted, known | {"source_space": fingerprint.take(clouds["source"])}
 
 
 def _whole(array, arguments):
@@ -77,9 +88,10 @@ def _told(fitted, chosen, arguments):
     return told
 
 
-def _selections(n, arguments):
-    """Return masks of the rows to hold out and of those to fit on."""
-    held, used = np.zeros(n, bool), np.ones(n, bool)
+def _selections(sound, arguments):
+    """Return masks of the rows to hold out and of those to fit on, among those of a mask."""
+    n, (rows,) = int(sound.sum()), np.nonzero(sound)
+    held, used = np.zeros_like(sound), sound.copy()
     count = round(arguments.holdout * n)
     anchors = n - count if arguments.anchors is None else arguments.anchors
     if anchors > n - count:
@@ -88,11 +100,11 @@ def _selections(n, arguments):
         raise ValueError(f"--holdout {arguments.holdout} of {n} rows leaves {count} to score on; expected 4 or more")
     if anchors < n:
         order = np.random.default_rng(arguments.seed).permutation(n)
-        held[order[:count]] = True
+        held[rows[order[:count]]] = True
         used[:] = False
-        used[order[count : count + anchors]] = True
+        used[rows[order[count : count + anchors]]] = True
     return held, used
 
 
 def _as_text(value):
-    return json.dumps(value) if isinstance(value, dict) else value
+    return printing.as_json(value) if isinstance(value, dict) else value

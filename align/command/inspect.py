@@ -11,7 +11,9 @@ def inspect(arguments) -> None:
     """Print what a map is, and what its file says of how it came about."""
     fitted = places.load_map(arguments.map)
     metadata = AffineMap.read_metadata(arguments.map)
-    kept = {name: metadata[name] for name in metadata.keys() - {"format", "version", "d_source", "d_target"}}
+    kept = {
+        name: metadata[name] for name in metadata.keys() - {"format", "version", "d_source", "d_target", "source_space"}
+    }
     if "held_out" in kept:
         kept["held_out"] = json.loads(kept["held_out"])
     printing.show(arguments, describe(fitted) | dict(sorted(kept.items())))

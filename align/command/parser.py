@@ -15,7 +15,7 @@ files: .npy, .npz, .safetensors; file.npz:key and file.safetensors:key name an a
 except for solvers that need class labels (class_means, class_gaussians, subclass_means, labels) or nothing (icp,
 unpaired).
 exit codes: 0 done; 2 a mistake in the arguments or the files, said in one line; 3 done, but the map is not to be
-trusted; 130 and 143 interrupted.
+trusted, or, with --strict, there was a warning; 130 and 143 interrupted.
 """
 
 
@@ -65,6 +65,7 @@ def _add_fit(fit):
     known.add_argument("--source-labels", metavar="FILE", help="classes of the rows of source, integers [n]")
     known.add_argument("--target-labels", metavar="FILE", help="classes of the rows of target, integers")
     _add_sample(fit)
+    _add_care(fit)
     _add_output(fit)
 
 
@@ -72,6 +73,7 @@ def _add_apply(apply):
     apply.add_argument("map", help="file written by align fit")
     apply.add_argument("input", help="array [n, d_source]")
     apply.add_argument("--inverse", action="store_true", help="apply the least-squares inverse, from target to source")
+    _add_strict(apply)
     apply.add_argument("--dtype", choices=["float16", "float32", "float64"], help="of the output; that of the product")
     _add_output(apply)
 
@@ -81,6 +83,18 @@ def _add_score(score):
     score.add_argument("source", help="array [n, d_source]")
     score.add_argument("target", help="array [n, d_target], rows in correspondence with source")
     _add_sample(score)
+    _add_care(score)
+
+
+def _add_care(sub):
+    sub.add_argument(
+        "--skip-bad-rows", action="store_true", help="leave out rows that are zero or hold NaN or infinity"
+    )
+    _add_strict(sub)
+
+
+def _add_strict(sub):
+    sub.add_argument("--strict", action="store_true", help="exit with 3 where there is a warning")
 
 
 def _add_sample(sub):

@@ -1,18 +1,40 @@
-"""What a command prints: one JSON object, or a table."""
+"""What a command prints: one JSON object, or a table; and its warnings."""
 
 import json
+import math
+import sys
 
 
 def show(arguments, result: dict) -> None:
-    """Print a result, of which nested parts become tables of their own."""
+    """Print a result, of which nested parts become tables of their own; its "warnings" go to standard error as well."""
+    for text in result.get("warnings", []):
+        print(f"align {arguments.name}: warning: {text}", file=sys.stderr)
     if arguments.json:
-        print(json.dumps(result))
+        print(as_json(result))
         return
     from rich.console import Console
 
     console = Console()
-    for table in _tables(arguments.name, result):
+    for table in _tables(arguments.name, {name: value for name, value in result.items() if name != "warnings"}):
         console.print(table)
+
+
+def as_json(result: dict) -> str:
+    """Return strict JSON: what is no number is null, and "undefined" says by name which of the two it was."""
+    undefined: dict[str, str] = {}
+    clean = _without_nan(result, "", undefined)
+    return json.dumps(clean | ({"undefined": undefined} if undefined else {}), allow_nan=False)
+
+
+def _without_nan(value, name, undefined):
+    if isinstance(value, dict):
+        return {key: _without_nan(each, f"{name}.{key}" if name else key, undefined) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(each, f"{name}[{i}]", undefined) for i, each in enumerate(value)]
+    if isinstance(value, float) and not math.isfinite(value):
+        undefined[name] = "not a number: there is nothing to divide by" if math.isnan(value) else "infinite"
+        return None
+    return value
 
 
 def _tables(title, result):

@@ -4,16 +4,24 @@ import os
 import signal
 import sys
 
-from align.command import blocks, parser
+from align.command import blocks, parser, terminal
 
 DONE, MISTAKE, NOT_TRUSTED, INTERRUPTED = 0, 2, 3, 130
 
 
 def main(argv=None) -> int:
     """Run the command line `argv` and return its exit code."""
+    terminal.tolerate()
     arguments = parser.build().parse_args(argv)
     import jax  # only now: --help and mistakes in the arguments answer at once
 
+    try:
+        jax.devices()
+    except RuntimeError as error:
+        asked = os.environ.get("JAX_PLATFORMS")
+        print(f"align {arguments.name}: error: JAX finds no device ({_first_line(error)}); ", end="", file=sys.stderr)
+        print(f"JAX_PLATFORMS is {asked!r}" if asked else "is its plugin installed?", file=sys.stderr)
+        return MISTAKE
     from align.command import apply, fit, inspect, score
 
     commands = {"fit": fit.fit, "apply": apply.apply, "score": score.score, "inspect": inspect.inspect}
@@ -37,6 +45,10 @@ def main(argv=None) -> int:
         for number, handler in handlers.items():
             signal.signal(number, handler)
     return NOT_TRUSTED if trusted is False else DONE
+
+
+def _first_line(error):
+    return str(error).splitlines()[0].rstrip(".")
 
 
 def console() -> None:

@@ -4,12 +4,12 @@ import functools
 
 import numpy as np
 
-from align.command import blocks, places, printing
+from align.command import blocks, faults, places, printing
 from align.metrics import running_sums
 
 
-def score(arguments) -> None:
-    """Print how well a map does on the pairs of two files."""
+def score(arguments) -> bool:
+    """Print how well a map does on the pairs of two files; False under --strict where no better than the mean."""
     fitted = places.load_map(arguments.map)
     source, target = places.open_pairs(arguments.source, arguments.target)
     places.check_takes(fitted, source, arguments)
@@ -19,12 +19,19 @@ def score(arguments) -> None:
         )
     if source.shape[0] < 4:
         raise ValueError(f"{source.name} has {source.shape[0]} rows; expected at least 4 to score on")
-    printing.show(arguments, scores(fitted, source, target, arguments))
+    sound, bad = faults.usable(arguments, source, target)
+    if sound.sum() < 4:
+        raise ValueError(f"{source.name} has {sound.sum()} rows to score on; expected at least 4")
+    result = scores(fitted, source, target, arguments, sound)
+    warnings = [faults.as_the_mean(result["relative_residual"], result["rows"], result["linear_cka"])]
+    warnings = [text for text in warnings if text]
+    result |= ({"bad_rows": bad} if bad else {}) | ({"warnings": warnings} if warnings else {})
+    printing.show(arguments, result)
+    return not (warnings and arguments.strict)
 
 
-def scores(fitted, source, target, arguments, rows=None) -> dict:
-    """Return scores over a mask `[n]` of rows, or all: sums over all of them, a sample's for what compares pairs."""
-    rows = np.ones(source.shape[0], bool) if rows is None else rows
+def scores(fitted, source, target, arguments, rows) -> dict:
+    """Return scores over a mask `[n]` of rows: sums over all of them, a sample's for what compares pairs."""
     sampled = _sample(rows, arguments)
     sums, sample = [], []
     for block, x, y in blocks.chosen(rows, arguments, source, target):

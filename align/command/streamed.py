@@ -7,12 +7,14 @@ import numpy as np
 
 from align import streaming
 from align.command import blocks
-from align.maps import AffineMap
+from align.maps import AffineMap, fingerprint
 from align.solvers import SOLVERS
 
 
-def fit(solver, options, arguments, arrays, used) -> AffineMap:
+def fit(solver, options, arguments, arrays, used) -> tuple[AffineMap, str]:
     """Fit the rows that the mask `used` `[n]` chooses of source, target and weights, from their sums alone.
+
+    Returns the map and the fingerprint of its source space.
 
     ValueError for a solver that needs the rows themselves.
     """
@@ -26,4 +28,5 @@ def fit(solver, options, arguments, arrays, used) -> AffineMap:
     record = streaming.from_blocks((x, y, *(each[:, 0] for each in w)) for x, y, *w in parts)
     fitted = streaming.fit(record, arguments.solver, **options)
     dtype = jnp.dtype(np.result_type(*(np.promote_types(array.dtype, np.float32) for array in arrays[:2])))
-    return dataclasses.replace(fitted, weight=fitted.weight.astype(dtype), bias=fitted.bias.astype(dtype))
+    fitted = dataclasses.replace(fitted, weight=fitted.weight.astype(dtype), bias=fitted.bias.astype(dtype))
+    return fitted, fingerprint.of_record(record)

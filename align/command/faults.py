@@ -1,0 +1,65 @@
+"""Rows that are no embeddings, and answers that say nothing: counted, left out on request, and said in words."""
+
+import numpy as np
+
+from align import metrics
+from align.command import blocks
+
+# A residual from here on is that of the mean, for all that a few hundred rows can tell.
+_AS_THE_MEAN = 0.99
+# Alignment, unbiased, below which two sets of rows look unrelated.
+_UNRELATED = 0.05
+
+
+def usable(arguments, *arrays) -> tuple[np.ndarray, dict]:
+    """Return the mask `[n]` of rows to use of corresponding arrays, and what is wrong with others, by array.
+
+    Rows that hold NaN or infinity are an error, unless --skip-bad-rows leaves them out, and zero rows with them.
+    """
+    sound, faults = np.ones(arrays[0].shape[0], bool), {}
+    for array in arrays:
+        counts = np.zeros(3, int)
+        for start, end in blocks.ranges(arguments, array):
+            rows = array.read(start, end)
+            bad = ~np.isfinite(rows).all(1)
+            if bad.any() and not arguments.skip_bad_rows:
+                raise ValueError(
+                    f"{array.name} holds NaN or infinity, first in row {start + np.argmax(bad)}; "
+                    "--skip-bad-rows leaves such rows out"
+                )
+            if array.shape[1] > 1:  # weights may be zero
+                counts += metrics.bad_rows(rows)
+                bad |= (rows == 0).all(1) & arguments.skip_bad_rows
+            sound[start:end] &= ~bad
+        if counts.any():
+            faults[array.name] = dict(zip(("zero", "not_finite", "duplicate"), map(int, counts), strict=True))
+    return sound, faults
+
+
+def as_the_mean(residual: float, rows: int, alignment: float | None = None) -> str | None:
+    """Return in words that a map does no better than the mean of the target; None where it does.
+
+    residual: ‖target − mapped‖ / ‖target − mean‖, of rows that the map has not seen or corrected for those it has;
+    alignment: unbiased linear CKA of mapped and target, where it is known.
+    """
+    if not residual >= _AS_THE_MEAN:
+        return None
+    text = f"no better than the mean: residual {residual:.3g} on {rows} rows, where predicting the mean has 1"
+    if alignment is not None and not alignment < _UNRELATED:
+        return text
+    related = "" if alignment is None else f" (linear CKA {alignment:.2g}: the rows look unrelated)"
+    return f"{text}{related}; are source and target in correspondence?"
+
+
+def corrected_residual(fitted, rows: int) -> float:
+    """Return the residual of training rows as that of new ones: left out where a solver says it, else by its rank.
+
+    Least squares of unrelated rows leaves 1 − rank / (rows − 1) of the variance; a rigid map leaves all of it and more.
+    """
+    for estimate in ("leave_one_out", "generalised"):
+        if hasattr(fitted.details, estimate):
+            return float(getattr(fitted.details, estimate))
+    residual = float(fitted.residual)
+    free = 1 - (0 if fitted.rank is None else int(fitted.rank)) / max(rows - 1, 1)
+    # A closed form without freedom to shrink cannot gain by its rank: what is above 1 needs no correction.
+    return residual if residual >= 1 or free <= 0 else residual / free**0.5
