@@ -1,0 +1,165 @@
+"""The command `align`, given what can be computed but means little: it says so, and exits with 3 where asked to."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from align import solvers
+from align.__main__ import main
+
+FIT = ("fit", "x.npy", "y.npy", "-o", "new.safetensors")
+PAIRED = ("orthogonal", "rigid", "similarity", "scaling", "linear", "affine", "ridge")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A working directory with pairs, the target's rows shuffled, and rows of other kinds."""
+    monkeypatch.chdir(tmp_path)
+    random = np.random.default_rng(0)
+    x = random.normal(size=(200, 6)) + 2
+    y = x @ np.linalg.qr(random.normal(size=(6, 6)))[0] + 0.1 * random.normal(size=(200, 6))
+    holes = x.copy()
+    holes[3], holes[5], holes[9] = 0, np.nan, holes[8]
+    arrays = {"x": x, "y": y, "shuffled": random.permutation(y), "holes": holes, "constant": np.ones_like(y)}
+    arrays |= {"elsewhere": x - 2 + random.normal(size=6), "larger": 10 * x, "few": x[:10] - 5, "more": x[::-1] + 0.1}
+    for name, array in arrays.items():
+        np.save(f"{name}.npy", array.astype(np.float32))
+    solvers.rigid(x.astype(np.float32), y.astype(np.float32)).save("map.safetensors")
+    return tmp_path
+
+
+def run(capsys, *argv, code=0):
+    """Return the JSON that a command prints, nothing in it beyond JSON, and what it says on standard error."""
+    assert main([*argv, "--json", "--quiet"]) == code
+    out, err = capsys.readouterr()
+
+    def refuse(constant):
+        raise AssertionError(f"{constant} is no JSON")
+
+    return json.loads(out, parse_constant=refuse), err
+
+
+def align_in_a_process(environment, *argv):
+    return subprocess.run([sys.executable, "-m", "align", *argv], env=environment, capture_output=True, text=True)
+
+
+# Rows that are no embeddings
+
+
+def test_bad_rows_are_named_and_left_out_on_request(folder, capsys):
+    assert main(["fit", "holes.npy", "y.npy", "-o", "new.safetensors", "--quiet"]) == 2
+    assert "holes.npy holds NaN or infinity, first in row 5; --skip-bad-rows leaves" in capsys.readouterr().err
+    result, _ = run(capsys, "fit", "holes.npy", "y.npy", "-o", "new.safetensors", "--skip-bad-rows")
+    assert result["rows"] == 198 and result["bad_rows"] == {"holes.npy": {"zero": 1, "not_finite": 1, "duplicate": 1}}
+    sound = np.delete(np.arange(200), [3, 5])
+    expected = solvers.affine(np.load("holes.npy")[sound], np.load("y.npy")[sound])
+    np.testing.assert_allclose(load_file("new.safetensors")["weight"], expected.weight, atol=1e-6)
+
+
+def test_bad_rows_do_not_spoil_a_score(folder, capsys):
+    sound, _ = run(capsys, "score", "map.safetensors", "x.npy", "y.npy")
+    result, _ = run(capsys, "score", "map.safetensors", "holes.npy", "y.npy", "--skip-bad-rows")
+    assert result["rows"] == 198 and result["top_10"] > 0.95 * sound["top_10"]
+    y = np.load("y.npy")
+    y[7] = 0
+    np.save("hole.npy", y)
+    result, err = run(capsys, "score", "map.safetensors", "x.npy", "hole.npy")
+    assert result["bad_rows"] == {"hole.npy": {"zero": 1, "not_finite": 0, "duplicate": 0}} and err == ""
+    assert result["top_1"] >= sound["top_1"] - 2 / 200 and result["mean_cosine"] > 0.99 * sound["mean_cosine"]
+
+
+# Rows that do not correspond
+
+
+@pytest.mark.parametrize("memory", ["1", "0"])
+@pytest.mark.parametrize("solver", PAIRED)
+def test_shuffled_rows_do_no_better_than_the_mean(folder, capsys, solver, memory):
+    if memory == "0" and not solvers.SOLVERS[solver].streams:
+        memory = "0.5"
+    argv = ("fit", "x.npy", "shuffled.npy", "-o", "new.safetensors", "--solver", solver, "--memory", memory)
+    result, err = run(capsys, *argv)
+    if solver in ("linear", "orthogonal"):  # through the origin these do worse than the mean, or as well by the offset
+        assert result["fit_residual"] > 0.95
+    assert "no better than the mean: residual" in err and "in correspondence?" in err
+    run(capsys, *argv, "--strict", "--force", code=3)
+    assert (folder / "new.safetensors").is_file()
+    result, err = run(capsys, *argv[:2], "y.npy", *argv[3:], "--strict", "--force", code=0)
+    assert "warnings" not in result and err == ""
+
+
+def test_held_out_and_scored_rows_that_do_not_correspond(folder, capsys):
+    result, err = run(capsys, "fit", "x.npy", "shuffled.npy", "-o", "new.safetensors", "--holdout", "0.5")
+    assert "on 100 rows" in err and "the rows look unrelated" in err
+    result, err = run(capsys, "score", "map.safetensors", "x.npy", "shuffled.npy")
+    assert result["relative_residual"] > 1 and "no better than the mean" in err and "look unrelated" in err
+    run(capsys, "score", "map.safetensors", "x.npy", "shuffled.npy", "--strict", code=3)
+    run(capsys, "score", "map.safetensors", "x.npy", "y.npy", "--strict", code=0)
+
+
+# Codes of another space
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("elsewhere", "cosine of their mean"), ("larger", "spread is 10 times"), ("x", ""), ("more", "")]
+)
+@pytest.mark.parametrize("memory", ["1", "0"])
+def test_codes_that_a_map_was_not_fitted_for(folder, capsys, name, words, memory):
+    run(capsys, *FIT, "--memory", memory)
+    argv = ("apply", "new.safetensors", f"{name}.npy", "-o", "z.npy")
+    result, err = run(capsys, *argv)
+    assert (words in err and "seems not to hold codes of the map's source space" in err) if words else err == ""
+    run(capsys, *argv, "--force", "--strict", code=3 if words else 0)
+    assert (folder / "z.npy").is_file()
+
+
+def test_too_few_codes_to_tell(folder, capsys):
+    run(capsys, *FIT)
+    assert run(capsys, "apply", "new.safetensors", "few.npy", "-o", "z.npy")[1] == ""
+
+
+# Output that is what it says
+
+
+def test_what_is_no_number_is_null_with_a_reason(folder, capsys):
+    result, _ = run(capsys, "score", "map.safetensors", "x.npy", "constant.npy")
+    assert result["relative_residual"] is None and "not a number" in result["undefined"]["relative_residual"]
+    assert result["unmapped"]["linear_cka"] is None and "unmapped.linear_cka" in result["undefined"]
+
+
+def test_a_terminal_that_shows_ascii_alone(folder, environment):
+    np.save("数据.npy", np.load("x.npy"))
+    ascii_alone = environment | {"PYTHONIOENCODING": "ascii", "LC_ALL": "C", "PYTHONUTF8": "0"}
+    for argv in (("--help",), ("fit", "--help"), ("apply", "map.safetensors", "数据.npy", "-o", "ü.npy", "--quiet")):
+        done = align_in_a_process(ascii_alone, *argv)
+        assert done.returncode == 0 and done.stdout.isascii(), done.stderr
+    assert (folder / "ü.npy").is_file()
+
+
+def test_a_device_that_is_not_there(folder, environment):
+    done = align_in_a_process(environment | {"JAX_PLATFORMS": "cuda"}, *FIT)
+    assert done.returncode == 2 and not (folder / "new.safetensors").exists()
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("align fit: error: JAX finds no device") and "JAX_PLATFORMS is 'cuda'" in last
+    assert "Traceback" not in done.stderr
+
+
+# Files
+
+
+def test_numbers_without_a_header(folder, capsys):
+    (folder / "raw.npy").write_bytes(np.load("x.npy").tobytes())
+    assert main(["fit", "raw.npy", "y.npy", "-o", "new.safetensors", "--quiet"]) == 2
+    err = capsys.readouterr().err
+    assert "raw.npy is not a readable .npy file: it does not begin as one does" in err and "pickle" not in err
+
+
+def test_weights_in_their_natural_shape(folder, capsys):
+    weights = np.arange(200, dtype=np.float32)
+    np.save("w.npy", weights)
+    run(capsys, *FIT, "--weights", "w.npy")
+    expected = solvers.affine(np.load("x.npy"), np.load("y.npy"), weights=weights)
+    np.testing.assert_allclose(load_file("new.safetensors")["weight"], expected.weight, atol=1e-5)
