@@ -92,5 +92,5 @@ def _scaling(source, target, weights):
 
 def _error(m, source, target, weights, weight):
     # ‖XW‖² = Σ ‖row of W‖² ‖column of X‖², as the rows of W are orthogonal to each other in every family here.
-    explained = 2 * (weight * m.cross).sum() - ((weight**2).sum(1) * m.source_squares).sum()
+    explained = 2 * (weight * m.cross).sum() - ((weight * jnp.sqrt(m.source_squares)[:, None]) ** 2).sum()
     return unexplained(m, source, target, weights, weight, m.target_squares.sum() - explained)
