@@ -5,7 +5,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
-from align.arrays.inputs import check_finite, check_weights
+from align.arrays.inputs import check_finite, check_squares, check_weights
 
 
 def diagnosed(fitted, weights, error, spread, within=True):
@@ -46,14 +46,5 @@ def check_fitted(fitted, **arrays):
         check_finite(**{name: array})
         if name == "weights":
             check_weights(array)
-        _check_squares(name, array)
+        check_squares(**{name: array})
     return fitted
-
-
-def _check_squares(name, array):
-    largest = float(jnp.abs(array).max())
-    held = f"{name} holds values up to {largest:.3g}, whose squares"
-    if not bool(jnp.isfinite(jnp.sum(array * array))):
-        raise ValueError(f"{held} exceed {array.dtype}; expected a smaller scale")
-    if 0 < largest**2 <= float(jnp.finfo(array.dtype).tiny / jnp.finfo(array.dtype).eps):
-        raise ValueError(f"{held} vanish in {array.dtype}; expected a larger scale")

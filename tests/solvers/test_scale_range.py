@@ -2,6 +2,7 @@
 
 import functools
 
+import jax
 import numpy as np
 import pytest
 from families import FAMILIES, STRENGTHS, pairs, ridge_reference
@@ -47,3 +48,46 @@ def test_pairs(name, scales):
     expected = reference(source.astype(np.float64), target.astype(np.float64))
     for found, right in zip((fitted.weight, fitted.bias), expected, strict=True):
         np.testing.assert_allclose(found, right, rtol=1e-4, atol=1e-4 * np.abs(right).max())
+
+
+LABELS = np.repeat(np.arange(4), 20)
+
+
+@functools.cache
+def clouds():
+    """Rows of four classes, and the same rows turned and moved."""
+    random = np.random.default_rng(0)
+    x = 3 * random.normal(size=(4, 3))[LABELS] + random.normal(size=(80, 3)) * [0.6, 0.4, 0.8]
+    return x.astype(np.float32), (x @ np.linalg.qr(random.normal(size=(3, 3)))[0] + 1).astype(np.float32)
+
+
+def of_labels(solve, **options):
+    return lambda x, y: solve(jax.random.key(0), x, LABELS, y, LABELS, **options)
+
+
+OF_CLOUDS = {
+    "class_means": lambda x, y: solvers.class_means(x, LABELS, y, LABELS),
+    "class_gaussians": of_labels(solvers.class_gaussians, restarts=4, iterations=20),
+    "subclass_means": of_labels(solvers.subclass_means, clusters=5, sample=20),
+    "labels": of_labels(solvers.labels, restarts=4, iterations=3, subset=20, whitenings=(0.5,)),
+    "icp": lambda x, y: solvers.icp(
+        jax.random.key(0), x, y, source_labels=LABELS, target_labels=LABELS, matching="csls", iterations=5
+    ),
+    "unpaired": lambda x, y: solvers.unpaired(
+        jax.random.key(0), x, y, forms=((0.0, None),), restarts=1, clusters=20, sample=80, subset=80
+    ),
+}
+
+
+@pytest.mark.parametrize("scale", [-36, -20, -15, -7, 7, 15, 20, 36])
+@pytest.mark.parametrize("name", OF_CLOUDS)
+def test_clouds(name, scale):
+    x, y = clouds()
+    factor = np.float32(10.0) ** np.float32(scale)
+    if abs(scale) > WITHIN:
+        with pytest.raises(ValueError, match=r"source holds values up to .* whose squares (vanish|exceed)"):
+            OF_CLOUDS[name](x * factor, y * factor)
+        return
+    there, here = OF_CLOUDS[name](x * factor, y * factor), OF_CLOUDS[name](x, y)
+    np.testing.assert_allclose(there.weight, here.weight, atol=1e-4)
+    np.testing.assert_allclose(there.bias / factor, here.bias, atol=1e-4 * np.abs(y).max())
