@@ -268,10 +268,10 @@ def test_procrustes_distance_gradient_at_equal_singular_values():
 
 
 def test_mutual_knn_overlap_by_hand():
-    x = np.float32([[0], [1], [3], [7]])
-    y = np.float32([[0], [1], [9], [2]])
-    # Nearest in x: 1, 0, 1, 2; in y: 1, 0 (tied with 3, the first wins), 3, 1. Common: rows 0 and 1.
-    assert metrics.mutual_knn_overlap(x, y, k=1) == 0.5
+    x = np.float32([[1], [2], [4], [8]])
+    y = np.float32([[1], [2], [10], [3]])
+    # Nearest in x: 1, 0, 1, 2; in y: 1, 0 and 3 alike, 3, 1. Common: that of row 0, and half of that of row 1.
+    assert metrics.mutual_knn_overlap(x, y, k=1) == 0.375
     assert metrics.mutual_knn_overlap(x, y, k=3) == 1
 
 
@@ -379,9 +379,9 @@ X = np.zeros((6, 3), np.float32)
         (lambda: metrics.svcca(X, X, variance=1.5), "variance is 1.5"),
         (lambda: metrics.mutual_knn_overlap(X, X, k=6), "k is 6; expected 1 to the number of other rows, 5"),
         (lambda: metrics.mutual_knn_overlap(X, X, k=2, metric="dot"), "metric is 'dot'; expected 'cosine' or"),
-        (lambda: metrics.retrieval_ranks(X, X[:, :2]), r"x has shape \(6, 3\) and y \(6, 2\)"),
-        (lambda: metrics.relative_residual(X, X[:, :2]), "prediction in the space of y"),
-        (lambda: metrics.linear_cka(X * 1j, X), "x has dtype complex64; expected real"),
+        (lambda: metrics.retrieval_ranks(X, X[:, :2]), r"prediction has shape \(6, 3\) and target \(6, 2\)"),
+        (lambda: metrics.relative_residual(X, X[:, :2]), "prediction in the space of target"),
+        (lambda: metrics.linear_cka(X * 1j, X), "x must hold real numbers; its dtype is complex64"),
     ],
 )
 def test_bad_arguments(call, message):

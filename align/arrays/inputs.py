@@ -7,6 +7,7 @@ float64 becomes float32 where x64 is off, with a `PrecisionWarning`.
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from align.arrays import precision
 
@@ -14,7 +15,10 @@ from align.arrays import precision
 def as_array(name, value):
     """Return a value as an array; ValueError, with the argument's name, where it cannot be one of numbers."""
     try:
-        array = jnp.asarray(value)
+        with np.errstate(over="raise"):
+            array = jnp.asarray(value)
+    except FloatingPointError as error:  # float64, in a JAX that computes in float32
+        raise ValueError(f"{name} holds values beyond the range of {jnp.result_type(float)}") from error
     except (TypeError, ValueError, OverflowError) as error:
         came = f"{value.dtype} {value.shape}" if hasattr(value, "dtype") else type(value).__name__
         raise ValueError(f"{name} must be an array of real numbers; it is {came}") from error
@@ -51,8 +55,10 @@ def clouds(source, target):
         if array.ndim != 2 or 0 in array.shape:
             raise ValueError(f"{name} must be [rows, dimensions], at least one of each; it is {array.shape}")
     dtype = float_dtype(source=source, target=target)
+    source, target = source.astype(dtype), target.astype(dtype)
     check_finite(source=source, target=target)  # before any search: such a row may simply never be matched
-    return source.astype(dtype), target.astype(dtype)
+    check_squares(source=source, target=target)
+    return source, target
 
 
 def float_dtype(**arrays):
@@ -72,6 +78,21 @@ def check_finite(**arrays):
         with jax.ensure_compile_time_eval():  # an array closed over by a function under jit is still concrete
             if not bool(jnp.isfinite(array).all()):
                 raise ValueError(f"{name} holds NaN or infinity")
+
+
+def check_squares(**arrays):
+    """ValueError where the squares of a concrete array leave the range of its dtype; traced ones are let through."""
+    for name, array in arrays.items():
+        if isinstance(array, jax.core.Tracer):
+            continue
+        with jax.ensure_compile_time_eval():
+            largest, sums = float(jnp.abs(array).max()), bool(jnp.isfinite(jnp.sum(array * array)))
+        held = f"{name} holds values up to {largest:.3g}, whose squares"
+        if not sums:
+            raise ValueError(f"{held} exceed {array.dtype}; expected a smaller scale")
+        info = jnp.finfo(array.dtype)
+        if 0 < largest**2 <= float(info.tiny) / float(info.eps):  # below, digits are missing
+            raise ValueError(f"{held} vanish in {array.dtype}; expected a larger scale")
 
 
 def check_weights(weights):

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from align.arrays.products import matmul
+from align.linalg.care import with_care
 
 # Long enough for the product to run at full speed, short enough that its float32 sums stay accurate and in cache.
 _BLOCK = 1024
@@ -66,6 +67,27 @@ def about_origin(m: Moments) -> Moments:
         source=None if m.source is None else m.source + m.total * jnp.outer(x, x),
         **zeros,
     )
+
+
+def within_range(m: Moments, source, target):
+    """Whether the squares of rows that the moments `m` sum stay within the range of the numbers; without a gradient.
+
+    Where they overflow, or vanish although the rows differ, what is computed from them may look like a fit.
+    """
+    m, source, target = lax.stop_gradient((m, source, target))
+    info = jnp.finfo(source.dtype)
+    least = info.tiny / info.eps  # of a square whose digits are all there
+    sums = jnp.stack([m.source_squares.sum(), m.target_squares.sum()])
+
+    def look(source, target, *shifts):
+        furthest = [jnp.abs(rows - shift[None]).max() for rows, shift in zip((source, target), shifts, strict=True)]
+        constant = [f <= 4 * info.eps * jnp.abs(shift).max() for f, shift in zip(furthest, shifts, strict=True)]
+        return jnp.stack([c | (f**2 > least) for c, f in zip(constant, furthest, strict=True)]).all()
+
+    vanishing = (sums <= least * m.total).any()
+    shifts = m.source_mean, m.target_mean
+    cases = [lambda *_: jnp.asarray(True), look]
+    return jnp.isfinite(sums).all() & with_care(jnp.where(vanishing, 1, 0), cases, source, target, *shifts)
 
 
 def _two_sum(a, b):

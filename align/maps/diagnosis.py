@@ -5,17 +5,18 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
-from align.arrays.inputs import check_finite, check_weights
+from align.arrays.inputs import check_finite, check_squares, check_weights
 
 
-def diagnosed(fitted, weights, error, spread):
+def diagnosed(fitted, weights, error, spread, within=True):
     """Complete the map of a closed form: residual and status, NaN in place of a failed fit, diagnostics constant.
 
-    error: sum of squares that the map leaves of the target; spread: that of the target about its mean.
+    error: sum of squares that the map leaves of the target; spread: that of the target about its mean;
+    within: whether the squares stayed within the range of the numbers.
     """
     error, spread = jax.lax.stop_gradient((error, spread))
     residual = jnp.sqrt(jnp.where(error <= 0, 0, error / spread))  # a constant target reached exactly leaves nothing
-    sound = jnp.isfinite(fitted.weight).all() & jnp.isfinite(fitted.bias).all() & jnp.isfinite(error)
+    sound = jnp.isfinite(fitted.weight).all() & jnp.isfinite(fitted.bias).all() & jnp.isfinite(error) & within
     if weights is not None:
         sound &= (weights >= 0).all() & (weights.sum() > 0)
     return dataclasses.replace(
@@ -45,9 +46,5 @@ def check_fitted(fitted, **arrays):
         check_finite(**{name: array})
         if name == "weights":
             check_weights(array)
-        if not bool(jnp.isfinite(jnp.sum(array * array))):
-            largest = float(jnp.abs(array).max())
-            raise ValueError(
-                f"{name} holds values up to {largest:.3g}, whose squares exceed {array.dtype}; expected a smaller scale"
-            )
+        check_squares(**{name: array})
     return fitted

@@ -17,20 +17,26 @@ and none survives a permutation of one side. What else each of them ignores:
 | `retrieval_ranks`, …       | Euclidean*  | both*      | cosine; both*   | no                |
 | `relative_residual`, …     | both*       | both*      | both*           | no                |
 
-Each side may be transformed on its own, except where marked `both*`: there `x` is a prediction of `y` in the space of
-`y`, and only a transformation applied to both sides leaves the value alone.
+Each side may be transformed on its own, except where marked `both*`: those are called as `(prediction, target)`, the
+prediction in the space of the target, and only a transformation applied to both sides leaves the value alone.
 
-Integers and half precisions are computed in float32. Where a value is undefined, as for a constant set, it is NaN or
-infinite.
+Integers and half precisions are computed in float32. Scales may be anything that float32 holds: rows are brought to
+about 1 before they are squared. A row that is not finite, or zero where only its direction counts, spoils its own place
+and no other: it counts as missed where rows are retrieved, and is left out where sets are compared; `bad_rows` counts
+such rows. Where a value is undefined, as for a constant set, it is NaN or infinite.
 """
 
 from align.metrics.cca import canonical_correlations, cca, svcca
 from align.metrics.cka import kernel_cka, linear_cka, minibatch_cka
+from align.metrics.neighbourhoods import mutual_knn_overlap
 from align.metrics.prediction import mean_cosine, r_squared, relative_residual
-from align.metrics.retrieval import mean_reciprocal_rank, mutual_knn_overlap, retrieval_ranks, top_k_accuracy
+from align.metrics.retrieval import mean_reciprocal_rank, retrieval_ranks, top_k_accuracy
+from align.metrics.rows_at_fault import BadRows, bad_rows
 from align.metrics.shape import procrustes_distance
 
 __all__ = [
+    "BadRows",
+    "bad_rows",
     "canonical_correlations",
     "cca",
     "kernel_cka",

@@ -1,15 +1,20 @@
 """Canonical correlations."""
 
+import functools
+
+import jax
 import jax.numpy as jnp
 from jax import Array
 
 from align.arrays import checks
 from align.arrays.products import matmul
-from align.metrics.comparable import centre, comparable
+from align.metrics.comparable import centred_sets
 
 
 def canonical_correlations(x: Array, y: Array) -> Array:
-    """Return the canonical correlations of `x` `[n, d_x]` and `y` `[n, d_y]`, descending, `[min(d_x, d_y, n)]`.
+    """Return the canonical correlations of two sets, descending, `[min(d_x, d_y, n)]`.
+
+    x: `[n, d_x]`. y: `[n, d_y]`, rows in correspondence; a row that is not finite in either is left out.
 
     Invariant to invertible affine maps of either side. Directions without variance (below `max(d, 1)·eps` of the
     largest) are left out and read as 0. With `n - 1` at most `d_x` or `d_y` they are all 1 and say nothing.
@@ -18,7 +23,7 @@ def canonical_correlations(x: Array, y: Array) -> Array:
 
     Raises ValueError for mismatched rows.
     """
-    x, y = comparable(x, y)
+    x, y, _ = centred_sets(x, y)
     return _correlations(_basis(x)[0], _basis(y)[0])
 
 
@@ -33,34 +38,40 @@ def cca(x: Array, y: Array) -> Array:
 
 
 def svcca(x: Array, y: Array, *, variance: float = 0.99) -> Array:
-    """Return the mean canonical correlation of the leading principal components of `x` and `y`, a scalar in [0, 1].
+    """Return the mean canonical correlation of the leading principal components of two sets, a scalar in [0, 1].
 
-    On each side the fewest components that hold the share `variance` of the total variance are kept. Invariant to
-    translation, orthogonal maps and isotropic scaling of either side; to other linear maps only at `variance=1`.
+    x: `[n, d_x]`. y: `[n, d_y]`, rows in correspondence; a row that is not finite in either is left out.
+    variance: the share of the total variance that the components kept on each side hold, the fewest that do.
+
+    Invariant to translation, orthogonal maps and isotropic scaling of either side; to other linear maps only at
+    `variance=1`.
 
     Raghu et al. 2017, section 2. Raises ValueError for mismatched rows or a variance outside (0, 1].
     """
     if not checks.is_positive(variance, most=1):
         raise ValueError(f"variance is {variance!r}; expected a share in (0, 1]")
-    x, y = comparable(x, y)
+    x, y, _ = centred_sets(x, y)
     (basis_x, rank_x), (basis_y, rank_y) = _basis(x, variance), _basis(y, variance)
     # Directions that were left out have correlation 0, so the sum is that over the kept ones.
-    return _correlations(basis_x, basis_y).sum() / jnp.minimum(rank_x, rank_y)
+    rank = jnp.minimum(rank_x, rank_y)
+    return _correlations(basis_x, basis_y).sum() / rank.astype(basis_x.dtype)
 
 
+@jax.jit
 def _correlations(basis_x, basis_y):
     return jnp.clip(jnp.linalg.svd(matmul(basis_x.T, basis_y), compute_uv=False), 0, 1)
 
 
+@functools.partial(jax.jit, static_argnames="variance")
 def _basis(x, variance=1.0):
     """Return an orthonormal basis `[n, min(n, d)]` of the column space of centred `x`, unused columns 0, and its rank.
 
     A QR decomposition and the SVD of its small factor keep float32 accuracy, which the Gram matrix would square away.
     """
-    q, r = jnp.linalg.qr(centre(x))
+    q, r = jnp.linalg.qr(x)
     u, s, _ = jnp.linalg.svd(r, full_matrices=False)
     present = s > max(x.shape[1], 1) * jnp.finfo(s.dtype).eps * s[0]
     power = jnp.where(present, s**2, 0)
     # A component is kept if those before it fall short of the share asked for.
     kept = present & (jnp.cumsum(power) - power < variance * power.sum())
-    return matmul(q, u) * kept, kept.sum()
+    return matmul(q, u) * kept[None].astype(x.dtype), kept.sum()

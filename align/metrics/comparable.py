@@ -1,39 +1,85 @@
-"""What metrics are asked about: two sets of rows in correspondence."""
+"""What metrics are asked about: two sets of rows in correspondence, of any scale, and which of them can be compared."""
 
+import jax
 import jax.numpy as jnp
+from jax import lax
 
 from align.arrays import inputs
 from align.arrays.products import matmul
+from align.arrays.scales import unit
+
+SETS = ("x", "y")
+PREDICTION = ("prediction", "target")
 
 
-def comparable(x, y, *, same=False, least=1):
-    """Return both as floating arrays of at least single precision, or raise ValueError for what cannot be compared."""
-    x, y = inputs.as_array("x", x), inputs.as_array("y", y)
-    for name, a in (("x", x), ("y", y)):
+def comparable(x, y, *, names=SETS, least=1):
+    """Return both as floats of one dtype, non-finite rows zeroed, and which rows are finite, `[n]` in x and in y.
+
+    ValueError for what cannot be compared; `names` are those of the arguments.
+    """
+    arrays = [inputs.as_array(name, a) for name, a in zip(names, (x, y), strict=True)]
+    for name, a in zip(names, arrays, strict=True):
         if a.ndim != 2:
             raise ValueError(f"{name} has shape {a.shape}; expected two axes, rows and features")
-        if jnp.issubdtype(a.dtype, jnp.complexfloating):
-            raise ValueError(f"{name} has dtype {a.dtype}; expected real numbers")
         if a.shape[1] == 0:
             raise ValueError(f"{name} has shape {a.shape}; expected at least one feature")
+    x, y = arrays
     if len(x) != len(y):
-        raise ValueError(f"x has {len(x)} rows and y {len(y)}; expected the same number, in correspondence")
-    if same and x.shape != y.shape:
-        raise ValueError(f"x has shape {x.shape} and y {y.shape}; expected a prediction in the space of y")
-    check_rows(len(x), least)
-    return tuple(a.astype(jnp.promote_types(a.dtype, jnp.float32)) for a in (x, y))
+        first, second = names
+        raise ValueError(
+            f"{first} has {len(x)} rows and {second} {len(y)}; expected the same number, in correspondence"
+        )
+    if names == PREDICTION and x.shape != y.shape:
+        raise ValueError(
+            f"prediction has shape {x.shape} and target {y.shape}; expected a prediction in the space of target"
+        )
+    check_rows(len(x), least, names)
+    dtype = inputs.float_dtype(**dict(zip(names, arrays, strict=True)))
+    return _without_gaps(x.astype(dtype), y.astype(dtype))
 
 
-def check_rows(n, least):
+@jax.jit
+def _without_gaps(*arrays):
+    finite = [jnp.isfinite(a).all(1) for a in arrays]
+    return *(jnp.where(f[:, None], a, 0) for a, f in zip(arrays, finite, strict=True)), *finite
+
+
+def check_rows(n, least, names=SETS):
+    """ValueError for fewer rows than a metric is defined for."""
     if n < least:
-        raise ValueError(f"x and y have {n} rows; expected at least {least}")
-    return n
+        raise ValueError(f"{' and '.join(names)} have {n} rows; expected at least {least}")
 
 
-def centre(x):
-    return x - x.mean(0)
+def centred_sets(x, y, *, least=1):
+    """Return both sets about their means and brought to about 1, and the rows `[n]` that count: others are zero.
+
+    For metrics that ignore translation and isotropic scale. A row that is not finite in either set is left out.
+    """
+    return about_means(*comparable(x, y, least=least))
+
+
+@jax.jit
+def about_means(x, y, finite_x, finite_y):
+    """Return what `centred_sets` does, of what `comparable` returns."""
+    kept = finite_x & finite_y
+    # Before the sum of a mean can overflow, and again for what is left where the mean was large.
+    return *(unit(centre(unit(a)[0], kept))[0] for a in (x, y)), kept
+
+
+def centre(x, kept):
+    """Return `x` `[n, d]` about the mean of the rows that are kept, `[n]`, and zero in the others."""
+    # About one of the rows first: what is constant becomes zero, and not the rounding of a mean.
+    x = x - lax.stop_gradient(x[jnp.argmax(kept)])[None]
+    return jnp.where(kept[:, None], x - mean(x, kept)[None], 0)
+
+
+def mean(x, kept):
+    """Return the mean `[...]` of the rows of `x` `[n, ...]` that are kept, `[n]`; NaN where none is."""
+    kept = kept.reshape(-1, *[1] * (x.ndim - 1))
+    return jnp.where(kept, x, 0).sum(0) / kept.sum().astype(x.dtype)
 
 
 def squared_distances(x, y):
     """Return `[n_x, n_y]` squared distances; centre the arguments first, or the differences of large norms cancel."""
-    return jnp.maximum(jnp.sum(x * x, 1)[:, None] + jnp.sum(y * y, 1) - 2 * matmul(x, y.T), 0)
+    norms = jnp.sum(x * x, 1)[:, None] + jnp.sum(y * y, 1)[None]
+    return jnp.maximum(norms - 2 * matmul(x, y.T), 0)

@@ -1,34 +1,70 @@
 """How far a prediction is from what it predicts."""
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 
-from align.metrics.comparable import centre, comparable
+from align.arrays.scales import unit
+from align.metrics.comparable import PREDICTION, centre, comparable, mean
 
 
-def relative_residual(x: Array, y: Array) -> Array:
-    """Return ‖x - y‖ / ‖y - mean(y)‖ in Frobenius norms for a prediction `x` `[n, d]` of `y` `[n, d]`, a scalar.
+def relative_residual(prediction: Array, target: Array) -> Array:
+    """Return ‖prediction - target‖ / ‖target - mean(target)‖ in Frobenius norms, a scalar.
 
-    0 for a perfect prediction, 1 for predicting the mean. Invariant to one translation, orthogonal map or isotropic
-    scaling applied to both sides; it changes when one side alone is moved. Raises ValueError for mismatched shapes.
+    prediction: `[n, d]`, in the space of the target, row by row.
+    target: `[n, d]`.
+
+    0 for a perfect prediction, 1 for predicting the mean. A row whose prediction is not finite counts as if the mean
+    had been predicted; one whose target is not finite is left out. Invariant to one translation, orthogonal map or
+    isotropic scaling applied to both sides; it changes when one side alone is moved. Raises ValueError for mismatched
+    shapes.
     """
-    x, y = comparable(x, y, same=True)
-    return jnp.linalg.norm(x - y) / jnp.linalg.norm(centre(y))
+    return _relative_residual(*comparable(prediction, target, names=PREDICTION))
 
 
-def r_squared(x: Array, y: Array) -> Array:
-    """Return the share of the variance of `y` `[n, d]` that the prediction `x` `[n, d]` explains, at most 1.
+@jax.jit
+def _relative_residual(prediction, target, made, known):
+    target, scale = unit(target)
+    spread = centre(target, known)
+    prediction, own = unit(prediction)
+    larger = jnp.maximum(own, scale)
+    error = prediction * (own / larger) - target * (scale / larger)
+    error = jnp.where(made[:, None], error, spread * (scale / larger))
+    (error, of_error), (spread, of_spread) = (unit(jnp.where(known[:, None], a, 0)) for a in (error, spread))
+    return jnp.sqrt(jnp.sum(error**2) / jnp.sum(spread**2)) * (of_error / of_spread * (larger / scale))
 
-    `1 - relative_residual²`, with its invariances and errors.
+
+def r_squared(prediction: Array, target: Array) -> Array:
+    """Return the share of the variance of the target that the prediction explains, at most 1.
+
+    prediction: `[n, d]`, in the space of the target, row by row.
+    target: `[n, d]`.
+
+    `1 - relative_residual²`, with its invariances and errors, and what it does with rows that are not finite.
     """
-    return 1 - relative_residual(x, y) ** 2
+    return 1 - relative_residual(prediction, target) ** 2
 
 
-def mean_cosine(x: Array, y: Array) -> Array:
-    """Return the mean cosine between row i of `x` `[n, d]` and row i of `y` `[n, d]`, in [-1, 1].
+def mean_cosine(prediction: Array, target: Array) -> Array:
+    """Return the mean cosine between each row of the prediction and its row of the target, in [-1, 1].
+
+    prediction: `[n, d]`, in the space of the target, row by row. One that is zero or not finite scores 0.
+    target: `[n, d]`. One that is zero or not finite has no direction to be predicted, and its row is left out.
 
     Invariant to an orthogonal map of both sides and to positive scaling of any row; not to translation. Raises
-    ValueError for mismatched shapes.
+    ValueError for mismatched shapes. `align.metrics.bad_rows` counts such rows.
     """
-    x, y = comparable(x, y, same=True)
-    return jnp.mean(jnp.sum(x * y, 1) / (jnp.linalg.norm(x, axis=1) * jnp.linalg.norm(y, axis=1)))
+    return _mean_cosine(*comparable(prediction, target, names=PREDICTION))
+
+
+@jax.jit
+def _mean_cosine(prediction, target, made, known):
+    prediction, target = directions(prediction), directions(target)
+    return mean(jnp.sum(prediction * target, 1), known & (target != 0).any(1))
+
+
+def directions(x):
+    """Return the rows of a finite `x` `[n, d]` over their norms; zero stays zero, with a derivative of zero."""
+    x, _ = unit(x, axis=1)
+    squares = jnp.sum(x**2, 1, keepdims=True)
+    return x / jnp.sqrt(jnp.where(squares > 0, squares, 1))

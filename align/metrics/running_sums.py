@@ -9,7 +9,8 @@ class Sums(NamedTuple):
     """Sums over rows of a prediction and of what it predicts.
 
     rows: how many. error: Σ ‖prediction − target‖². mean `[d]` and spread, Σ ‖target − mean‖²: of the target.
-    cosine: Σ of the rows' cosines, over `directed` of them, those where both sides have a direction.
+    cosine: Σ of the rows' cosines, over `directed` of them, those whose target has a direction; a prediction without
+    one scores 0.
     """
 
     rows: int
@@ -24,9 +25,9 @@ def add_up(prediction, target) -> Sums:
     """Add up the rows of a prediction `[n, d]` and of its target `[n, d]`, n at least 1."""
     prediction, target = (np.asarray(a, np.float64) for a in (prediction, target))
     mean = target.mean(0)
-    lengths = np.linalg.norm(prediction, axis=1) * np.linalg.norm(target, axis=1)
-    directed = lengths > 0
-    cosines = np.sum(prediction * target, 1)[directed] / lengths[directed]
+    directed = (target != 0).any(1)
+    units = (rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-300) for rows in (prediction, target))
+    cosines = np.sum(np.multiply(*units), 1)
     error, spread = np.sum((prediction - target) ** 2), np.sum((target - mean) ** 2)
     return Sums(len(target), float(error), mean, float(spread), float(cosines.sum()), int(directed.sum()))
 

@@ -9,7 +9,7 @@ from align.arrays import checks, inputs
 from align.arrays.products import matmul
 from align.linalg.decompositions import leading_projector
 from align.linalg.least_squares import differentiable, least_squares
-from align.linalg.moments import about_origin, moments
+from align.linalg.moments import about_origin, moments, within_range
 from align.linalg.residuals import unexplained
 from align.maps import AffineMap, diagnosis
 
@@ -69,7 +69,8 @@ def _fit(source, target, weights, rcond, intercept):
     weight, solved = _weight(m, about_means, source, target, weights, rcond)
     bias = m.target_mean - matmul(m.source_mean, weight)
     fitted = AffineMap(weight, bias, solved.rank, solved.condition)
-    return diagnosis.diagnosed(fitted, weights, solved.error, about_means.target_squares.sum())
+    spread, within = about_means.target_squares.sum(), within_range(m, source, target)
+    return diagnosis.diagnosed(fitted, weights, solved.error, spread, within)
 
 
 def _weight(m, about_means, source, target, weights, rcond):
@@ -88,4 +89,4 @@ def _fit_reduced(source, target, weights, rcond, rank):
     error = unexplained(m, source, target, weights, weight, solved.error + lost)
     bias = m.target_mean - matmul(m.source_mean, weight)
     fitted = AffineMap(weight, bias, jnp.minimum(rank, solved.rank), solved.condition)
-    return diagnosis.diagnosed(fitted, weights, error, m.target_squares.sum())
+    return diagnosis.diagnosed(fitted, weights, error, m.target_squares.sum(), within_range(m, source, target))

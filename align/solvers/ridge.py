@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from align.arrays import inputs
 from align.linalg import penalised
-from align.linalg.moments import Moments, about_origin, moments
+from align.linalg.moments import Moments, about_origin, moments, within_range
 from align.linalg.procrustes import procrustes, through_means
 from align.linalg.shrinkage import TOWARDS, RidgePath, default_strengths
 from align.maps import AffineMap, diagnosis
@@ -37,7 +37,7 @@ def ridge(source, target, *, weights=None, strengths=None, towards="auto", refle
     source, target, weights = inputs.paired(source, target, weights, minimum_rows=2)
     given, candidates = _candidates(towards, source, target)
     if strengths is not None:
-        strengths = jnp.asarray(strengths, source.dtype)
+        strengths = inputs.as_array("strengths", strengths).astype(source.dtype)
         if strengths.ndim != 1 or strengths.size == 0:
             raise ValueError(f"strengths must be [k], at least one; it is {strengths.shape}")
     fitted = _fit(source, target, weights, strengths, given, candidates, reflection)
@@ -121,8 +121,7 @@ def _fit(source, target, weights, strengths, given, candidates, reflection):
     which = jnp.asarray([i for i, path in enumerate(paths) for _ in path.names])[best]
     fitted, error = jax.tree.map(lambda *one: jnp.stack(one)[which], *ends)
 
-    vanished = (m.source_squares.sum() == 0) & (m.cross != 0).any()  # squares below the range of the numbers
-    sound = jnp.isfinite(errors.min()) & (strengths >= 0).all() & ~vanished
+    sound = jnp.isfinite(errors.min()) & (strengths >= 0).all() & within_range(m, source, target)
     fitted = dataclasses.replace(fitted, details=jax.lax.stop_gradient(chosen))
     return diagnosis.diagnosed(fitted, weights, jnp.where(sound, error, jnp.nan), spread)
 

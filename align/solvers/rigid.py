@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from align.arrays import inputs
 from align.linalg.decompositions import numerical_rank
-from align.linalg.moments import about_origin, moments
+from align.linalg.moments import about_origin, moments, within_range
 from align.linalg.procrustes import procrustes, slope, through_means
 from align.linalg.residuals import unexplained
 from align.maps import AffineMap, diagnosis
@@ -74,7 +74,8 @@ def _fit(source, target, weights, reflection, family):
     rank, condition = numerical_rank(singular_values, max(weight.shape) * jnp.finfo(weight.dtype).eps)
     error = _error(m, source, target, weights, weight)
     fitted = AffineMap(weight, through_means(m, weight), rank, condition)
-    return diagnosis.diagnosed(fitted, weights, error, about_means.target_squares.sum())
+    spread, within = about_means.target_squares.sum(), within_range(m, source, target)
+    return diagnosis.diagnosed(fitted, weights, error, spread, within)
 
 
 @jax.jit
@@ -87,10 +88,10 @@ def _scaling(source, target, weights):
     rank, condition = numerical_rank(spreads, 0)
     error = _error(m, source, target, weights, weight)
     fitted = AffineMap(weight, through_means(m, weight), rank, condition)
-    return diagnosis.diagnosed(fitted, weights, error, m.target_squares.sum())
+    return diagnosis.diagnosed(fitted, weights, error, m.target_squares.sum(), within_range(m, source, target))
 
 
 def _error(m, source, target, weights, weight):
     # ‖XW‖² = Σ ‖row of W‖² ‖column of X‖², as the rows of W are orthogonal to each other in every family here.
-    explained = 2 * (weight * m.cross).sum() - ((weight**2).sum(1) * m.source_squares).sum()
+    explained = 2 * (weight * m.cross).sum() - ((weight * jnp.sqrt(m.source_squares)[:, None]) ** 2).sum()
     return unexplained(m, source, target, weights, weight, m.target_squares.sum() - explained)

@@ -54,18 +54,21 @@ SETS = {
 }
 
 
+def metric_of(name, pair, argument, came, expected):
+    if name in PREDICTIONS:  # whose arguments have names of their own
+        argument = argument.replace("x", "prediction").replace("y", "target")
+        came = came.replace("and y", "and target")
+    return Refusal(lambda: getattr(metrics, name)(*pair), argument, came, expected)
+
+
 @every(
-    {
-        f"{name}: {what}": Refusal(lambda name=name, pair=pair: getattr(metrics, name)(*pair), *words)
-        for name in METRICS
-        for what, (pair, *words) in SETS.items()
-    }
+    {f"{name}: {what}": metric_of(name, pair, *words) for name in METRICS for what, (pair, *words) in SETS.items()}
     | {
         f"{name}: unequal dimensions": Refusal(
             lambda name=name: getattr(metrics, name)(X, Y[:, :2]),
-            "x",
-            "(6, 3) and y (6, 2)",
-            "prediction in the space of y",
+            "prediction",
+            "(6, 3) and target (6, 2)",
+            "prediction in the space of target",
         )
         for name in PREDICTIONS
     }

@@ -122,6 +122,11 @@ def _ridge(strengths=None, goals=("zero",), intercept=True):
     return fit, decomposed
 
 
+def ridge_reference(strengths, *, intercept):
+    """Return what fits and chooses among strengths in the scale of the source, about the means or not."""
+    return _ridge(strengths, intercept=intercept)[0]
+
+
 def _rows(x, y):
     return x - x.mean(0)
 

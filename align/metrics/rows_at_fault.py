@@ -1,0 +1,35 @@
+"""Rows that are no embeddings: how many of an array are zero, not finite, or there twice."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from align.arrays import inputs
+
+
+class BadRows(NamedTuple):
+    """How many rows of an array are zero, how many hold NaN or infinity, and how many others repeat an earlier one."""
+
+    zero: int
+    not_finite: int
+    duplicate: int
+
+
+def bad_rows(x: ArrayLike) -> BadRows:
+    """Count the rows of an array that are no embeddings of their own.
+
+    x: `[n, d]`, concrete. Encoders leave zero rows for what they could not embed; a row that is equal to an earlier one
+    is retrieved as often as that one. Metrics count such rows as missed or leave them out, as their docstrings say.
+
+    Raises ValueError for what is not an array of rows of real numbers.
+    """
+    array = inputs.as_array("x", x)
+    if array.ndim != 2:
+        raise ValueError(f"x has shape {array.shape}; expected two axes, rows and features")
+    inputs.float_dtype(x=array)
+    array = np.asarray(array)
+    finite = np.isfinite(array).all(1)
+    zero = (array == 0).all(1)
+    others = np.ascontiguousarray(array[finite & ~zero]) + np.zeros((), array.dtype)  # −0 becomes 0, which it equals
+    return BadRows(int(zero.sum()), int((~finite).sum()), len(others) - len({row.tobytes() for row in others}))

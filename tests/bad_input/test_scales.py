@@ -1,0 +1,27 @@
+"""Scales over the range of float32: every metric and every solver is right, or says that it is not."""
+
+import numpy as np
+import pytest
+from metric_references import METRICS, sets
+
+FAR = (-36, -30, -25, -20, *range(-15, 16, 3), 20, 25, 30, 36)
+PAIRS = [(a, a) for a in FAR] + [(a, -a) for a in FAR]
+
+
+def at(scales):
+    x, y = sets()
+    return [a * np.float32(10.0) ** np.float32(scale) for a, scale in zip((x, y), scales, strict=True)]
+
+
+@pytest.mark.parametrize("scales", PAIRS, ids=lambda scales: f"1e{scales[0]} 1e{scales[1]}")
+@pytest.mark.parametrize("name", METRICS)
+def test_metrics(name, scales):
+    metric = METRICS[name]
+    x, y = at(scales)
+    with np.errstate(all="raise"):
+        expected = metric.reference(x, y)
+    found = np.asarray(metric.call(x, y))
+    if np.max(np.abs(expected)) < np.finfo(np.float32).max:
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * np.max(np.abs(expected)))
+    else:
+        assert not np.isfinite(found)
