@@ -15,12 +15,8 @@ def main(argv=None) -> int:
     arguments = parser.build().parse_args(argv)
     import jax  # only now: --help and mistakes in the arguments answer at once
 
-    try:
-        jax.devices()
-    except RuntimeError as error:
-        asked = os.environ.get("JAX_PLATFORMS")
-        print(f"align {arguments.name}: error: JAX finds no device ({_first_line(error)}); ", end="", file=sys.stderr)
-        print(f"JAX_PLATFORMS is {asked!r}" if asked else "is its plugin installed?", file=sys.stderr)
+    if reason := _no_device(jax):
+        print(f"align {arguments.name}: error: {reason}", file=sys.stderr)
         return MISTAKE
     from align.command import apply, fit, inspect, score
 
@@ -47,8 +43,15 @@ def main(argv=None) -> int:
     return NOT_TRUSTED if trusted is False else DONE
 
 
-def _first_line(error):
-    return str(error).splitlines()[0].rstrip(".")
+def _no_device(jax):
+    """Return in words why JAX has nothing to compute on; None where it has."""
+    try:
+        jax.devices()
+    except (RuntimeError, AssertionError) as error:  # the second where a platform is named whose plugin is not there
+        asked = os.environ.get("JAX_PLATFORMS")
+        why = f"JAX_PLATFORMS is {asked!r}, and no such platform is installed or has a device here" if asked else error
+        return f"JAX finds no device: {why}"
+    return None
 
 
 def console() -> None:
