@@ -33,7 +33,7 @@ setup(
     ],
     python_requires=">=3.11",
     packages=find_packages(include=["align", "align.*"]),
-    package_data={"align.data": ["sample/*"]},
+    package_data={"align": ["py.typed", "__init__.pyi"], "align.data": ["sample/*"]},
     install_requires=requirements(),
     extras_require={
         "cuda12": ["jax[cuda12]"],
@@ -44,6 +44,7 @@ setup(
             "hypothesis>=6.100",
             "chex>=0.1.90",
             "ruff>=0.9",
+            "mypy>=1.15",
             "ipython>=8",
             "pdoc>=15",
             "scikit-learn>=1.6",

@@ -142,8 +142,8 @@ def _uninterrupted() -> Iterator[None]:
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-        for number in received[:1]:
-            signal.raise_signal(number)
+        for held_back in received[:1]:
+            signal.raise_signal(held_back)
 
 
 def _digest(state):

@@ -22,7 +22,8 @@ def _line(texts):
 
 def sections(path: Path) -> dict[str, str]:
     """Read a file's text by its headings, such as "# table 3"; "" for a heading that is not there, or no file."""
-    found, heading = defaultdict(str), ""
+    found: dict[str, str] = defaultdict(str)
+    heading = ""
     for line in path.read_text().splitlines() if path.exists() else []:
         if line.startswith("# "):
             heading = line[2:].strip()

@@ -42,7 +42,7 @@ def obtain(
     their mean loss; it is called first with those found.
     """
     shared = not isinstance(inputs, list | tuple)
-    samples = inputs if shared else inputs[0]
+    samples: Any = inputs if shared else inputs[0]
     described = [_describe(model, identity, settings, context) for identity in identities]
     places = [folder / name for name, _ in described]
     states, keys = [], []

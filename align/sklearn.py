@@ -8,6 +8,8 @@
 Needs scikit-learn, which the package itself does not: `pip install 'align-latents[sklearn]'`.
 """
 
+from typing import Any
+
 import jax
 import numpy as np
 
@@ -51,7 +53,7 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, MultiOutputMixi
         self.solver = solver
         self.options = options
 
-    def fit(self, X, y, sample_weight=None) -> "Aligner":
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "Aligner":
         """Fit the map from X `[n, d_source]` to y `[n, d_target]`; sample_weight `[n]` counts rows.
 
         ValueError for a solver that is unknown or needs no pairs, for options that it does not take, and for arrays
@@ -73,18 +75,18 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, MultiOutputMixi
         self._one_dimension = y.ndim == 1
         return self
 
-    def transform(self, X) -> np.ndarray:
+    def transform(self, X: Any) -> np.ndarray:
         """Map X `[n, d_source]` to the space of y, `[n, d_target]`."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype=_FLOATS, reset=False)
         return X @ self.map_.weight.astype(X.dtype, copy=False) + self.map_.bias.astype(X.dtype, copy=False)
 
-    def predict(self, X) -> np.ndarray:
+    def predict(self, X: Any) -> np.ndarray:
         """Map X `[n, d_source]` as `transform` does, to `[n]` where y had this shape."""
         mapped = self.transform(X)
         return mapped[:, 0] if self._one_dimension else mapped
 
-    def inverse_transform(self, X) -> np.ndarray:
+    def inverse_transform(self, X: Any) -> np.ndarray:
         """Map X `[n, d_target]`, of the space of y, back to `[n, d_source]`, in the least-squares sense."""
         check_is_fitted(self)
         X = check_array(X, dtype=_FLOATS, input_name="X")
@@ -92,7 +94,7 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, MultiOutputMixi
             weight, bias = (getattr(self.map_, name).astype(X.dtype, copy=False) for name in ("weight", "bias"))
             return np.asarray(AffineMap(weight, bias).inverse()(X))
 
-    def score(self, X, y, sample_weight=None) -> float:
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return R² of y `[n, d_target]` as predicted from X `[n, d_source]`: 1 − relative residual².
 
         Dimensions are weighted by their variance, so that turning either embedding does not change the score, as the

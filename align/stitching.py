@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 from flax import linen as nn
@@ -46,7 +46,7 @@ class StitchingMap(NamedTuple):
     params: Any
 
     def __call__(self, x: Array) -> Array:
-        return self.network.apply(self.params, x)
+        return cast(Array, self.network.apply(self.params, x))
 
 
 def stitching(
@@ -63,8 +63,8 @@ def stitching(
     `weights` `[n]` weigh the rows' squared errors, relative to their mean; `factor` is k of equation (3). ValueError
     for shapes that do not fit, for input that is not finite, and for weights that are negative or all zero.
     """
-    weights = None if weights is None else [weights]
-    return stitch_pairs([key], [source], [target], weights=weights, factor=factor, settings=settings)[0]
+    heavy = None if weights is None else [weights]
+    return stitch_pairs([key], [source], [target], weights=heavy, factor=factor, settings=settings)[0]
 
 
 def stitch_pairs(

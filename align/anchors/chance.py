@@ -2,18 +2,19 @@
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from align.anchors.latents import check_latents
 from align.arrays import inputs
 
 
-def random(key, latents, count):
+def random(key: jax.Array, latents: ArrayLike, count: int) -> jax.Array:
     """Choose at random, every sample as likely: the paper's anchors."""
     latents = check_latents(latents, count)
     return jax.random.choice(key, latents.shape[0], (count,), replace=False)
 
 
-def class_balanced(key, latents, count, *, labels):
+def class_balanced(key: jax.Array, latents: ArrayLike, count: int, *, labels: ArrayLike) -> jax.Array:
     """Choose at random, from every class as many as from any other as far as count and classes allow.
 
     labels: `[n]` integers.

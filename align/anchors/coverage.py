@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.typing import ArrayLike
 
 from align.anchors.latents import check_latents
 from align.arrays import checks
@@ -10,7 +11,7 @@ from align.linalg.kmeans import kmeans as _cluster
 from align.linalg.neighbours import nearest
 
 
-def farthest_point(key, latents, count):
+def farthest_point(key: jax.Array, latents: ArrayLike, count: int) -> jax.Array:
     """Choose the sample farthest from those chosen before, the first at random (Gonzalez 1985).
 
     Covers the cloud to its rim, outliers first.
@@ -27,7 +28,7 @@ def farthest_point(key, latents, count):
     return lax.scan(choose, start, length=count)[1]
 
 
-def kmeans(key, latents, count, *, iterations=20):
+def kmeans(key: jax.Array, latents: ArrayLike, count: int, *, iterations: int = 20) -> jax.Array:
     """Choose the sample nearest to each centroid of k-means."""
     latents = check_latents(latents, count)
     _check_iterations(iterations)
@@ -40,7 +41,9 @@ def kmeans(key, latents, count, *, iterations=20):
     return lax.scan(choose, jnp.zeros(latents.shape[0], bool), centroids)[1]
 
 
-def neighbourhoods(key, latents, count, *, size=50, iterations=20):
+def neighbourhoods(
+    key: jax.Array, latents: ArrayLike, count: int, *, size: int = 50, iterations: int = 20
+) -> jax.Array:
     """Choose the `size` samples nearest to each centroid of k-means: indices `[count, size]`.
 
     Their averages are anchors with less noise than single samples have; take them in both spaces:

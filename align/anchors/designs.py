@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.typing import ArrayLike
 
 from align.anchors.latents import check_latents
 from align.arrays import checks
@@ -10,7 +11,7 @@ from align.arrays.products import matmul
 from align.linalg import lapack
 
 
-def leverage(key, latents, count):
+def leverage(key: jax.Array, latents: ArrayLike, count: int) -> jax.Array:
     """Choose at random without replacement, with probabilities proportional to the leverage.
 
     The leverage of a sample is the diagonal of the hat matrix of the affine fit (Drineas et al. 2006).
@@ -20,7 +21,7 @@ def leverage(key, latents, count):
     return lax.top_k(jnp.log((design**2).sum(1)) + jax.random.gumbel(key, design.shape[:1], design.dtype), count)[1]
 
 
-def d_optimal(key, latents, count, *, prior=1e-3):
+def d_optimal(key: jax.Array, latents: ArrayLike, count: int, *, prior: float = 1e-3) -> jax.Array:
     """Choose greedily what adds most to the determinant of the affine fit's information matrix.
 
     prior: information that is there at first, in samples' worth per dimension; it keeps the matrix invertible while

@@ -1,9 +1,12 @@
 """The check on what anchors are chosen from."""
 
+import jax
+from jax.typing import ArrayLike
+
 from align.arrays import checks, inputs
 
 
-def check_latents(latents, count):
+def check_latents(latents: ArrayLike, count: int) -> jax.Array:
     latents = inputs.as_array("latents", latents)
     if latents.ndim != 2 or 0 in latents.shape:
         raise ValueError(f"latents must be [rows, dimensions], at least one of each; they are {latents.shape}")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 @contextlib.contextmanager
-def replacing(path) -> Iterator[Path]:
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a path beside `path` to write to; it takes the place of `path` at the end, and is removed on an error."""
     path = Path(path)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial{path.suffix}")

@@ -5,14 +5,17 @@ float (float32, or float64 where x64 is on, for integers; float32 for half preci
 float64 becomes float32 where x64 is off, with a `PrecisionWarning`.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
 from align.arrays import precision
 
 
-def as_array(name, value):
+def as_array(name: str, value: Any) -> jax.Array:
     """Return a value as an array; ValueError, with the argument's name, where it cannot be one of numbers."""
     try:
         with np.errstate(over="raise"):
@@ -26,7 +29,9 @@ def as_array(name, value):
     return array
 
 
-def paired(source, target, weights, *, minimum_rows=1):
+def paired(
+    source: ArrayLike, target: ArrayLike, weights: ArrayLike | None, *, minimum_rows: int = 1
+) -> tuple[jax.Array, jax.Array, jax.Array | None]:
     """Return source `[n, d_source]`, target `[n, d_target]`, weights `[n]` or None as floats; ValueError if not so."""
     source, target = as_array("source", source), as_array("target", target)
     for name, array in (("source", source), ("target", target)):
@@ -48,7 +53,7 @@ def paired(source, target, weights, *, minimum_rows=1):
     return source.astype(dtype), target.astype(dtype), weights
 
 
-def clouds(source, target):
+def clouds(source: ArrayLike, target: ArrayLike) -> tuple[jax.Array, jax.Array]:
     """Return source `[n, d_source]` and target `[m, d_target]` as floats of one dtype; ValueError if not so."""
     source, target = as_array("source", source), as_array("target", target)
     for name, array in (("source", source), ("target", target)):
@@ -61,7 +66,7 @@ def clouds(source, target):
     return source, target
 
 
-def float_dtype(**arrays):
+def float_dtype(**arrays: jax.Array) -> np.dtype:
     """Return the dtype to compute in: that of the arrays, at least float32."""
     for name, array in arrays.items():
         if jnp.issubdtype(array.dtype, jnp.complexfloating) or array.dtype == bool:
@@ -70,7 +75,7 @@ def float_dtype(**arrays):
     return jnp.promote_types(dtype, jnp.float32) if jnp.issubdtype(dtype, jnp.floating) else jnp.result_type(float)
 
 
-def check_finite(**arrays):
+def check_finite(**arrays: jax.Array) -> None:
     """ValueError where a concrete array holds NaN or infinity; traced ones are let through."""
     for name, array in arrays.items():
         if isinstance(array, jax.core.Tracer):
@@ -80,7 +85,7 @@ def check_finite(**arrays):
                 raise ValueError(f"{name} holds NaN or infinity")
 
 
-def check_squares(**arrays):
+def check_squares(**arrays: jax.Array) -> None:
     """ValueError where the squares of a concrete array leave the range of its dtype; traced ones are let through."""
     for name, array in arrays.items():
         if isinstance(array, jax.core.Tracer):
@@ -95,14 +100,14 @@ def check_squares(**arrays):
             raise ValueError(f"{held} vanish in {array.dtype}; expected a larger scale")
 
 
-def check_weights(weights):
+def check_weights(weights: jax.Array) -> None:
     """ValueError for concrete weights that hold NaN or infinity, are negative, or all zero."""
     check_finite(weights=weights)
     if not bool((weights >= 0).all() & (weights > 0).any()):
         raise ValueError("weights must not be negative, and one of them must be positive")
 
 
-def check_embeddable(source, target):
+def check_embeddable(source: jax.Array | np.ndarray, target: jax.Array | np.ndarray) -> None:
     """ValueError where the source has more dimensions than the target: no map keeps all its distances."""
     if source.shape[1] > target.shape[1]:
         raise ValueError(

@@ -2,12 +2,14 @@
 
 import warnings
 
+import jax
+
 
 class PrecisionWarning(UserWarning):
     """float64 input was rounded to float32, since `jax_enable_x64` is off."""
 
 
-def state_rounding(given, array) -> None:
+def state_rounding(given: object, array: jax.Array) -> None:
     """Warn where `given` is float64 and `array`, made of it, is not.
 
     The text and the place are the same for every array, so that Python's own filter says it once in a process.

@@ -1,19 +1,28 @@
 """The classes that two clouds share: their rows, weights and means, and random windows of their rows."""
 
+from collections.abc import Callable, Sequence
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
 from align.arrays.products import matmul
 
+# Of rows, by class: known from the labels, which are concrete.
+Indices = jax.Array | np.ndarray
+Rows = tuple[Indices, Indices]
 
-def share(source, source_labels, target, target_labels):
+
+def share(
+    source: jax.Array, source_labels: ArrayLike, target: jax.Array, target_labels: ArrayLike
+) -> tuple[np.ndarray, np.ndarray, int]:
     """Return the labels of both sides as positions among the classes that both have, −1 for the others, and how many.
 
     Labels are integers, one per row. They shape the computation, so they must be concrete: close over them where the
     solver is jitted or vmapped. ValueError for labels that do not fit, or without a class in common.
     """
-    both = []
+    both: list[np.ndarray] = []
     for name, array, labels in (("source", source, source_labels), ("target", target, target_labels)):
         if isinstance(labels, jax.core.Tracer):
             raise ValueError(f"{name}_labels must be concrete, not traced: close over them under jit and vmap")
@@ -24,26 +33,29 @@ def share(source, source_labels, target, target_labels):
                 f"they are {labels.shape} of {labels.dtype}"
             )
         both.append(labels)
-    classes = np.intersect1d(*both)
+    classes = np.intersect1d(both[0], both[1])
     if len(classes) == 0:
         raise ValueError("source_labels and target_labels have no class in common")
-    return *(np.where(np.isin(y, classes), np.searchsorted(classes, y), -1) for y in both), len(classes)
+    positions = [np.where(np.isin(y, classes), np.searchsorted(classes, y), -1) for y in both]
+    return positions[0], positions[1], len(classes)
 
 
-def group(source, target, source_labels, target_labels):
+def group(
+    source: jax.Array, target: jax.Array, source_labels: ArrayLike | None, target_labels: ArrayLike | None
+) -> tuple[list[Rows], Sequence[jax.Array | None]]:
     """Return the rows of each side by class, as `sort_rows` does, and the weights that balance the classes.
 
     Without labels all rows are one class, and the weights are None.
     """
     if (source_labels is None) != (target_labels is None):
         raise ValueError("source_labels and target_labels must be given together")
-    if source_labels is None:
+    if source_labels is None or target_labels is None:
         return [(jnp.arange(a.shape[0])[None], jnp.array([a.shape[0]])) for a in (source, target)], (None, None)
     *positions, count = share(source, source_labels, target, target_labels)
     return [sort_rows(p, count) for p in positions], [balance(p, count).astype(source.dtype) for p in positions]
 
 
-def sort_rows(positions, count):
+def sort_rows(positions: np.ndarray, count: int) -> Rows:
     """Sort rows by class once: indices `[count, size of the largest class]`, padded by row 0, and sizes `[count]`."""
     sizes = np.bincount(positions[positions >= 0], minlength=count)
     order = np.argsort(positions, kind="stable")[np.sum(positions < 0) :]
@@ -53,13 +65,13 @@ def sort_rows(positions, count):
     return np.where(valid, order[np.where(valid, first[:, None] + column, 0)], 0), sizes
 
 
-def balance(positions, count):
+def balance(positions: np.ndarray, count: int) -> jax.Array:
     """Return weights `[n]` that give every class the same, and nothing to rows at −1."""
     sizes = np.bincount(positions[positions >= 0], minlength=count)
     return jnp.asarray(np.where(positions >= 0, 1 / (count * sizes[positions]), 0), jnp.result_type(float))
 
 
-def average(array, positions, count):
+def average(array: jax.Array, positions: np.ndarray, count: int) -> jax.Array:
     """Return the mean `[count, d]` of the rows of array `[n, d]` at each position; rows at −1 are left out."""
     weights = jnp.asarray(positions[:, None] == np.arange(count), array.dtype)
     centre = array.mean(0)  # the sums of what is left are small, and so is their rounding
@@ -67,7 +79,9 @@ def average(array, positions, count):
     return centre + sums / weights.sum(0)[:, None]
 
 
-def draw_windows(key, rows, sizes, subset):
+def draw_windows(
+    key: jax.Array, rows: Indices, sizes: Indices, subset: int | None
+) -> Callable[[ArrayLike], tuple[Indices, jax.Array]]:
     """Return a function from the iteration to rows `[groups, n]` and which are no padding: all, or a random window."""
     column = jnp.arange(rows.shape[1])
     if subset is None or subset >= rows.shape[1]:

@@ -1,5 +1,6 @@
 """Principal coordinates of a cloud, and maps between the coordinates of two."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -17,11 +18,18 @@ class Coordinates(NamedTuple):
     down: jax.Array
     up: jax.Array
 
-    def __call__(self, x):
+    def __call__(self, x: jax.Array) -> jax.Array:
         return matmul(x - self.mean, self.down)
 
 
-def principal(array, weights=None, *, whitening=0.0, components=None, width=None) -> Coordinates:
+def principal(
+    array: jax.Array,
+    weights: jax.Array | None = None,
+    *,
+    whitening: float = 0.0,
+    components: int | None = None,
+    width: int | None = None,
+) -> Coordinates:
     """Return principal coordinates of array `[n, d]`, scaled so that the cloud's mean squared norm is 1.
 
     weights: `[n]`, of the rows, alike without them. whitening: 0 keeps the ratios of the spreads, 1 makes them equal,
@@ -43,21 +51,26 @@ def principal(array, weights=None, *, whitening=0.0, components=None, width=None
     return Coordinates(mean, jnp.pad(down, pad), jnp.pad(up, pad).T)
 
 
-def principal_of_both(source, target, weights=(None, None), *, whitening):
+def principal_of_both(
+    source: jax.Array,
+    target: jax.Array,
+    weights: Sequence[jax.Array | None] = (None, None),
+    *,
+    whitening: float,
+) -> tuple[Coordinates, Coordinates]:
     """Return principal coordinates of two clouds, as wide as the wider one's dimensions."""
     width = max(source.shape[1], target.shape[1])
-    return tuple(
-        principal(*one, whitening=whitening, width=width) for one in zip((source, target), weights, strict=True)
-    )
+    a, b = (principal(*one, whitening=whitening, width=width) for one in zip((source, target), weights, strict=True))
+    return a, b
 
 
-def express(source: Coordinates, fitted, target: Coordinates) -> AffineMap:
+def express(source: Coordinates, fitted: AffineMap, target: Coordinates) -> AffineMap:
     """Return what a map of the clouds is between their coordinates."""
     bias = matmul(fitted(source.mean) - target.mean, target.down)
     return AffineMap(matmul(matmul(source.up, fitted.weight), target.down), bias)
 
 
-def conjugate(source: Coordinates, weight, target: Coordinates) -> AffineMap:
+def conjugate(source: Coordinates, weight: jax.Array, target: Coordinates) -> AffineMap:
     """Return the map of the clouds that is `weight` `[k, k]` between their coordinates."""
     weight = matmul(matmul(source.down, weight), target.up)
     return AffineMap(weight, target.mean - matmul(source.mean, weight))

@@ -4,22 +4,29 @@ A matching takes `(mapped, target, mapped_penalty, target_penalty)`, arrays `[cl
 penalty inf for padding, and returns indices into the target and which of them to keep, `[classes, rows]`.
 """
 
+import jax
 from jax import numpy as jnp
 
 from align.linalg.neighbours import mutual, nearest
 
 
-def one_sided(mapped, target, mapped_penalty, target_penalty):
+def one_sided(
+    mapped: jax.Array, target: jax.Array, mapped_penalty: jax.Array, target_penalty: jax.Array
+) -> tuple[jax.Array, jax.Array]:
     """Match every source row to its nearest target row."""
     return nearest(mapped, target, penalty=target_penalty)[0][..., 0], jnp.ones(mapped.shape[:-1], bool)
 
 
-def both_ways(mapped, target, mapped_penalty, target_penalty):
+def both_ways(
+    mapped: jax.Array, target: jax.Array, mapped_penalty: jax.Array, target_penalty: jax.Array
+) -> tuple[jax.Array, jax.Array]:
     """Match rows that are each other's nearest."""
     return mutual(mapped, target, query_penalty=mapped_penalty, penalty=target_penalty)
 
 
-def csls(mapped, target, mapped_penalty, target_penalty, *, neighbours=10):
+def csls(
+    mapped: jax.Array, target: jax.Array, mapped_penalty: jax.Array, target_penalty: jax.Array, *, neighbours: int = 10
+) -> tuple[jax.Array, jax.Array]:
     """Match rows that are each other's nearest after a correction for hubs (Lample et al. 2018)."""
 
     # A hub is close to everything. What counts is 2 |x − y|² − r(x) − r(y), with r a point's mean squared distance to

@@ -22,13 +22,12 @@ def load_map(path: str) -> AffineMap:
 
 def open_pairs(source: str, target: str) -> tuple[files.Rows, files.Rows]:
     """Open two arrays whose rows correspond; ValueError where they are not as many."""
-    source, target = files.open_rows(source), files.open_rows(target)
-    if source.shape[0] != target.shape[0]:
+    x, y = files.open_rows(source), files.open_rows(target)
+    if x.shape[0] != y.shape[0]:
         raise ValueError(
-            f"{source.name} has {source.shape[0]} rows and {target.name} {target.shape[0]}; "
-            "expected the same number, in correspondence"
+            f"{x.name} has {x.shape[0]} rows and {y.name} {y.shape[0]}; expected the same number, in correspondence"
         )
-    return source, target
+    return x, y
 
 
 def open_weights(name: str, source: files.Rows) -> files.Rows:

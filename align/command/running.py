@@ -26,7 +26,7 @@ def main(argv=None) -> int:
         if handler != signal.SIG_IGN:
             signal.signal(number, blocks.stop)  # so that temporary files are removed
     blocks.received.clear()
-    wide = jax.config.jax_enable_x64
+    wide = jax.config.jax_enable_x64  # type: ignore[attr-defined]
     jax.config.update("jax_enable_x64", True)  # float64 files are computed in float64, float32 ones stay float32
     try:
         trusted = commands[arguments.name](arguments)
@@ -59,7 +59,7 @@ def console() -> None:
     try:
         code = main()
     except SystemExit as ended:
-        code = ended.code
+        code = int(ended.code or 0)
     if blocks.received:
         sys.stdout.flush()
         sys.stderr.flush()

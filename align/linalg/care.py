@@ -1,12 +1,15 @@
 """Cheap arithmetic where it is accurate enough, careful arithmetic where it is not, decided by the data at run time."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.custom_batching import custom_vmap
 
 
-def with_care(level, branches, *operands):
+def with_care(level: jax.Array, branches: Sequence[Callable], *operands: Any) -> Any:
     """Run `branches[level]`, ordered from cheap to careful, on the operands.
 
     Under `vmap` the most demanding member of the batch decides for all. A plain `lax.switch` would run every branch

@@ -4,12 +4,13 @@ import functools
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from align.arrays.products import matmul
 from align.linalg import lapack
 
 
-def numerical_rank(singular_values, rcond):
+def numerical_rank(singular_values: jax.Array, rcond: ArrayLike) -> tuple[jax.Array, jax.Array]:
     """Return how many values `[..., k]`, descending, exceed rcond times the first, and their condition number."""
     largest = singular_values[..., :1]
     keep = singular_values > rcond * largest
@@ -18,7 +19,7 @@ def numerical_rank(singular_values, rcond):
     return keep.sum(-1), jnp.where(jnp.isnan(largest[..., 0]), jnp.nan, condition)
 
 
-def reciprocal(values, keep):
+def reciprocal(values: jax.Array, keep: jax.Array) -> jax.Array:
     """Return 1 / values where kept and 0 elsewhere, without a division by zero on the way."""
     return jnp.where(keep, 1 / jnp.where(keep, values, 1), 0)
 
@@ -31,7 +32,7 @@ def _rounding(eigenvalues):
     return max(eigenvalues.shape[0], 64) * jnp.finfo(eigenvalues.dtype).eps * jnp.abs(eigenvalues).max()
 
 
-def pinv(matrix, *, rcond=None):
+def pinv(matrix: jax.Array, *, rcond: ArrayLike | None = None) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Return the pseudo-inverse of `[..., m, n]`, with its rank and condition number.
 
     Singular values below rcond times the largest count as zero (max(m, n) times the machine epsilon unless given).
@@ -64,7 +65,7 @@ def _pinv_jvp(rcond, primals, tangents):
 
 
 @jax.custom_jvp
-def pinv_semidefinite(matrix, rank):
+def pinv_semidefinite(matrix: jax.Array, rank: ArrayLike) -> jax.Array:
     """Return the pseudo-inverse of a symmetric positive semi-definite `[n, n]` of known rank."""
     values, vectors = lapack.eigh(matrix)
     keep = (jnp.arange(values.shape[-1]) >= values.shape[-1] - rank) & (values > 0)
@@ -80,7 +81,7 @@ def _pinv_semidefinite_jvp(primals, tangents):
     return p, -matmul(matmul(p, dg), p) + across + across.T
 
 
-def sylvester(symmetric, right):
+def sylvester(symmetric: jax.Array, right: jax.Array) -> jax.Array:
     """Return X with `symmetric @ X + X @ symmetric = right`; components without a unique solution are zero.
 
     symmetric, right: `[n, n]`. Differentiating the equation gives another one of the same form, so derivatives of
@@ -101,7 +102,7 @@ def sylvester(symmetric, right):
     return jax.lax.custom_linear_solve(operator, right, solve, symmetric=True)
 
 
-def polar(matrix, *, reflection=True):
+def polar(matrix: jax.Array, *, reflection: bool = True) -> tuple[jax.Array, jax.Array]:
     """Return the `[m, n]` matrix of orthonormal rows (m ≤ n) closest to `[m, n]`, and the singular values.
 
     reflection: allow a negative determinant where m = n; without it the smallest singular value changes sign.
@@ -135,7 +136,7 @@ def _polar_jvp(reflection, primals, tangents):
     return (q, s), (dq, jnp.zeros_like(s))
 
 
-def leading_projector(symmetric, rank):
+def leading_projector(symmetric: jax.Array, rank: int) -> jax.Array:
     """Return the projector onto the eigenvectors of the `rank` (static) largest eigenvalues of a symmetric `[n, n]`.
 
     Its derivative needs a gap after the rank-th eigenvalue and no other; where there is none the projector is not

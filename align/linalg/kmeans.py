@@ -19,7 +19,7 @@ class Clusters(NamedTuple):
 
 
 @functools.partial(jax.jit, static_argnames=("count", "iterations"))
-def kmeans(key, points, count, *, iterations=20) -> Clusters:
+def kmeans(key: jax.Array, points: jax.Array, count: int, *, iterations: int = 20) -> Clusters:
     """Cluster points `[n, d]` by Lloyd's iterations from the seeds of k-means++ (Arthur and Vassilvitskii 2007).
 
     A centroid that loses its last point stays where it is, with size 0.

@@ -33,25 +33,25 @@ def _one_by_one(decompose):
 
 
 @_one_by_one
-def eigh(matrix):
+def eigh(matrix: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Return the eigenvalues `[n]`, ascending, and eigenvectors `[n, n]` of a symmetric matrix `[n, n]`."""
     return tuple(jnp.linalg.eigh(matrix))
 
 
 @_one_by_one
-def svd(matrix):
+def svd(matrix: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Return u `[m, k]`, the singular values `[k]`, descending, and vt `[k, n]` of `[m, n]`, with k = min(m, n)."""
     return tuple(jnp.linalg.svd(matrix, full_matrices=False))
 
 
 @_one_by_one
-def triangle(matrix):
+def triangle(matrix: jax.Array) -> jax.Array:
     """Return the upper triangular factor `[n, n]` of the QR decomposition of `[m, n]`, m ≥ n."""
     return jnp.linalg.qr(matrix, mode="r")
 
 
 @_one_by_one
-def inverse_cholesky(matrix):
+def inverse_cholesky(matrix: jax.Array) -> jax.Array:
     """Return the inverse `[n, n]` of the lower Cholesky factor of a symmetric matrix; NaN where it is not positive."""
     factor, identity = lax.linalg.cholesky(matrix), jnp.eye(matrix.shape[-1], dtype=matrix.dtype)
     return lax.linalg.triangular_solve(factor, identity, left_side=True, lower=True)

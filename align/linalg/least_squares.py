@@ -12,17 +12,19 @@ where the means are large; so a fit without intercept, too, starts from the mome
 """
 
 import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.typing import ArrayLike
 
 from align.arrays.products import matmul
 from align.linalg import lapack
 from align.linalg.care import with_care
 from align.linalg.decompositions import numerical_rank, pinv_semidefinite, reciprocal
-from align.linalg.moments import blocked_sum
+from align.linalg.moments import Moments, blocked_sum
 from align.linalg.residuals import RESOLVED
 
 _MANY = 8192  # rows over which the roundings of a product average out; below, refinement costs next to nothing
@@ -39,7 +41,7 @@ class LeastSquares(NamedTuple):
 
 
 @jax.custom_jvp
-def differentiable(gram, cross, value, rank):
+def differentiable(gram: jax.Array, cross: jax.Array, value: jax.Array, rank: jax.Array) -> jax.Array:
     """Return value = gram⁺ cross, computed elsewhere with more care, with the derivative of that definition."""
     return value
 
@@ -57,7 +59,9 @@ def _differentiable_jvp(primals, tangents):
     return weight, change + across - matmul(inverse, matmul(gram, across))
 
 
-def least_squares(m, about_means, source, target, weights, rcond) -> LeastSquares:
+def least_squares(
+    m: Moments, about_means: Moments, source: jax.Array, target: jax.Array, weights: jax.Array | None, rcond: ArrayLike
+) -> LeastSquares:
     """Solve for the weight `[d_source, d_target]` of least squares, minimum norm where undetermined.
 
     m: `Moments` of the rows about what is to be subtracted from them, their means or (`about_origin`) nothing.
@@ -75,7 +79,7 @@ def least_squares(m, about_means, source, target, weights, rcond) -> LeastSquare
     exact = (lost < _WELL_CONDITIONED * jnp.finfo(lost.dtype).eps) & (solved.error > RESOLVED * squares)
     exact &= rows >= _MANY
     level = jnp.where(determined, jnp.where(exact, 0, jnp.where(lost < 1e-3, 1, 2)), 3)
-    ways = [
+    ways: list[Callable] = [
         lambda *operands: operands[-2],
         functools.partial(_refined, steps=1),
         functools.partial(_refined, steps=3),

@@ -1,22 +1,34 @@
 """Rigid and similarity maps fitted again without the rows that they are asked about."""
 
+from collections.abc import Callable, Sequence
+
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from align.arrays.products import HIGHEST, matmul
 from align.linalg.decompositions import polar, reciprocal
+from align.linalg.moments import Moments
 
 _MOST_FOLDS, _FEWEST_FOLDS = 1_000, 20
 _REFITTING = 2e9  # multiplications that the decompositions may cost, roughly, unless the fewest folds cost more
 
 
-def number_of_folds(rows, d_source, d_target):
+def number_of_folds(rows: int, d_source: int, d_target: int) -> int:
     """Return how many groups of rows get a fit of their own: one for each row where that is affordable."""
     affordable = int(_REFITTING / (d_source**2 * d_target))
     return min(rows, _MOST_FOLDS, max(_FEWEST_FOLDS, affordable))
 
 
-def motions_left_out(candidates, reflection, m, x, y, weights, vectors):
+def motions_left_out(
+    candidates: Sequence[str],
+    reflection: bool,
+    m: Moments,
+    x: jax.Array,
+    y: jax.Array,
+    weights: jax.Array | None,
+    vectors: jax.Array,
+) -> list[Callable[[jax.Array], ArrayLike]]:
     """Return one function per candidate: from `[n, d_source]`, a vector per row, to its image `[n, d_target]`.
 
     Row i is mapped by the weight, "zero", "rigid" or "similarity", of a fit to the rows outside its fold. x

@@ -2,7 +2,8 @@
 
 import functools
 import math
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -33,22 +34,22 @@ class Moments(NamedTuple):
     cross: jax.Array
     source_squares: jax.Array
     target_squares: jax.Array
-    source: jax.Array | None = None
+    source: Any = None  # one that asked for it knows that it is there
 
     @property
-    def source_mean(self):
+    def source_mean(self) -> jax.Array:
         return self.source_shift + self.source_offset
 
     @property
-    def target_mean(self):
+    def target_mean(self) -> jax.Array:
         return self.target_shift + self.target_offset
 
-    def centred(self, source, target):
+    def centred(self, source: jax.Array, target: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Return rows of source and target about the means."""
         return (source - self.source_shift) - self.source_offset, (target - self.target_shift) - self.target_offset
 
 
-def moments(source, target, weights=None, *, gram=True) -> Moments:
+def moments(source: jax.Array, target: jax.Array, weights: jax.Array | None = None, *, gram: bool = True) -> Moments:
     """Sum the centred second moments of source `[n, d_source]` and target `[n, d_target]`, weights `[n]` or None.
 
     `gram=False` leaves out the product source' source, the costlier half for solvers that need only the cross term.
@@ -111,7 +112,7 @@ def _block_sums(source, target, weights, gram):
     )
 
 
-def blocked_sum(term, arrays):
+def blocked_sum(term: Callable[..., Any], arrays: Sequence[jax.Array | None]) -> Any:
     """Sum `term(*rows)`, a pytree, over blocks of rows of `arrays` (None is passed through), with compensation.
 
     The float32 error is that of one block, whatever the number of rows: what each addition of a block rounds away is

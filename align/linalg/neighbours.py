@@ -6,6 +6,7 @@ import math
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.typing import ArrayLike
 
 from align.arrays import checks
 from align.arrays.products import matmul
@@ -14,7 +15,9 @@ from align.arrays.products import matmul
 _HELD = 2**22
 
 
-def nearest(queries, points, *, count=1, penalty=None):
+def nearest(
+    queries: ArrayLike, points: ArrayLike, *, count: int = 1, penalty: jax.Array | None = None
+) -> tuple[jax.Array, jax.Array]:
     """Find the `count` points nearest to each query, nearest first; the lower index wins a tie for the first.
 
     queries `[*groups, n, d]`, points `[*groups, m, d]`, penalty `[*groups, m]`: added to the squared distances of a
@@ -38,7 +41,9 @@ def nearest(queries, points, *, count=1, penalty=None):
     return tuple(a.reshape(*groups, *a.shape[1:]) for a in _nearest(*flat, count))
 
 
-def mutual(queries, points, *, query_penalty=None, penalty=None):
+def mutual(
+    queries: jax.Array, points: jax.Array, *, query_penalty: jax.Array | None = None, penalty: jax.Array | None = None
+) -> tuple[jax.Array, jax.Array]:
     """Match each query to its nearest point where it is that point's nearest query too.
 
     Returns indices `[*groups, n]` and whether each is mutual; arguments as for `nearest`.
@@ -48,7 +53,13 @@ def mutual(queries, points, *, query_penalty=None, penalty=None):
     return forth, jnp.take_along_axis(back, forth, axis=-1) == jnp.arange(queries.shape[-2])
 
 
-def discrepancy(mapped, target, *, mapped_penalty=None, target_penalty=None):
+def discrepancy(
+    mapped: jax.Array,
+    target: jax.Array,
+    *,
+    mapped_penalty: jax.Array | None = None,
+    target_penalty: jax.Array | None = None,
+) -> jax.Array:
     """Score how far two samples are from coming from one distribution: 0 if they do, and greater the less they do.
 
     mapped `[*groups, n, d]`, target `[*groups, m, d]`; rows of infinite penalty `[*groups, n]`, `[*groups, m]` are left

@@ -5,6 +5,7 @@ Let X and Y be the centred rows, G = X'X = V diag(g) V', C = X'Y, and W₀ a goa
 """
 
 import functools
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -14,7 +15,7 @@ from align.arrays.products import matmul
 from align.linalg import lapack
 from align.linalg.least_squares import differentiable
 from align.linalg.left_out import motions_left_out
-from align.linalg.moments import blocked_sum
+from align.linalg.moments import Moments, blocked_sum
 from align.linalg.shrinkage import shrinkage
 
 
@@ -25,19 +26,29 @@ class Spectrum(NamedTuple):
     keep: jax.Array
     vectors: jax.Array
 
-    def inverse(self, strength):
+    def inverse(self, strength: jax.Array) -> jax.Array:
         """Return (G + strength)⁻¹ `[d, d]`."""
         return matmul(self.vectors * shrinkage(self.values, self.keep, strength), self.vectors.T)
 
 
-def spectrum(m) -> Spectrum:
+def spectrum(m: Moments) -> Spectrum:
     """Decompose the Gram matrix of moments, as a constant."""
     values, vectors = lapack.eigh(jax.lax.stop_gradient(m.source))
     values = jnp.maximum(values, 0)
     return Spectrum(values, values > len(values) * jnp.finfo(values.dtype).eps * values[-1], vectors)
 
 
-def left_out_errors(goals, reflection, intercept, m, of, source, target, weights, strengths):
+def left_out_errors(
+    goals: Sequence[str],
+    reflection: bool,
+    intercept: bool,
+    m: Moments,
+    of: Spectrum,
+    source: jax.Array,
+    target: jax.Array,
+    weights: jax.Array | None,
+    strengths: jax.Array,
+) -> tuple[jax.Array, jax.Array]:
     """Return the squared errors of left-out rows `[goals, k]`, summed, and the degrees of freedom `[k]`.
 
     goals: names among "zero", "rigid" and "similarity"; intercept: whether the centre was fitted to the rows; m:
@@ -57,8 +68,8 @@ def left_out_errors(goals, reflection, intercept, m, of, source, target, weights
     inverses = jax.vmap(functools.partial(shrinkage, of.values, of.keep))(strengths)
     free = 1 - intercept / m.total - matmul(inverses, (coordinates**2).T)  # 1 − h, [k, n]
 
-    def errors(each):
-        inverse, free = each
+    def at(strength):
+        inverse, free = strength
         of_target = y - matmul(coordinates, inverse[:, None] * solution)
         of_source = coordinates * (1 - of.values * inverse)
         # Where nothing is left for a row to be predicted from, no strength can be judged.
@@ -70,11 +81,19 @@ def left_out_errors(goals, reflection, intercept, m, of, source, target, weights
 
         return jnp.stack([squares(motion(of_source)) for motion in motions])
 
-    errors = jax.lax.map(errors, (inverses, free))
+    errors = jax.lax.map(at, (inverses, free))
     return jnp.where(jnp.isnan(errors), jnp.inf, errors).T, matmul(inverses, of.values) + intercept
 
 
-def solve(m, of, source, target, weights, goal, strength):
+def solve(
+    m: Moments,
+    of: Spectrum,
+    source: jax.Array,
+    target: jax.Array,
+    weights: jax.Array | None,
+    goal: jax.Array,
+    strength: jax.Array,
+) -> tuple[jax.Array, jax.Array]:
     """Return the weight `[d_source, d_target]` of one goal and strength, and the squares that it leaves unexplained.
 
     The first solution comes from moments, which square the condition; one step on the rows themselves, along the

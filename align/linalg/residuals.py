@@ -5,12 +5,14 @@ import jax.numpy as jnp
 
 from align.arrays.products import matmul
 from align.linalg.care import with_care
-from align.linalg.moments import blocked_sum
+from align.linalg.moments import Moments, blocked_sum
 
 RESOLVED = 1e-3  # share of the target's squares below which a difference of moments is mostly rounding
 
 
-def unexplained(m, source, target, weights, weight, estimate):
+def unexplained(
+    m: Moments, source: jax.Array, target: jax.Array, weights: jax.Array | None, weight: jax.Array, estimate: jax.Array
+) -> jax.Array:
     """Return Σ w ‖target − source @ weight‖² about the means of the moments `m`, without a gradient.
 
     estimate: the same from the moments alone, which is kept unless rounding swamps it.

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from align.linalg.decompositions import reciprocal
+from align.linalg.moments import Moments
 
 # "origin" is zero without an intercept; "map" the weight of a given map, "whole map" its bias too.
 TOWARDS = ("zero", "rigid", "similarity", "origin", "map", "whole map")
@@ -73,7 +74,7 @@ def _summary(path, estimate):
     return {**numbers, "towards": path.goal, "chosen_by": CHOSEN_BY[estimate]}
 
 
-def default_strengths(m):
+def default_strengths(m: Moments) -> jax.Array:
     """Return 60 strengths, nine decades about the mean squared singular value, the first of them zero if determined."""
     dimensions = m.cross.shape[0]
     multiples = jnp.geomspace(1e-5, 1e4, 60, dtype=m.cross.dtype)
@@ -81,6 +82,6 @@ def default_strengths(m):
     return m.source_squares.sum() / jnp.minimum(m.total - 1, dimensions) * multiples
 
 
-def shrinkage(values, keep, strength):
+def shrinkage(values: jax.Array, keep: jax.Array, strength: jax.Array | float) -> jax.Array:
     """Return 1 / (values + strength), the pseudo-inverse where strength is zero."""
     return reciprocal(values + strength, keep | (strength > 0))

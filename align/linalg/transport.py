@@ -4,6 +4,8 @@ Both by proximal points: entropic transport whose reference is the last coupling
 problem without entropy (Xie et al. 2020; for Gromov–Wasserstein Xu et al. 2019).
 """
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -14,7 +16,16 @@ from align.arrays.products import matmul
 _LEAST = 1e-12
 
 
-def proximal(cost_of, rows, columns, start, *, step, iterations, scalings=20):
+def proximal(
+    cost_of: Callable[[jax.Array], jax.Array],
+    rows: jax.Array,
+    columns: jax.Array,
+    start: jax.Array,
+    *,
+    step: float,
+    iterations: int,
+    scalings: int = 20,
+) -> jax.Array:
     """Minimise a cost over couplings `[n, m]` with the marginals rows `[n]` and columns `[m]`.
 
     cost_of: the gradient of the cost, from the coupling; `step` is the scale at which its differences count.
@@ -39,7 +50,16 @@ def proximal(cost_of, rows, columns, start, *, step, iterations, scalings=20):
     return lax.fori_loop(0, iterations, update, start)
 
 
-def by_profiles(source, target, rows, columns, *, quantiles=64, step=0.1, iterations=20):
+def by_profiles(
+    source: jax.Array,
+    target: jax.Array,
+    rows: jax.Array,
+    columns: jax.Array,
+    *,
+    quantiles: int = 64,
+    step: float = 0.1,
+    iterations: int = 20,
+) -> jax.Array:
     """Couple points by how far they are from all others: the third lower bound of Mémoli 2011.
 
     source `[n, n]`, target `[m, m]`: distances; rows `[n]`, columns `[m]`: weights. The profile of a point is the
@@ -59,7 +79,16 @@ def by_profiles(source, target, rows, columns, *, quantiles=64, step=0.1, iterat
     return proximal(lambda _: cost, rows, columns, jnp.outer(rows, columns), step=step, iterations=iterations)
 
 
-def gromov_wasserstein(source, target, rows, columns, start, *, step=0.005, iterations=100):
+def gromov_wasserstein(
+    source: jax.Array,
+    target: jax.Array,
+    rows: jax.Array,
+    columns: jax.Array,
+    start: jax.Array,
+    *,
+    step: float = 0.005,
+    iterations: int = 100,
+) -> tuple[jax.Array, jax.Array]:
     """Couple points such that distances agree, from a first coupling `[n, m]`; a local minimum of the square loss.
 
     source `[n, n]`, target `[m, m]`: distances, of comparable scale, about 1; rows `[n]`, columns `[m]`: weights.

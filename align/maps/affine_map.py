@@ -1,10 +1,13 @@
 """The fitted transformation: `target ≈ source @ weight + bias`, and what is known about how well it fits."""
 
 import dataclasses
+import os
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike, DTypeLike
 
 from align.arrays import checks, inputs
 from align.arrays.products import matmul
@@ -37,7 +40,7 @@ class AffineMap:
     iterations: jax.Array | None = None
     converged: jax.Array | None = None
     trusted: jax.Array | None = None
-    details: object = None
+    details: Any = None
 
     def __post_init__(self):
         weight, bias = (getattr(a, "shape", None) for a in (self.weight, self.bias))
@@ -50,7 +53,7 @@ class AffineMap:
             )
 
     @staticmethod
-    def identity(dimensions: int, *, dtype=None) -> "AffineMap":
+    def identity(dimensions: int, *, dtype: DTypeLike | None = None) -> "AffineMap":
         """Return the map of a space onto itself that moves nothing."""
         checks.check_counts(dimensions=dimensions)
         return AffineMap(jnp.eye(dimensions, dtype=dtype), jnp.zeros(dimensions, dtype))
@@ -68,7 +71,7 @@ class AffineMap:
     def __repr__(self):
         return description.in_one_line(self)
 
-    def __call__(self, x):
+    def __call__(self, x: ArrayLike) -> jax.Array:
         """Map points `[..., d_source]` to `[..., d_target]`; a batched map takes `[*batch, n, d_source]`."""
         x = inputs.as_array("x", x)
         if x.ndim == 0 or x.shape[-1] != self.d_source:
@@ -92,7 +95,7 @@ class AffineMap:
         """Compose left to right, as the weights multiply: `(a @ b)(x) == b(a(x))`."""
         return self.then(after)
 
-    def inverse(self, *, rcond=None) -> "AffineMap":
+    def inverse(self, *, rcond: float | None = None) -> "AffineMap":
         """Invert in the least-squares sense: the minimum-norm x with self(x) closest to y.
 
         rcond: singular values below rcond times the largest count as zero; the larger dimension times the machine
@@ -116,20 +119,20 @@ class AffineMap:
             trusted=self.trusted,
         )
 
-    def save(self, path, *, metadata: dict[str, str] | None = None) -> None:
+    def save(self, path: str | os.PathLike[str], *, metadata: dict[str, str] | None = None) -> None:
         """Write the map as safetensors, whole or not at all; `metadata` is kept beside the description of the file."""
         fields = {name: getattr(self, name) for name in ("weight", "bias", *map_file.DIAGNOSTICS)}
         arrays = {name: np.asarray(value, order="C") for name, value in fields.items() if value is not None}
         map_file.write(path, arrays, metadata or {})
 
     @staticmethod
-    def load(path) -> "AffineMap":
+    def load(path: str | os.PathLike[str]) -> "AffineMap":
         """Read a map that `save` wrote; ValueError for any other file. float64 becomes float32 where x64 is off."""
         arrays, _ = map_file.read(path)
         return AffineMap(**{name: inputs.as_array(name, value) for name, value in arrays.items()})
 
     @staticmethod
-    def read_metadata(path) -> dict[str, str]:
+    def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
         """Read the description that `save` put into the file; ValueError for a file that `save` did not write."""
         return map_file.read(path)[1]
 

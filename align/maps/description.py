@@ -1,5 +1,7 @@
 """What a map is, read off its numbers: its family, its scale, and one line that says the most of it."""
 
+from typing import Any
+
 import jax
 import numpy as np
 
@@ -11,7 +13,10 @@ _TOLERANCE = 1e-4
 _LARGEST_NAMED = 1024
 
 
-def describe(fitted) -> dict[str, object]:
+# `fitted` is an `AffineMap`, whose module imports this one.
+
+
+def describe(fitted: Any) -> dict[str, object]:
     """Return what can be read off a single `AffineMap`: its family by its singular values, and its diagnostics.
 
     `uneven` is the largest relative distance of a singular value from their root mean square, 0 for a map that keeps
@@ -38,13 +43,13 @@ def describe(fitted) -> dict[str, object]:
     return described
 
 
-def family(fitted) -> str:
+def family(fitted: Any) -> str:
     """Return the name of the narrowest family that a single `AffineMap` belongs to, as `describe` does."""
     weight, bias = (np.asarray(a, np.float64) for a in (fitted.weight, fitted.bias))
     return _family(weight, bias, *_spectrum(fitted)[1:])
 
 
-def in_one_line(fitted) -> str:
+def in_one_line(fitted: Any) -> str:
     """Return what an `AffineMap` is and how well it fits, in one line.
 
     Nothing is computed of arrays whose values are not at hand (traced, of another process), nor where the fields hold

@@ -6,9 +6,12 @@ import jax
 import jax.numpy as jnp
 
 from align.arrays.inputs import check_finite, check_squares, check_weights
+from align.maps.affine_map import AffineMap
 
 
-def diagnosed(fitted, weights, error, spread, within=True):
+def diagnosed(
+    fitted: AffineMap, weights: jax.Array | None, error: jax.Array, spread: jax.Array, within: jax.Array | bool = True
+) -> AffineMap:
     """Complete the map of a closed form: residual and status, NaN in place of a failed fit, diagnostics constant.
 
     error: sum of squares that the map leaves of the target; spread: that of the target about its mean;
@@ -31,12 +34,12 @@ def diagnosed(fitted, weights, error, spread, within=True):
     )
 
 
-def failed(fitted):
+def failed(fitted: AffineMap) -> bool:
     """Whether the fit is known to have failed, as it is outside transformations only."""
     return not isinstance(fitted.converged, jax.core.Tracer) and not bool(fitted.converged)
 
 
-def check_fitted(fitted, **arrays):
+def check_fitted(fitted: AffineMap, **arrays: jax.Array | None) -> AffineMap:
     """Return the map; where it failed and the input is concrete, ValueError says which input is to blame."""
     if not failed(fitted):
         return fitted

@@ -11,7 +11,7 @@ _FORMAT = {"format": "align.AffineMap", "version": "1"}
 DIAGNOSTICS = ("rank", "condition", "residual", "iterations", "converged", "trusted")
 
 
-def write(path, arrays, metadata):
+def write(path: str | os.PathLike[str], arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> None:
     """Write arrays by name, weight `[..., d_source, d_target]` among them, and metadata, whole or not at all."""
     from safetensors.numpy import save
 
@@ -25,7 +25,7 @@ def write(path, arrays, metadata):
         partial.write_bytes(save(arrays, described))
 
 
-def read(path):
+def read(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Return the arrays and the metadata of a file; ValueError where `write` did not make it."""
     from safetensors import SafetensorError, safe_open
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import jax
 from flax import linen as nn
@@ -53,24 +54,24 @@ def autoencoder(model: str, latent: int, dataset: str) -> Autoencoder:
     return Autoencoder(MLPEncoder(latent), MLPDecoder(sigmoid=sigmoid))
 
 
-def decoder_of(model, params) -> tuple[nn.Module, dict]:
+def decoder_of(model: Autoencoder, params: Any) -> tuple[nn.Module, dict]:
     """Give the decoder of an autoencoder as a network of its own, with its share of the parameters."""
     return model.decoder, {"params": params["params"]["decoder"]}
 
 
 @partial(jax.jit, static_argnums=0)
-def encode(model: Autoencoder, params, images: Array) -> Array:
+def encode(model: Autoencoder, params: Any, images: Array) -> Array:
     """Encode images `[n, 28, 28, 1]` to latents `[n, latent]`, in blocks so that memory stays bounded."""
     return in_blocks(lambda block: model.apply(params, block, method="encode"), images)
 
 
 @partial(jax.jit, static_argnums=0)
-def decode(model: Autoencoder, params, latents: Array) -> Array:
+def decode(model: Autoencoder, params: Any, latents: Array) -> Array:
     """Decode latents `[n, latent]` to images `[n, 28, 28, 1]`, in blocks so that memory stays bounded."""
     return in_blocks(lambda block: model.apply(params, block, method="decode"), latents)
 
 
-def in_blocks(function: Callable[[Array], Array], rows: Array, size: int = 100) -> Array:
+def in_blocks(function: Callable[[Array], Any], rows: Array, size: int = 100) -> Array:
     """Apply a function of `[b, ...]` to `[n, ...]` block by block; the last block is filled with zeros, then cut.
 
     The patches of so many images fit into the caches of a CPU.

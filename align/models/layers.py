@@ -13,6 +13,7 @@ Each of the two is the other's derivative, so the backward passes are made of th
 Arrays are `[n, height, width, channels]`, kernels `[k, k, channels_in, channels_out]`, padding is "SAME".
 """
 
+from collections.abc import Sequence
 from functools import partial
 
 import jax
@@ -23,7 +24,7 @@ from jax import numpy as jnp
 NHWC = ("NHWC", "HWIO", "NHWC")
 
 
-def paddings(shape: tuple[int, int], size: int, stride: int) -> list[tuple[int, int]]:
+def paddings(shape: Sequence[int], size: int, stride: int) -> list[tuple[int, int]]:
     """Give lax's "SAME" padding (low, high) of both axes."""
     return lax.padtype_to_pads(shape, (size, size), (stride, stride), "SAME")
 

@@ -14,13 +14,13 @@ class Summary(NamedTuple):
 
     mean: float
     std: float
-    count: int
+    count: int  # type: ignore[assignment] # not the method of that name, which a tuple also has
 
 
 def key_of(row: dict) -> Key:
     """Give the cell of a table that a row belongs to."""
     own = row["source_seed"] == row["target_seed"] and row["source_model"] == row["target_model"]
-    return Key(*(row[name] for name in Key._fields[:-1]), own)
+    return Key(**{name: row[name] for name in Key._fields[:-1]}, own=own)
 
 
 def summarise(rows: Iterable[dict]) -> dict[Key, Summary]:

@@ -1,5 +1,7 @@
 """Representations of mean 0 and deviation 1, and decoders that absorb the standard."""
 
+from typing import Any
+
 from jax import Array
 from jax import numpy as jnp
 
@@ -20,7 +22,7 @@ def standardised(representation: Array, reference: Array) -> Array:
     return _standard(representation, reference, axis=0, name="reference")
 
 
-def absorb_standard(params, reference: Array):
+def absorb_standard(params: Any, reference: Array) -> dict[str, Any]:
     """Let a decoder that has learned `standardised(x, reference)` take x `[n, a]` itself, with the same outputs.
 
     Its parameters are `params`, its first layer `Dense_0`, whose kernel and bias absorb the standardisation, up to

@@ -12,12 +12,13 @@ from align.maps import AffineMap
 class Known(NamedTuple):
     """All that may be known of two spaces; a solver takes of it what it needs.
 
-    key: of what is drawn at random. source `[n, d_source]`, target `[m, d_target]`: codes, rows in correspondence where
-    a solver needs pairs. weights: `[n]`, of the pairs. source_labels `[n]`, target_labels `[m]`: classes of the rows.
-    pairs: codes `[p, d_source]` and `[p, d_target]` in correspondence, beside clouds that are not.
+    key: of what is drawn at random, None where nothing is. source `[n, d_source]`, target `[m, d_target]`: codes, rows
+    in correspondence where a solver needs pairs. weights: `[n]`, of the pairs. source_labels `[n]`, target_labels
+    `[m]`: classes of the rows. pairs: codes `[p, d_source]` and `[p, d_target]` in correspondence, beside clouds that
+    are not.
     """
 
-    key: jax.Array
+    key: jax.Array | None
     source: Any
     target: Any
     weights: Any = None

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -18,7 +19,7 @@ from align.maps import AffineMap, diagnosis
 from align.solvers.linear import affine, linear
 from align.solvers.rigid import rigid
 
-STEPS = {"rigid": rigid, "linear": linear, "affine": affine}
+STEPS: dict[str, Callable[..., AffineMap]] = {"rigid": rigid, "linear": linear, "affine": affine}
 # Relative to the weight and the spread of the target, a map that moves less than this has come to rest.
 _TOLERANCE = 1e-4
 
