@@ -45,7 +45,7 @@ def _tables(title, result):
     nested = []
     for name, value in result.items():
         if isinstance(value, dict):
-            nested += [] if name == "unmapped" else _tables(name, value)
+            nested += _tables(name, value) if value and name != "unmapped" else []
         else:
             table.add_row(name, _text(value), *([_text(unmapped.get(name, ""))] if unmapped else []))
     return [table, *nested]
