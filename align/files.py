@@ -40,6 +40,7 @@ class Rows(NamedTuple):
 
     @property
     def nbytes(self) -> int:
+        """Give how many bytes the rows take."""
         return math.prod(self.shape) * self.dtype.itemsize
 
 

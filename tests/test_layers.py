@@ -12,7 +12,11 @@ FORMS = {
     "conv": (layers.conv_matrix, layers.conv_lax),
     "conv_transpose": (layers.conv_transpose_matrix, layers.conv_transpose_lax),
 }
-SHAPES = [(8, 8), (7, 7), (5, 9), (1, 4)]
+SIZES, STRIDES, SHAPES = (1, 2, 3, 4, 5), (1, 2, 3), ((8, 8), (7, 7), (5, 9), (1, 4))
+# Every size of a kernel with every shape of an image, each of both with every stride.
+PAIRWISE = [
+    (size, STRIDES[(i + j) % len(STRIDES)], shape) for i, size in enumerate(SIZES) for j, shape in enumerate(SHAPES)
+]
 
 
 def example(shape, size, channels=3, features=2):
@@ -22,9 +26,7 @@ def example(shape, size, channels=3, features=2):
 
 
 @pytest.mark.parametrize("layer", FORMS)
-@pytest.mark.parametrize("size", [1, 2, 3, 4, 5])
-@pytest.mark.parametrize("stride", [1, 2, 3])
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(("size", "stride", "shape"), PAIRWISE)
 def test_matrix_form_equals_lax(layer, size, stride, shape, double_precision):
     matrix, convolution = FORMS[layer]
     x, kernel = example(shape, size)
@@ -42,6 +44,12 @@ def test_gradients_of_matrix_form_equal_lax(layer, size, stride, shape, double_p
 
     for ours, expected in zip(*map(gradients, FORMS[layer]), strict=True):
         np.testing.assert_allclose(ours, expected, atol=1e-12)
+
+
+def test_pairs_of_cases_are_all_there():
+    for one, other in ((0, 1), (0, 2), (1, 2)):
+        values = (SIZES, STRIDES, SHAPES)
+        assert len({(case[one], case[other]) for case in PAIRWISE}) == len(values[one]) * len(values[other])
 
 
 def test_col2im_is_the_transpose_of_im2col():

@@ -23,9 +23,11 @@ class Autoencoder(nn.Module):
     decoder: nn.Module
 
     def encode(self, images: Array) -> Array:
+        """Encode images `[n, 28, 28, 1]` to latents `[n, latent]`."""
         return self.encoder(images)
 
     def decode(self, latents: Array) -> Array:
+        """Decode latents `[n, latent]` to images `[n, 28, 28, 1]`."""
         return self.decoder(latents)
 
     def __call__(self, images: Array) -> Array:

@@ -28,6 +28,7 @@ class Cell(NamedTuple):
 
     @property
     def deviation(self) -> float:
+        """Give the standard deviation in the units of the mean."""
         return self.std * 1e-3
 
 

@@ -41,6 +41,9 @@ WRONG = [
     (fit("truth.npy"), "truth.npy has dtype bool", "expected real numbers"),
     (fit("objects.npy"), "objects.npy is not a readable .npy file"),
     (fit("empty.npy"), "empty.npy is not a readable .npy file"),
+    (fit("cut.npy"), "cut.npy is not a readable .npy file"),
+    (fit("cut.npz"), "cut.npz is not a readable .npz file"),
+    (fit("cut.safetensors"), "cut.safetensors is not a readable .safetensors file"),
     (fit("wrong.npz"), "wrong.npz is not a readable .npz file"),
     (fit("wrong.safetensors"), "wrong.safetensors is not a readable .safetensors file"),
     (fit("nan.npy"), "nan.npy holds NaN or infinity", "first in row 7"),
@@ -61,7 +64,9 @@ WRONG = [
     ((*FIT, "--source-labels", "x.npy"), "affine takes rows in correspondence, and no labels"),
     ((*FIT, "--solver", "icp", "--source-labels", "x.npy"), "x.npy has shape [20, 3]", "one number for each row"),
     ((*FIT, "--solver", "icp", "--source-labels", "w_few.npy"), "w_few.npy holds 3 labels of float64", "20 integers"),
+    ((*FIT, "--solver", "AffineMap"), "unknown solver 'AffineMap'", "expected one of affine, "),
     ((*FIT, "--solver", "вращение"), "unknown solver 'вращение'", "expected one of affine, "),
+    ((*FIT, "--solver", "rigid", "--set", "reflexion=1"), "--set reflexion=1: rigid takes reflection"),
     ((*FIT, "--set", "rank=2"), "--set rank=2", "affine takes rcond", "as NAME=VALUE"),
     ((*FIT, "--set", "rcond"), "--set rcond", "affine takes rcond", "as NAME=VALUE"),
     ((*FIT, "--set", "rcond="), "--set rcond=", "affine takes rcond", "as NAME=VALUE"),
@@ -91,6 +96,7 @@ WRONG = [
     (("fit", "x.npy", "y.npy", "-o", "folder.safetensors"), "folder.safetensors is a folder"),
     (("apply", "no.safetensors", "x.npy", *OUT), "no.safetensors", "no such file"),
     (("apply", "folder.safetensors", "x.npy", *OUT), "folder.safetensors", "no such file"),
+    (("apply", "cut.safetensors", "x.npy", *OUT), "cut.safetensors is not a readable safetensors file"),
     (("apply", "x.npy", "x.npy", *OUT), "x.npy is not a readable safetensors file"),
     (("apply", "pairs.safetensors", "x.npy", *OUT), "pairs.safetensors", "not a map written by AffineMap.save"),
     (("apply", "broken.safetensors", "x.npy", *OUT), "broken.safetensors holds a map with NaN or infinity"),
@@ -158,6 +164,9 @@ def files(tmp_path_factory):
     np.save(folder / "objects.npy", x.astype(object), allow_pickle=True)
     np.savez(folder / "pairs.npz", x=x, y=y)
     save_file({"x": x, "y": y}, folder / "pairs.safetensors")
+    for ending in (".npy", ".npz", ".safetensors"):
+        whole = (folder / ("x.npy" if ending == ".npy" else f"pairs{ending}")).read_bytes()
+        (folder / f"cut{ending}").write_bytes(whole[: len(whole) // 2])
     (folder / "empty.npy").touch()
     for name in ("x.csv", "x", "wrong.npz", "wrong.safetensors"):
         (folder / name).write_text("0,1,2\n")

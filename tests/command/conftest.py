@@ -1,0 +1,3 @@
+"""A folder with pairs in files."""
+
+from on_files import folder  # noqa: F401 (a fixture)

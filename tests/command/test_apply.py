@@ -1,0 +1,89 @@
+"""`align apply` by blocks is the map on all rows at once, whatever the file and its layout."""
+
+import json
+from pathlib import Path
+
+import jax
+import ml_dtypes
+import numpy as np
+import pytest
+from on_files import pairs, run, small_blocks
+from safetensors.numpy import load_file, save_file
+
+from align import files, solvers
+from align.__main__ import main
+
+
+@pytest.mark.parametrize("output", ["z.npy", "z.npz", "z.safetensors", "z.npz:mapped", "z.safetensors:mapped"])
+def test_apply_by_blocks_equals_at_once(folder, capsys, monkeypatch, output):
+    small_blocks(monkeypatch)
+    result = run(capsys, "apply", "map.safetensors", "x.npy", "-o", output)
+    assert result == {"output": output, "rows": 200, "dimensions": 6, "dtype": "float32"}
+    path, _, key = output.partition(":")
+    read = {".npy": lambda p: {"array": np.load(p)}, ".npz": np.load, ".safetensors": load_file}[Path(path).suffix](
+        path
+    )
+    np.testing.assert_allclose(read[key or "array"], solvers.rigid(*pairs())(pairs()[0]), atol=1e-5)
+    assert files.open_rows(path).shape == (200, 6)
+
+
+def test_apply_inverse_and_dtypes(folder, capsys):
+    source, target = pairs()
+    run(capsys, "apply", "map.safetensors", "y.npy", "-o", "back.npy", "--inverse")
+    np.testing.assert_allclose(np.load("back.npy"), source, atol=0.06)
+    for dtype in ("float16", "float64"):
+        run(capsys, "apply", "map.safetensors", "x.npy", "-o", "z.npy", "--dtype", dtype, "--force")
+        assert np.load("z.npy").dtype == dtype
+    np.save("wide.npy", source.astype(np.float64))
+    assert run(capsys, "apply", "map.safetensors", "wide.npy", "-o", "z64.npy")["dtype"] == "float64"
+    save_file({"x": source.astype(ml_dtypes.bfloat16)}, "half.safetensors")
+    assert run(capsys, "apply", "map.safetensors", "half.safetensors", "-o", "zb.npy")["dtype"] == "float32"
+    np.testing.assert_allclose(np.load("zb.npy"), target, atol=0.1)
+    assert not jax.config.jax_enable_x64  # the switch is undone
+
+
+@pytest.mark.parametrize("change", [">f4", "fortran", "int16"])
+def test_layouts_of_npy(folder, capsys, change):
+    source = np.round(10 * pairs()[0])
+    np.save("plain.npy", source)
+    np.save("other.npy", np.asfortranarray(source) if change == "fortran" else source.astype(change))
+    for name in ("plain", "other"):
+        run(capsys, "apply", "map.safetensors", f"{name}.npy", "-o", f"mapped_{name}.npy")
+    np.testing.assert_allclose(np.load("mapped_other.npy"), np.load("mapped_plain.npy"), rtol=1e-6)
+
+
+def test_memory_is_bounded_by_the_block(folder, capsys, monkeypatch):
+    small_blocks(monkeypatch, rows=16)
+    widest = []
+
+    def recorded(name, open_rows=files.open_rows):
+        rows = open_rows(name)
+        return rows._replace(read=lambda start, stop: (widest.append(stop - start), rows.read(start, stop))[1])
+
+    monkeypatch.setattr(files, "open_rows", recorded)
+    run(capsys, "apply", "map.safetensors", "x.npy", "-o", "z.npy")
+    run(capsys, "score", "map.safetensors", "x.npy", "y.npy")
+    assert max(widest) == 16 and len(widest) > 30
+
+
+def test_progress_is_shown_beside_the_output(folder, capsys, monkeypatch):
+    small_blocks(monkeypatch, rows=16)
+    assert main(["apply", "map.safetensors", "x.npy", "-o", "z.npy", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["rows"] == 200 and "200 of 200 rows" in err
+
+
+def test_force_replaces(folder, capsys):
+    run(capsys, "apply", "map.safetensors", "x.npy", "-o", "x.npy", "--force")
+    np.testing.assert_allclose(np.load("x.npy"), solvers.rigid(*pairs())(pairs()[0]), atol=1e-5)
+
+
+def test_rows_that_do_not_fit_leave_no_file(tmp_path):
+    for parts in ([np.ones((3, 2))], [np.ones((4, 3))]):
+        with (
+            pytest.raises(ValueError, match="expected"),
+            files.writing(str(tmp_path / "z.npy"), (4, 2), "f4") as append,
+        ):
+            for block in parts:
+                append(block)
+    assert not list(tmp_path.iterdir())
