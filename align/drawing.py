@@ -18,7 +18,7 @@ _OUTLINE = {"bbox": {"boxstyle": "round,pad=0.15", "facecolor": "white", "alpha"
 def image_grid(path: Path, rows: Mapping[str, np.ndarray], *, title: str = "") -> Path:
     """Draw rows of images `[n, h, w]`, values from 0 (black) to 1 (white), each row under its name."""
     count = min(len(images) for images in rows.values())
-    figure, axes = _plots().subplots(
+    figure, axes = plots().subplots(
         len(rows), count, figsize=(1.6 + 0.62 * count, 0.3 + 0.66 * len(rows)), squeeze=False, layout="constrained"
     )
     for line, (name, images) in zip(axes, rows.items(), strict=True):
@@ -28,7 +28,7 @@ def image_grid(path: Path, rows: Mapping[str, np.ndarray], *, title: str = "") -
             axis.spines[:].set_visible(False)
         line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9)
     figure.suptitle(title, fontsize=10)
-    return _write(figure, path)
+    return save(figure, path)
 
 
 def scatter(path: Path, panels: Mapping[str, np.ndarray], labels: np.ndarray) -> Path:
@@ -37,7 +37,7 @@ def scatter(path: Path, panels: Mapping[str, np.ndarray], labels: np.ndarray) ->
     The last panel sets the scale of all but the first, which has its own: what is carried over is to be compared with
     the target.
     """
-    figure, axes = _plots().subplots(
+    figure, axes = plots().subplots(
         1, len(panels), figsize=(2.9 * len(panels), 3.2), squeeze=False, layout="constrained"
     )
     low, high = np.percentile(list(panels.values())[-1], [0.5, 99.5], axis=0)
@@ -51,7 +51,7 @@ def scatter(path: Path, panels: Mapping[str, np.ndarray], labels: np.ndarray) ->
             axis.set(xlim=(low[0] - margin[0], high[0] + margin[0]), ylim=(low[1] - margin[1], high[1] + margin[1]))
         axis.set(xticks=[], yticks=[])
         axis.set_title(name, fontsize=10)
-    return _write(figure, path)
+    return save(figure, path)
 
 
 class Curves(NamedTuple):
@@ -76,7 +76,7 @@ def curves(
     shared = {"sharey": scales[1] == "log", "squeeze": False, "layout": "constrained"}
     columns = min(2, len(panels))
     lines = math.ceil(len(panels) / columns)
-    figure, axes = _plots().subplots(lines, columns, figsize=(4.6 * columns, 3.8 * lines), **shared)
+    figure, axes = plots().subplots(lines, columns, figsize=(4.6 * columns, 3.8 * lines), **shared)
     for axis in axes.flat[len(panels) :]:
         axis.set_axis_off()
     names = list(dict.fromkeys(name for panel in panels.values() for name in panel.lines))
@@ -112,14 +112,14 @@ def curves(
         axis.legend(fontsize=8)
     for line in axes:
         line[0].set_ylabel(y)
-    return _write(figure, path)
+    return save(figure, path)
 
 
 def dots(path: Path, panels: Mapping[str, Mapping[str, Mapping[str, float]]], x: str) -> Path:
     """Draw panels `{title: {series: {line: x}}}`: a line per name, a marker per series, over a logarithmic x."""
     lines = list(dict.fromkeys(line for panel in panels.values() for series in panel.values() for line in series))
     size = (2.2 + 3.3 * len(panels), 1.3 + 0.26 * len(lines))
-    figure, axes = _plots().subplots(
+    figure, axes = plots().subplots(
         1, len(panels), figsize=size, squeeze=False, sharex=True, sharey=True, layout="constrained"
     )
     for axis, (title, panel) in zip(axes[0], panels.items(), strict=True):
@@ -133,15 +133,16 @@ def dots(path: Path, panels: Mapping[str, Mapping[str, Mapping[str, float]]], x:
         axis.grid(alpha=0.3, which="both")
     axes[0][0].invert_yaxis()
     figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=9)
-    return _write(figure, path)
+    return save(figure, path)
 
 
 def _grade(place, count):
     """Give colours whose grey values differ: dark to light, none too light for a white ground."""
-    return _plots().get_cmap("viridis")(0.85 * place / max(count - 1, 1))
+    return plots().get_cmap("viridis")(0.85 * place / max(count - 1, 1))
 
 
-def _plots():
+def plots():
+    """Give matplotlib's pyplot, which draws into files."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -150,12 +151,12 @@ def _plots():
     return pyplot
 
 
-def _write(figure, path):
-    """Write a figure whole or not at all."""
+def save(figure, path: Path, *, dpi: int = 160) -> Path:
+    """Write a figure of matplotlib whole or not at all, and close it; return the path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with atomic.replacing(path) as partial:
-            figure.savefig(partial, dpi=160)
+            figure.savefig(partial, dpi=dpi)
     finally:
-        _plots().close(figure)
+        plots().close(figure)
     return path

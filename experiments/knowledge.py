@@ -17,7 +17,8 @@ Methods that draw at random without knowing a pair are run with several keys. Th
 0.660 at latent 50 (its all-pairs map: 0.485), and it has no map for nothing known.
 """
 
-from align_lab import launch, spaces
+from align_lab import launch
+from align_lab.ladder.spaces import KNOWLEDGE
 
 if __name__ == "__main__":
-    launch.run(spaces.KNOWLEDGE)
+    launch.run(KNOWLEDGE)

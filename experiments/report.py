@@ -9,7 +9,7 @@ Paragraphs that explain cells are kept in notes.md beside the rows, under headin
 
 from pathlib import Path
 
-from align_lab import whole_report
+from align_lab.report import page
 
 if __name__ == "__main__":
-    whole_report.run(Path(__file__).parent / "results")
+    page.run(Path(__file__).parent / "results")

@@ -5,13 +5,12 @@
 
 Two figures are searched on: the network's own error (its excess over 0.4694, the part of MNIST that a sigmoid cannot
 reach), and that of a linear map between two seeds, from the whole training set. They pull against each other: what
-makes an encoder more flexible lets two of them disagree. Rows are appended to search.jsonl in --results; candidates
-with a row are not trained again.
+makes an encoder more flexible lets two of them disagree. Rows are kept in search.jsonl; candidates with a row are not
+trained again.
 """
 
-from pathlib import Path
-
-from align_lab import candidates
+from align_lab import launch
+from align_lab.candidates import SEARCH
 
 if __name__ == "__main__":
-    candidates.run(Path(__file__).parent / "results")
+    launch.run(SEARCH)

@@ -10,6 +10,7 @@ from jax import Array
 from jax import numpy as jnp
 
 from align.arrays import checks
+from align.dataset_names import family
 from align.models.conv import ConvDecoder, ConvEncoder
 from align.models.mlp import MLPDecoder, MLPEncoder
 
@@ -48,7 +49,7 @@ def autoencoder(model: str, latent: int, dataset: str) -> Autoencoder:
     if model not in MODELS:
         raise ValueError(f"model must be one of {', '.join(MODELS)}; it is {model!r}")
     checks.check_counts(latent=latent)
-    sigmoid = dataset.startswith("mnist")
+    sigmoid = family(dataset) == "mnist"
     if model == "conv":
         if latent < 50:
             return Autoencoder(ConvEncoder(latent, (16, 32), (3, 3)), ConvDecoder(hidden=(256,), sigmoid=sigmoid))

@@ -1,21 +1,19 @@
 """Candidates for the network of the paper, each trained and measured: its own error, and that of a linear map."""
 
+import dataclasses
 import itertools
 import json
-import os
 import time
-from dataclasses import asdict
-from pathlib import Path
+from collections.abc import Callable
 from statistics import fmean
 
-import jax
-from absl import app, flags
-from rich.console import Console
-from rich.table import Table
+from absl import flags
 
-FLAGS = flags.FLAGS
-PLAIN, SMALL = ((32, 32), (5, 3), ()), ((16, 32), (3, 3), ())
-DENSE = ((32, 32), (5, 3), (256,))
+from align_lab.launch import Experiment
+from align_lab.plans import Candidate
+
+TABLE = "search"
+PLAIN, SMALL, DENSE = ((32, 32), (5, 3), ()), ((16, 32), (3, 3), ()), ((32, 32), (5, 3), (256,))
 # Encoder and decoder (channels, kernel sizes, dense layers between convolutions and latent), and the training.
 CANDIDATES = (
     (SMALL, SMALL, {"epochs": 14, "learning_rate": 1e-3, "schedule": "constant"}),
@@ -29,86 +27,130 @@ CANDIDATES = (
     (SMALL, DENSE, {"epochs": 12, "weight_decay": 0.1}),
     (((32, 32), (5, 3), (128,)), ((32, 32), (5, 3), (128,)), {"epochs": 14, "learning_rate": 3e-3}),
 )
+# Seconds of an epoch of one network on 60,000 images, to weigh the tasks of a progress bar.
+EPOCH_SECONDS = 6.0
 
 
-def _main(_):
-    jax.config.update("jax_num_cpu_devices", os.cpu_count())
-    from align import models, training
-    from align.data import load
+@dataclasses.dataclass(frozen=True)
+class Searched:
+    """Which candidates are measured, on what."""
 
-    console, file = Console(highlight=False), Path(FLAGS.results) / "rows" / "search.jsonl"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    rows = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
-    data = load(FLAGS.dataset, FLAGS.data_dir)
-    chosen = range(len(CANDIDATES)) if FLAGS.candidates is None else map(int, FLAGS.candidates)
-    for encoder, decoder, options in (CANDIDATES[i] for i in chosen):
-        settings = training.Settings(**options | ({"epochs": FLAGS.epochs} if FLAGS.epochs else {}))
-        row = {"dataset": data.name, "latent": FLAGS.latent, "seeds": FLAGS.seeds, "encoder": encoder}
-        row = json.loads(json.dumps({**row, "decoder": decoder, "settings": asdict(settings)}))
-        if any(all(other[name] == value for name, value in row.items()) for other in rows):
-            continue
-        model = models.Autoencoder(
-            models.ConvEncoder(FLAGS.latent, *encoder), models.ConvDecoder(*decoder, sigmoid=True)
-        )
-        rows.append({**row, **measure(data, model, settings)})
-        with file.open("a") as output:
-            output.write(json.dumps(rows[-1]) + "\n")
-    show(console, [row for row in rows if row["latent"] == FLAGS.latent])
+    dataset: str
+    latent: int
+    candidates: tuple[Candidate, ...]
+
+    def described(self, store) -> list[str]:
+        """Say on what data, and what will be computed, a text for each."""
+        data = store.data(self.dataset)
+        return [f"data: {data.name} (from: {data.source})", f"to compute: candidates at latent {self.latent}"]
+
+    def kept(self, store) -> str:
+        """Say where what takes long to make is kept."""
+        return f"trained networks: {store.networks}"
 
 
-def measure(data, model, settings) -> dict:
-    """Train a candidate from several seeds; give its own error and that of linear maps between its seeds."""
+class Choices:
+    """The flags of the search."""
+
+    def define_flags(self) -> None:
+        """Define the flags."""
+        flags.DEFINE_integer("latent", 50, "Latent dimension.", 1)
+        flags.DEFINE_list("candidates", None, "Which candidates, by their place in the list, from 0; all without it.")
+        flags.DEFINE_integer("seeds", 2, "Networks per candidate; a linear map needs two.", 1)
+        flags.DEFINE_integer("epochs", None, "Epochs in place of a candidate's own.", 1)
+        flags.DEFINE_enum("dataset", "mnist", ["mnist", "mnist_sample"], "Data.")
+        flags.DEFINE_string("data_dir", None, "Folder of the IDX files.")
+
+    def read(self, given: flags.FlagValues, store) -> Searched:
+        """Read the flags; ValueError for a place that the list does not have."""
+        from align.training import Settings
+
+        dataset = store.data(given.dataset).name
+        places = range(len(CANDIDATES)) if given.candidates is None else map(_place, given.candidates)
+        found = []
+        for encoder, decoder, options in (CANDIDATES[place] for place in places):
+            settings = Settings(**options | ({"epochs": given.epochs} if given.epochs else {}))
+            found.append(Candidate(dataset, given.latent, given.seeds, encoder, decoder, settings))
+        return Searched(dataset, given.latent, tuple(found))
+
+
+def _place(text):
+    if not text.isdecimal() or int(text) >= len(CANDIDATES):
+        raise ValueError(f"--candidates must be places from 0 to {len(CANDIDATES) - 1}; one of them is {text!r}")
+    return int(text)
+
+
+def rows(candidate: Candidate) -> list[dict]:
+    """Give the row of a candidate, without what is measured."""
+    row = {"table": TABLE, **dataclasses.asdict(candidate)}
+    return [json.loads(json.dumps(row))]  # tuples compare as the lists that are read
+
+
+def cost(candidate: Candidate, store) -> float:
+    """Estimate the seconds that two cores take where there is no row yet."""
+    images = len(store.data(candidate.dataset).train.images) / 60_000
+    left = len(store.missing(rows(candidate)))
+    return left * EPOCH_SECONDS * candidate.seeds * candidate.settings.epochs * images
+
+
+def work(candidate: Candidate, store, advance: Callable[[float], None]) -> None:
+    """Train a candidate from several seeds; measure its own error and that of linear maps between its seeds."""
+    import jax
+
     from align import evaluation, models, networks, solvers
 
-    began = time.perf_counter()
+    began, data = time.perf_counter(), store.data(candidate.dataset)
     train, test = (jax.numpy.asarray(split.images) for split in (data.train, data.test))
-    identity = {"kind": "autoencoder", "dataset": data.name, "model": "conv", "latent": FLAGS.latent}
-    identities = [{**identity, "seed": seed} for seed in range(FLAGS.seeds)]
-    trained = networks.obtain(model, identities, train, train, settings, Path(FLAGS.workdir) / "networks")
+    encoder = models.ConvEncoder(candidate.latent, *candidate.encoder)
+    model = models.Autoencoder(encoder, models.ConvDecoder(*candidate.decoder, sigmoid=True))
+    identity = {"kind": "autoencoder", "dataset": data.name, "model": "conv", "latent": candidate.latent}
+    identities = [{**identity, "seed": seed} for seed in range(candidate.seeds)]
+    trained = networks.obtain(model, identities, train, train, candidate.settings, store.networks)
     codes = [[models.encode(model, params, images) for images in (train, test)] for params in trained]
 
     def error(target, at_test):
         return float(evaluation.reconstruction_error(*models.decoder_of(model, trained[target]), at_test, test))
 
-    own = [error(i, at_test) for i, (_, at_test) in enumerate(codes)]
-    linear = [error(t, solvers.linear(codes[s][0], codes[t][0])(codes[s][1])) for s, t in pairs(len(codes))]
-    return {
+    pairs = list(itertools.permutations(range(len(codes)), 2))
+    linear = [error(t, solvers.linear(codes[s][0], codes[t][0])(codes[s][1])) for s, t in pairs]
+    (row,) = rows(candidate)
+    measured = {
         "parameters": sum(x.size for x in jax.tree.leaves(trained[0])),
-        "autoencoder": fmean(own),
+        "autoencoder": fmean(error(i, at_test) for i, (_, at_test) in enumerate(codes)),
         "linear": fmean(linear) if linear else None,
         "seconds": round(time.perf_counter() - began, 1),
     }
+    store.add([{**row, **measured}])
+    advance(1.0)
 
 
-def pairs(count):
-    return itertools.permutations(range(count), 2)
+def columns(found: list[dict]) -> list[dict[str, str]]:
+    """Lay the rows out as columns of text, the best first."""
+    from align.paper import MNIST_FLOOR
 
-
-def show(console, rows):
-    from align import paper
-
-    columns = ("encoder", "decoder", "training", "parameters", "own error", "excess · 10³", "linear map")
-    table = Table(*columns, title=f"Candidates, latent {FLAGS.latent}")
-    for row in sorted(rows, key=lambda row: row["autoencoder"]):
+    laid_out = []
+    for row in sorted(found, key=lambda row: row["autoencoder"]):
         settings, own = row["settings"], row["autoencoder"]
         decay = f", decay {settings['weight_decay']:g}" if settings["weight_decay"] else ""
-        training = f"{settings['epochs']} epochs, {settings['schedule']} {settings['learning_rate']:g}{decay}"
-        linear = "" if row["linear"] is None else f"{row['linear']:.4f}"
-        texts = [" ".join(map(str, row[name])) for name in ("encoder", "decoder")]
-        table.add_row(
-            *texts, training, f"{row['parameters']:,}", f"{own:.4f}", f"{1e3 * (own - paper.MNIST_FLOOR):.1f}", linear
+        laid_out.append(
+            {
+                **{name: " ".join(map(str, row[name])) for name in ("encoder", "decoder")},
+                "training": f"{settings['epochs']} epochs, {settings['schedule']} {settings['learning_rate']:g}{decay}",
+                "parameters": f"{row['parameters']:,}",
+                "own error": f"{own:.4f}",
+                "excess · 10³": f"{1e3 * (own - MNIST_FLOOR):.1f}",
+                "linear map": "" if row["linear"] is None else f"{row['linear']:.4f}",
+            }
         )
-    console.print(table)
+    return laid_out
 
 
-def run(folder: Path) -> None:
-    """Parse the flags and measure; `folder` is where the rows go if --results does not say."""
-    flags.DEFINE_integer("latent", 50, "Latent dimension.", 1)
-    flags.DEFINE_list("candidates", None, "Which candidates, by their place in the list; all without it.")
-    flags.DEFINE_integer("seeds", 2, "Networks per candidate; a linear map needs two.", 1)
-    flags.DEFINE_integer("epochs", None, "Epochs in place of a candidate's own.", 1)
-    flags.DEFINE_enum("dataset", "mnist", ["mnist", "mnist_sample"], "Data.")
-    flags.DEFINE_string("data_dir", None, "Folder of the IDX files.")
-    flags.DEFINE_string("workdir", "workdir", "Where trained networks are kept and found again.")
-    flags.DEFINE_string("results", str(folder), "Where the rows go.")
-    app.run(_main)
+def pictures(wanted: Searched, store):
+    """Show all rows at this latent dimension."""
+    from align import markdown
+
+    yield f"Candidates, latent {wanted.latent}"
+    yield markdown.records(columns([row for row in store.rows(TABLE) if row["latent"] == wanted.latent]))
+
+
+SEARCH = Experiment(Choices(), lambda wanted, store: list(wanted.candidates), pictures)

@@ -1,16 +1,43 @@
 """The rows of the tables as plots: the errors of a table against what it varies, ours filled, the paper's hollow."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from align import drawing, paper
+from align.dataset_names import family
+from align_lab.asked import Asked
+from align_lab.representations import KINDS
+from align_lab.store import Store
 
 # Pictures, and the tables whose rows are in each.
 PICTURES = {"table1": (1,), "table2": (2,), "table3": (3,), "table4": (4,), "table5": (5, 6), "ablation": (5,)}
 # On MNIST no error can go below this; what lies above it is what a method can lose.
 ABOVE = f"test error − {paper.MNIST_FLOOR}"
 _WHICH = ("fewer anchors at each latent", "more anchors at each latent")
+
+
+def redraw(wanted: Asked, store: Store, tables: Sequence[int]) -> Iterator[str]:
+    """Draw the pictures of some tables, unless all are newer than their rows; say where they are.
+
+    A picture shows rows of the data and the training that are asked for, whichever cells.
+    """
+
+    def comparable(table):
+        return [
+            row
+            for row in store.rows(table)
+            if row["dataset"] == wanted.dataset
+            and row["settings"] == asdict(wanted.training(row["latent"], relative=row["method"] in KINDS))
+        ]
+
+    def changed(path):
+        return path.stat().st_mtime_ns if path.exists() else -1
+
+    pictures = [store.picture(name) for name, of in PICTURES.items() if set(of) & set(tables)]
+    if max(map(changed, pictures), default=-1) < max(changed(store.file(table)) for table in tables):
+        yield from (f"Picture: {path}" for path in draw(tables, comparable, store.results / "pictures"))
 
 
 def draw(tables: Sequence[int], read: Callable[[int], list[dict]], folder: Path) -> list[Path]:
@@ -32,7 +59,7 @@ def draw(tables: Sequence[int], read: Callable[[int], list[dict]], folder: Path)
         if not panels:
             continue
         if isinstance(next(iter(panels.values())), drawing.Curves):
-            label = ABOVE if next(iter(ours)).dataset.startswith("mnist") else "test error"
+            label = ABOVE if _floor(next(iter(ours))) else "test error"
             drawn.append(drawing.curves(path, panels, "latent dimension", label, scales=("log", "log")))
         else:
             drawn.append(drawing.dots(path, panels, "test error"))
@@ -53,8 +80,7 @@ def _over_latents(ours):
             here = sorted(counts[key.latent])
             if key.anchors and (place >= len(here) or key.anchors != here[place]):
                 continue
-            floor = paper.MNIST_FLOOR if key.dataset.startswith("mnist") else 0
-            name = _method(key)
+            floor, name = _floor(key), _method(key)
             lines[name][key.latent] = summary.mean - floor
             if key in paper.CELLS:
                 beside[name][key.latent] = paper.CELLS[key].mean - floor
@@ -92,6 +118,11 @@ def _variants(ours):
             setting = f"latent {key.latent}, {key.anchors} anchors"
             panels[setting][_direction(key)][key.method] = summary.mean
     return {title: panel for title, panel in panels.items() if any(len(series) > 1 for series in panel.values())}
+
+
+def _floor(key):
+    """Give the error that no network can go below."""
+    return paper.MNIST_FLOOR if family(key.dataset) == "mnist" else 0
 
 
 def _method(key):

@@ -5,8 +5,7 @@ from typing import NamedTuple
 
 from jax import Array
 
-from align import solvers
-from align.solvers.labels import class_means
+from align.solvers import SOLVERS, Known
 from align.stitching import stitch_pairs
 
 
@@ -16,38 +15,31 @@ class Pair(NamedTuple):
     key: Array
     source: Array
     target: Array
-    labels: Array
+    labels: Array | None = None
 
 
-def _each(solver):
-    return lambda pairs: [solver(pair.source, pair.target) for pair in pairs]
+def _each(solver, **options):
+    """Fit every pair by a solver of the table of solvers."""
+
+    def fit(pairs):
+        known = (Known(p.key, p.source, p.target, source_labels=p.labels, target_labels=p.labels) for p in pairs)
+        return [SOLVERS[solver].run(one, **options) for one in known]
+
+    return fit
 
 
 def _stitch(factor):
     return lambda pairs: stitch_pairs(*zip(*((p.key, p.source, p.target) for p in pairs), strict=True), factor=factor)
 
 
-def _means(step):
-    return lambda pairs: [class_means(p.source, p.labels, p.target, p.labels, step=step) for p in pairs]
-
-
-def _icp(step):
-    """Iterate closest points in the form of the paper: one-sided nearest neighbours within the class."""
-    return lambda pairs: [
-        solvers.icp(p.key, p.source, p.target, source_labels=p.labels, target_labels=p.labels, step=step) for p in pairs
-    ]
-
-
+# What fits pairs without further ado is a method by its own name. Closest points are iterated in the form of the paper:
+# one-sided nearest neighbours within the class.
 METHODS: dict[str, Callable[[Sequence[Pair]], list[Callable[[Array], Array]]]] = {
-    "rigid": _each(solvers.rigid),
-    "linear": _each(solvers.linear),
-    "affine": _each(solvers.affine),
-    "similarity": _each(solvers.similarity),
-    "ridge": _each(solvers.ridge),
-    "means_rigid": _means("rigid"),
-    "means_linear": _means("linear"),
-    "means_icp_rigid": _icp("rigid"),
-    "means_icp_linear": _icp("linear"),
+    **{name: _each(name) for name, one in SOLVERS.items() if one.needs == "pairs" and not one.required},
+    "means_rigid": _each("class_means", step="rigid"),
+    "means_linear": _each("class_means", step="linear"),
+    "means_icp_rigid": _each("icp", step="rigid"),
+    "means_icp_linear": _each("icp", step="linear"),
     "stitching_k1": _stitch(1),
     "stitching_k2": _stitch(2),
     "stitching_k4": _stitch(4),

@@ -1,44 +1,50 @@
-"""The pictures of the experiments: what the numbers of a cell look like."""
+"""The pictures that need the networks: what the numbers of a cell look like, latents, and singular values of maps."""
 
 import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from align import drawing, networks, solvers
 from align.data import STANDARDISATION
-from align_lab import representations
-from align_lab.cells import OWN, Cell, carry
+from align.dataset_names import family
+from align_lab import draws
+from align_lab.cells import carry
 from align_lab.methods import METHODS, Pair
-from align_lab.study import Study, encoded
+from align_lab.plans import Cell, Networks
+from align_lab.representations import OWN
+from align_lab.store import Store
+from align_lab.trainings import encoded
 
 
-def reconstructions(study: Study, cell: Cell) -> Path:
+def reconstructions(cell: Cell, store: Store) -> Path:
     """Draw test images, the target's own reconstructions, and those from the source's codes by every method.
 
     The pair is that of the first two seeds, with the anchors of its rows; the images are the first of each class.
     """
-    name = f"table{cell.table}_{cell.source_model}_{cell.target_model}_latent{cell.latent}"
-    path = study.results / "pictures" / (name + (f"_anchors{cell.anchors}.png" if cell.anchors else ".png"))
+    source, target, dataset = cell.source, cell.target, cell.source.dataset
+    name = f"table{cell.table}_{source.model}_{target.model}_latent{source.latent}"
+    path = store.picture(name + (f"_anchors{cell.anchors}" if cell.anchors else ""))
     if path.exists():
         return path
-    labels = study.data.test.labels
-    chosen = np.array([np.flatnonzero(labels == label)[0] for label in np.unique(labels)])
-    source, target = study.pairs[0]
-    own = cell._replace(source_model=cell.target_model)
-    lines = [("own", own, "autoencoder", (target, target))]
+    test = store.data(dataset).test
+    chosen = np.array([np.flatnonzero(test.labels == label)[0] for label in np.unique(test.labels)])
+    first, second = source.seeds[:2]
+    own = replace(cell, source=target)
+    lines = [("own", own, "autoencoder", (second, second))]
     for method in cell.methods:
         if method in OWN:
-            lines.append((f"{method} (own)", own, method, (target, target)))
-        lines.append((method, cell, method, (source, target)))
-    rows = {"test image": study.data.test.images[chosen]}
+            lines.append((f"{method} (own)", own, method, (second, second)))
+        lines.append((method, cell, method, (first, second)))
+    rows = {"test image": test.images[chosen]}
     for label, where, method, pair in lines:
-        ((decoder, params, codes),) = carry(study, where, method, [pair])
+        ((decoder, params, codes),) = carry(where, method, [pair], store)
         rows[label] = decoder.apply(params, codes[chosen])
-    title = f"{study.data.name}, latent {cell.latent}, {cell.anchors or 'all'} anchors: "
-    title += f"{cell.source_model}, seed {source} → {cell.target_model}, seed {target}"
-    rows = {name: grey(images, study.data.name) for name, images in rows.items()}
-    return drawing.image_grid(path, rows, title=title)
+    title = f"{dataset}, latent {source.latent}, {cell.anchors or 'all'} anchors: "
+    title += f"{source.model}, seed {first} → {target.model}, seed {second}"
+    return drawing.image_grid(path, {name: grey(images, dataset) for name, images in rows.items()}, title=title)
 
 
 def grey(images, dataset: str) -> np.ndarray:
@@ -46,64 +52,32 @@ def grey(images, dataset: str) -> np.ndarray:
 
     What a sigmoid decodes lies in [0, 1] of the standardised scale, so MNIST is shown clipped to it.
     """
-    mean, std = (0.0, 1.0) if dataset.startswith("mnist") else STANDARDISATION[dataset]
+    mean, std = (0.0, 1.0) if family(dataset) == "mnist" else STANDARDISATION[dataset]
     return np.clip(np.asarray(images)[..., 0] * std + mean, 0, 1)
 
 
-def latents(study: Study, latent: int, points: int = 2000) -> Path:
+def latents(wanted: Networks, methods: Sequence[str], store: Store, points: int = 2000) -> Path:
     """Draw test latents of two networks by class: the source's, as every method carries them, and the target's.
 
     All panels show the plane of the target's two leading principal components, on one scale; the source's own latents
     are shown in their own plane. The pair is the one that a linear map relates best: at latent dimension 2 two networks
     may fold the same images so differently that no map shows anything.
     """
-    path = study.results / "pictures" / f"latents_{study.model}_latent{latent}.png"
+    path = store.picture(f"latents_{wanted.model}_latent{wanted.latent}")
     if path.exists():
         return path
-    spaces = encoded(study, study.model, latent)
-    pairs = list(itertools.permutations(range(len(spaces)), 2))
-    residuals = [float(solvers.linear(spaces[s][1].train, spaces[t][1].train).residual) for s, t in pairs]
-    first, second = pairs[int(np.argmin(residuals))]
-    (source_network, source), (target_network, target) = spaces[first], spaces[second]
-    labels = study.data.test.labels[:points]
-    name, goal = f"source, seed {source_network.seed}", f"target, seed {target_network.seed}"
+    pairs = list(itertools.permutations(encoded(wanted, store), 2))
+    residuals = [float(solvers.linear(source.train, target.train).residual) for source, target in pairs]
+    source, target = pairs[int(np.argmin(residuals))]
+    name, goal = f"source, seed {source.seed}", f"target, seed {target.seed}"
     panels = {name: np.asarray(source.test[:points])}
-    for method in study.methods:
-        (fitted,) = METHODS[method]([Pair(networks.named_key(0, "latents"), source.train, target.train, None)])
+    for method in methods:
+        (fitted,) = METHODS[method]([Pair(networks.named_key(0, "latents"), source.train, target.train)])
         panels[f"source, {method} map"] = np.asarray(fitted(source.test[:points]))
     panels[goal] = np.asarray(target.test[:points])
     planes = {title: np.asarray((source if title == name else target).train) for title in panels}
+    labels = store.data(wanted.dataset).test.labels[:points]
     return drawing.scatter(path, {title: plane(panels[title], planes[title]) for title in panels}, labels)
-
-
-def singular_values(study: Study) -> list[str]:
-    """Draw the singular values of linear maps, largest first, as medians over all ordered pairs of networks.
-
-    A panel per latent dimension: maps from all pairs of codes, and from twice as many as there are dimensions. Return
-    lines that say where the picture is, and the range of the values from all pairs.
-    """
-    panels, said = {}, []
-    for latent in study.latents:
-        spaces = encoded(study, study.model, latent)
-        lines = {}
-        for name, count in (("all pairs", None), ("two pairs per dimension", 2 * latent)):
-            found = []
-            for s, t in itertools.permutations(range(len(spaces)), 2):
-                key = networks.named_key(s, "singular values", str(t), str(latent))
-                rows = slice(None) if count is None else representations.draw(study, key, count)
-                fitted = solvers.linear(spaces[s][1].train[rows], spaces[t][1].train[rows])
-                found.append(np.linalg.svd(np.asarray(fitted.weight), compute_uv=False))
-            lines[name] = {place + 1: float(value) for place, value in enumerate(np.median(found, axis=0))}
-            if count is None:
-                least, low, high, most = np.quantile(found, [0, 0.1, 0.9, 1])
-                said.append(
-                    f"latent {latent}: singular values of the maps from all pairs, eight in ten "
-                    f"{low:.2f} to {high:.2f}, all {least:.2f} to {most:.2f}"
-                )
-        panels[f"latent {latent}"] = drawing.Curves(lines, levels={"a rotation": 1.0})
-    path = study.results / "pictures" / f"singular_values_{study.model}.png"
-    scales = ("linear", "log")
-    return [*said, f"Picture: {drawing.curves(path, panels, 'place', 'singular value of the map', scales=scales)}"]
 
 
 def plane(points: np.ndarray, cloud: np.ndarray) -> np.ndarray:
@@ -113,3 +87,41 @@ def plane(points: np.ndarray, cloud: np.ndarray) -> np.ndarray:
     centre = cloud.mean(0)
     axes = np.linalg.eigh(np.cov((cloud - centre).T))[1][:, ::-1][:, :2]
     return (points - centre) @ axes
+
+
+def singular_values(wanted: Sequence[Networks], store: Store) -> Iterator[str]:
+    """Draw the singular values of linear maps, largest first, as medians over all ordered pairs of networks.
+
+    A panel per latent dimension: maps from all pairs of codes, and from twice as many as there are dimensions. Yield
+    the range of the values from all pairs, and where the picture is.
+    """
+    panels = {}
+    for space in wanted:
+        whole = _singular_values(encoded(space, store), space.latent, None)
+        few = _singular_values(encoded(space, store), space.latent, 2 * space.latent)
+        least, low, high, most = np.quantile(whole, [0, 0.1, 0.9, 1])
+        yield (
+            f"latent {space.latent}: singular values of the maps from all pairs, eight in ten "
+            f"{low:.2f} to {high:.2f}, all {least:.2f} to {most:.2f}"
+        )
+        found = {"all pairs": whole, "two pairs per dimension": few}
+        lines = {
+            name: {place + 1: float(value) for place, value in enumerate(np.median(values, axis=0))}
+            for name, values in found.items()
+        }
+        panels[f"latent {space.latent}"] = drawing.Curves(lines, levels={"a rotation": 1.0})
+    path = store.picture(f"singular_values_{wanted[0].model}")
+    scales = ("linear", "log")
+    yield f"Picture: {drawing.curves(path, panels, 'place', 'singular value of the map', scales=scales)}"
+
+
+def _singular_values(spaces, latent, count):
+    """Fit a linear map between every two networks, from `count` random pairs or all: values `[pairs, latent]`."""
+    found = []
+    for s, t in itertools.permutations(range(len(spaces)), 2):
+        source, target = spaces[s].train, spaces[t].train
+        key = networks.named_key(s, "singular values", str(t), str(latent))
+        rows = slice(None) if count is None else draws.without_repeats(key, len(source), count)
+        fitted = solvers.linear(source[rows], target[rows])
+        found.append(np.linalg.svd(np.asarray(fitted.weight), compute_uv=False))
+    return found

@@ -1,237 +1,184 @@
-"""The experiments, one record each: which cells, by which methods, on what data, and what is drawn."""
+"""The experiments of the paper, one record each: what is compared, the plan of it, and what is drawn.
+
+A plan lists the trainings and the cells of what is asked for; nothing is loaded but data, and nothing is trained.
+"""
 
 import dataclasses
 import itertools
 from collections.abc import Callable
-from typing import NamedTuple
 
+from align.dataset_names import like
 from align.paper import ANCHOR_SETTINGS, ARCHITECTURE_SETTINGS, LATENTS
-from align_lab import launch
+from align_lab.asked import Defaults
+from align_lab.launch import Experiment
+from align_lab.plans import Cell, Networks
 
 MODELS = ("conv", "mlp")
-# The tables between architectures, by the method; what is in neither is shown with the direct maps.
-ACROSS = {"end2end": 6}
+MAPS = ("rigid", "linear", "stitching_k1", "stitching_k2", "stitching_k4")
+MEANS = ("means_rigid", "means_linear", "means_icp_rigid", "means_icp_linear")
+# One cause of decoder_only's failure taken away at a time.
+VARIANTS = (
+    "decoder_only",
+    "decoder_only_layer",
+    "decoder_only_standard",
+    "decoder_only_averaged",
+    "decoder_only_centred",
+    "decoder_only_whitened",
+    "decoder_only_whitened_averaged",
+    "decoder_only_whitened_standard",
+)
 
 
-def nothing(study, say):
-    """Draw no picture of the networks."""
+def autoencoders(wanted, model: str, latent: int) -> Networks:
+    """Record the autoencoders of an architecture and latent dimension, all seeds of what is asked for."""
+    return Networks("autoencoder", wanted.dataset, model, latent, wanted.seeds, wanted.training(latent))
 
 
-class Experiment(NamedTuple):
-    """What is compared, and the functions of a study that list its tasks and draw its pictures."""
-
-    plan: Callable
-    settings: tuple[tuple[int, int | None], ...]
-    methods: tuple[str, ...]
-    tables: tuple[int, ...] = ()
-    dataset: str = "mnist"
-    choose_model: bool = True
-    finish: Callable = nothing
-    define_flags: Callable = list
+def trainings(wanted, store) -> list:
+    """Plan the autoencoders alone, one architecture at every latent dimension."""
+    return [autoencoders(wanted, wanted.model, latent) for latent in wanted.latents]
 
 
-def trainings(study):
-    """List the trainings of the autoencoders."""
-    from align_lab.study import training_task
+def cell(wanted, table: int, source: Networks, target: Networks, **options) -> Cell:
+    """Record a cell between two sets of autoencoders."""
+    relative = wanted.training(source.latent, relative=True)
+    return Cell(table, source, target, **{"methods": wanted.methods, "relative": relative, **options})
 
-    return [training_task(study, study.model, latent) for latent in study.latents]
 
+def whole_set(table: int) -> Callable:
+    """Give the plan of a table whose methods may use the whole training set, its pairs or its labels."""
 
-def whole_set(table):
-    """Give the plan of a table whose methods know the whole training set, its pairs or its labels."""
-
-    def plan(study):
-        from align_lab.cells import Cell, cell_task
-
-        cells = [Cell(table, study.model, study.model, latent, study.methods) for latent in study.latents]
-        return trainings(study) + [cell_task(study, cell) for cell in cells]
+    def plan(wanted, store):
+        networks = trainings(wanted, store)
+        return [*networks, *(cell(wanted, table, one, one) for one in networks)]
 
     return plan
 
 
-def anchor_cells(study):
-    """Give the cells of Table 3: anchors at random, others for every ordered pair of networks."""
-    from align_lab.cells import Cell, draw_per_pair
-
-    return [
-        Cell(3, study.model, study.model, latent, study.methods, count, draw_per_pair(study, latent, count))
-        for latent, count in study.cells
-    ]
+def anchors(wanted, store) -> list:
+    """Plan Table 3: anchors at random, others for every ordered pair of networks."""
+    networks = {one.latent: one for one in trainings(wanted, store)}
+    cells = [cell(wanted, 3, *[networks[latent]] * 2, anchors=count) for latent, count in wanted.settings]
+    return [*networks.values(), *cells]
 
 
-def anchor_plan(study):
-    """List the trainings and the cells of Table 3."""
-    from align_lab.cells import cell_task
+def relative(wanted, store) -> list:
+    """Plan Table 2: networks on relative representations, of one architecture."""
+    from align_lab.trainings import relative_networks
 
-    return trainings(study) + [cell_task(study, cell) for cell in anchor_cells(study)]
-
-
-def anchor_pictures(study, say):
-    """Draw originals, the target's own reconstructions, and every method's transferred ones."""
-    from align_lab.pictures import reconstructions
-
-    for cell in anchor_cells(study):
-        say(f"Picture: {reconstructions(study, cell)}")
+    networks = {one.latent: one for one in trainings(wanted, store)}
+    plan = list(networks.values())
+    for latent, count in wanted.settings:
+        one = cell(wanted, 2, *[networks[latent]] * 2, anchors=count, shared=True)
+        plan += [*relative_networks([one]), one]
+    return plan
 
 
-def relative_plan(study):
-    """List the trainings and the cells of Table 2."""
-    from align_lab.cells import Cell, cell_task
-    from align_lab.representations import relative_task
+def architectures(wanted, store) -> list:
+    """Plan Tables 5 and 6: the networks' own errors, and the transfers both ways.
 
-    tasks = trainings(study)
-    for latent, count in study.cells:
-        tasks += [relative_task(study, kind, study.model, latent, count) for kind in study.methods]
-        tasks.append(cell_task(study, Cell(2, study.model, study.model, latent, study.methods, count)))
-    return tasks
+    All methods of a setting share their anchors: a decoder is trained on the anchors that it will meet.
+    """
+    from align_lab.trainings import relative_networks
 
-
-def architecture_cells(study):
-    """Give the cells of Tables 5 and 6: the networks' own errors, and the transfers both ways."""
-    from align_lab.cells import Cell
-    from align_lab.representations import shared_anchors
-
-    listed = []
-    for (latent, count), table in itertools.product(study.cells, (5, 6)):
-        methods = tuple(method for method in study.methods if ACROSS.get(method, 5) == table)
-        if not methods:
-            continue
-        indices = shared_anchors(study, latent, count)
-        for source, target in itertools.product(MODELS, repeat=2):
+    networks = {(model, latent): autoencoders(wanted, model, latent) for latent in wanted.latents for model in MODELS}
+    cells = []
+    for (latent, count), table in itertools.product(wanted.settings, (5, 6)):
+        methods = tuple(method for method in wanted.methods if (method == "end2end") == (table == 6))
+        for source, target in itertools.product(MODELS, repeat=2) if methods else ():
             own = source == target
-            listed.append(
-                Cell(
-                    table, source, target, latent, methods, count, lambda s, t, i=indices: i, own=own, transfer=not own
-                )
-            )
-    return listed
+            ends = networks[source, latent], networks[target, latent]
+            known = {"methods": methods, "anchors": count, "shared": True, "own": own, "transfer": not own}
+            cells.append(cell(wanted, table, *ends, **known))
+    return [*networks.values(), *relative_networks(cells), *cells]
 
 
-def architecture_plan(study):
-    """List the trainings and the cells of Tables 5 and 6."""
-    from align_lab.cells import cell_task
-    from align_lab.representations import KINDS, relative_task, trained_as
-    from align_lab.study import training_task
-
-    tasks = [training_task(study, name, latent) for latent in study.latents for name in MODELS]
-    for latent, count in study.cells:
-        kinds = dict.fromkeys(trained_as(kind) for kind in KINDS if kind in study.methods)
-        tasks += [relative_task(study, kind, name, latent, count) for kind in kinds for name in MODELS]
-    return tasks + [cell_task(study, cell) for cell in architecture_cells(study)]
+def paper(wanted, store) -> list:
+    """Plan all tables and figures, each record once."""
+    return list(dict.fromkeys(record for one, own in _parts(wanted, store) for record in one.plan(own, store)))
 
 
-def architecture_pictures(study, say):
-    """Draw the paper's Figures 3 and 4: originals, own reconstructions, and those of every method, both ways."""
-    from align_lab.pictures import reconstructions
+def _parts(wanted, store):
+    """Give every experiment with what is asked of it: the same seeds and training, its own data, cells and methods."""
+    for one in PARTS:
+        dataset = store.data(like(one.defaults.dataset, wanted.dataset)).name
+        settings, methods = one.defaults.settings, one.defaults.methods
+        yield one, dataclasses.replace(wanted, dataset=dataset, settings=settings, methods=methods)
 
-    for cell in architecture_cells(study):
-        if cell.transfer and cell.methods:
-            say(f"Picture: {reconstructions(study, cell)}")
+
+# What is drawn
 
 
-def latent_pictures(study, say):
+def charts(*tables: int) -> Callable:
+    """Give what draws the charts of tables whose rows have changed."""
+
+    def pictures(wanted, store):
+        from align_lab import charts
+
+        yield from charts.redraw(wanted, store, tables)
+
+    return pictures
+
+
+def with_reconstructions(plan: Callable, *tables: int) -> Callable:
+    """Give what draws the images of a plan's transfers, and the charts of its tables."""
+
+    def pictures(wanted, store):
+        from align_lab.pictures import reconstructions
+
+        for one in plan(wanted, store):
+            if isinstance(one, Cell) and one.transfer:
+                yield f"Picture: {reconstructions(one, store)}"
+        yield from charts(*tables)(wanted, store)
+
+    return pictures
+
+
+def latent_pictures(wanted, store):
     """Draw the latents of two networks before and after alignment."""
     from align_lab.pictures import latents
 
-    for latent in study.latents:
-        say(f"Picture: {latents(study, latent)}")
+    for networks in trainings(wanted, store):
+        yield f"Picture: {latents(networks, wanted.methods, store)}"
 
 
-def singular_value_pictures(study, say):
+def singular_value_pictures(wanted, store):
     """Draw the singular values of linear maps, and say from where to where they go."""
     from align_lab.pictures import singular_values
 
-    for text in singular_values(study):
-        say(text)
+    yield from singular_values(trainings(wanted, store), store)
 
 
-def _over(latents):
+def paper_pictures(wanted, store):
+    """Draw all pictures and write the report."""
+    from align_lab.report import page
+
+    for one, own in _parts(wanted, store):
+        yield from one.pictures(own, store)
+    yield f"Report: {page.write(store.results)}"
+
+
+def _over(*latents):
     return tuple((latent, None) for latent in latents)
 
 
-MAPS = ("rigid", "linear", "stitching_k1", "stitching_k2", "stitching_k4")
-FULL = Experiment(whole_set(1), _over(LATENTS), MAPS, (1,))
-ANCHORS = Experiment(anchor_plan, ANCHOR_SETTINGS, MAPS, (3,), finish=anchor_pictures)
-GEOMETRY = Experiment(
-    whole_set(4),
-    _over((2, 10, 30, 50)),
-    ("means_rigid", "means_linear", "means_icp_rigid", "means_icp_linear"),
-    (4,),
-)
-RELATIVE = Experiment(relative_plan, ANCHOR_SETTINGS, ("decoder_only", "end2end"), (2,))
-FIGURES = Experiment(trainings, ((2, None),), ("rigid", "linear"), finish=latent_pictures)
-ROTATION = Experiment(trainings, _over((2, 10, 30, 50)), ("linear",), finish=singular_value_pictures)
+def _fashion(settings, methods):
+    return Defaults("fashion_mnist", settings, methods, one_model=False)
+
+
+FULL = Experiment(Defaults("mnist", _over(*LATENTS), MAPS), whole_set(1), charts(1), (1,))
+RELATIVE = Experiment(Defaults("mnist", ANCHOR_SETTINGS, ("decoder_only", "end2end")), relative, charts(2), (2,))
+ANCHORS = Experiment(Defaults("mnist", ANCHOR_SETTINGS, MAPS), anchors, with_reconstructions(anchors, 3), (3,))
+GEOMETRY = Experiment(Defaults("mnist", _over(2, 10, 30, 50), MEANS), whole_set(4), charts(4), (4,))
+FIGURES = Experiment(Defaults("mnist", _over(2), ("rigid", "linear")), trainings, latent_pictures)
+ROTATION = Experiment(Defaults("mnist", _over(2, 10, 30, 50), ("linear",)), trainings, singular_value_pictures)
 ARCHITECTURES = Experiment(
-    architecture_plan,
-    ARCHITECTURE_SETTINGS,
-    ("rigid", "similarity", "linear", "decoder_only", "end2end"),
+    _fashion(ARCHITECTURE_SETTINGS, ("rigid", "similarity", "linear", "decoder_only", "end2end")),
+    architectures,
+    with_reconstructions(architectures, 5, 6),
     (5, 6),
-    dataset="fashion_mnist",
-    choose_model=False,
-    finish=architecture_pictures,
 )
-ABLATION = Experiment(
-    architecture_plan,
-    ((50, 100),),
-    (
-        "decoder_only",
-        "decoder_only_layer",
-        "decoder_only_standard",
-        "decoder_only_averaged",
-        "decoder_only_centred",
-        "decoder_only_whitened",
-        "decoder_only_whitened_averaged",
-        "decoder_only_whitened_standard",
-    ),
-    (5,),
-    dataset="fashion_mnist",
-    choose_model=False,
-)
-# The paper's, in the order in which they reuse what is trained.
-EXPERIMENTS = (FULL, ANCHORS, GEOMETRY, RELATIVE, FIGURES, ROTATION, ARCHITECTURES, ABLATION)
-
-
-def studies(study):
-    """Give every experiment with its own study: the same seeds and settings, its own data, cells and methods."""
-    from align.data import load
-
-    suffix = "_sample" if study.data.name.endswith("_sample") else ""
-    data = {}
-    for name in {one.dataset for one in EXPERIMENTS}:
-        data[name] = study.data if study.data.name == name + suffix else load(name + suffix, study.data_dir)
-    return [
-        (
-            one,
-            dataclasses.replace(
-                study,
-                data=data[one.dataset],
-                settings=launch.settings(one.dataset),
-                relative_settings=launch.settings(one.dataset, relative=True),
-                cells=one.settings,
-                methods=one.methods,
-            ),
-        )
-        for one in EXPERIMENTS
-    ]
-
-
-def paper_plan(study):
-    """List the tasks of all experiments, each training once."""
-    tasks = {}
-    for one, own in studies(study):
-        for task in one.plan(own):
-            # Tasks of one cell are not the same: an experiment may ask for methods that another has not asked for.
-            tasks.setdefault(task.name if task.name.startswith("train") else (one.tables, task.name, one), task)
-    return list(tasks.values())
-
-
-def paper_pictures(study, say):
-    """Draw all pictures and write the report."""
-    from align_lab import whole_report
-
-    for one, own in studies(study):
-        one.finish(own, say)
-    say(f"Report: {whole_report.write(study.results)}")
-
-
-PAPER = Experiment(paper_plan, (), (), choose_model=False, finish=paper_pictures)
+ABLATION = Experiment(_fashion(((50, 100),), VARIANTS), architectures, charts(5), (5,))
+# In the order in which they reuse what is trained.
+PARTS = (FULL, ANCHORS, GEOMETRY, RELATIVE, FIGURES, ROTATION, ARCHITECTURES, ABLATION)
+PAPER = Experiment(Defaults(one_model=False), paper, paper_pictures)

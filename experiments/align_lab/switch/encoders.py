@@ -6,11 +6,19 @@ Each is a function of (documents, queries), lists of strings, to their vectors `
 import functools
 import hashlib
 import importlib.metadata
-import os
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+
+from align.arrays import atomic
+from align_lab.plans import Embedding
+from align_lab.store import Store
+from align_lab.switch import corpus
+
+# Seconds of a text on two cores, to weigh the tasks of a progress bar.
+TEXT_SECONDS = 0.012
 
 
 def _packaged_minilm(documents, queries):
@@ -87,28 +95,51 @@ ENCODERS = {
 }
 
 
-def embed(name, documents, queries, workdir):
-    """Return unit vectors `[documents, d]` and `[queries, d]` of an encoder by name, kept under `workdir`.
+def file(wanted: Embedding, store: Store) -> Path:
+    """Give the file of an embedding, which is found again by the texts themselves."""
+    documents, queries = corpus.drawn(wanted.texts, store)
+    texts = hashlib.sha256("\0".join([wanted.encoder, *documents, "", *queries]).encode()).hexdigest()[:16]
+    return store.embeddings / f"{wanted.encoder.replace('/', '_')}-{texts}.npz"
+
+
+def cost(wanted: Embedding, store: Store) -> float:
+    """Estimate the seconds that two cores take to embed what is not there yet."""
+    texts = wanted.texts.documents + wanted.texts.queries
+    return 0.0 if file(wanted, store).exists() else TEXT_SECONDS * texts
+
+
+def work(wanted: Embedding, store: Store, advance: Callable[[float], None] = lambda share: None) -> None:
+    """Embed the texts, and keep the vectors.
 
     A name that is not in `ENCODERS` is that of a sentence-transformers model, on a hub or in a folder.
     """
-    texts = hashlib.sha256("\0".join([name, *documents, "", *queries]).encode()).hexdigest()[:16]
-    path = Path(workdir) / "embeddings" / f"{name.replace('/', '_')}-{texts}.npz"
-    if not path.exists():
-        try:
-            encoder = ENCODERS.get(name, functools.partial(_sentence_transformer, name))
-            vectors = encoder(documents, queries)
-        except (ImportError, StopIteration) as error:
-            raise ModuleNotFoundError(f"encoder {name!r} needs a package that is not installed ({error})") from error
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(f".{os.getpid()}.partial.npz")
-        try:
-            np.savez(partial, **dict(zip(("documents", "queries"), map(unit, vectors), strict=True)))
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
-    with np.load(path) as arrays:
+    path, name = file(wanted, store), wanted.encoder
+    if path.exists():
+        return
+    try:
+        encoder = ENCODERS.get(name, functools.partial(_sentence_transformer, name))
+        vectors = encoder(*corpus.drawn(wanted.texts, store))
+    except (ImportError, StopIteration) as error:
+        raise ModuleNotFoundError(f"encoder {name!r} needs a package that is not installed ({error})") from error
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic.replacing(path) as partial:
+        np.savez(partial, **dict(zip(("documents", "queries"), map(unit, vectors), strict=True)))
+    advance(1.0)
+
+
+def embedded(wanted: Embedding, store: Store) -> tuple[np.ndarray, np.ndarray]:
+    """Give unit vectors `[documents, d]` and `[queries, d]`, embedding what is missing."""
+    work(wanted, store)
+    with np.load(file(wanted, store)) as arrays:
         return arrays["documents"], arrays["queries"]
+
+
+def dimensions(wanted: Embedding, store: Store) -> int | None:
+    """Give the dimension of an encoder's vectors, None before it has embedded the texts."""
+    path = file(wanted, store)
+    if not path.exists():
+        return None
+    return store.remember(("dimensions", wanted), lambda: embedded(wanted, store)[0].shape[1])
 
 
 def unit(vectors):

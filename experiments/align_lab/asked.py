@@ -1,0 +1,163 @@
+"""What the command line asks for: the flags that experiments share, and their values, checked and read once."""
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from absl import flags
+
+from align_lab import recipes
+
+if TYPE_CHECKING:
+    from align.training import Settings
+    from align_lab.store import Store
+
+DATASETS = ("mnist", "fashion_mnist", "mnist_sample", "fashion_mnist_sample")
+Setting = tuple[int, int | None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """What is compared: data, architecture, (latent, anchors) settings, methods and seeds; and changes of training."""
+
+    dataset: str
+    model: str
+    settings: tuple[Setting, ...]
+    methods: tuple[str, ...]
+    seeds: tuple[int, ...]
+    overrides: recipes.Overrides
+
+    @property
+    def latents(self) -> tuple[int, ...]:
+        return tuple(dict.fromkeys(latent for latent, _ in self.settings))
+
+    def training(self, latent: int, *, relative: bool = False) -> "Settings":
+        """Give how networks of a latent dimension are trained."""
+        return recipes.settings(self.dataset, latent, self.overrides, relative=relative)
+
+    def described(self, store: "Store") -> list[str]:
+        """Say on what data, and what will be computed, a text for each."""
+        data, trained = store.data(self.dataset), [self.training(latent) for latent in self.latents or (50,)]
+        images = f"{len(data.train.images):,} + {len(data.test.images):,} images"
+        epochs = "/".join(sorted({str(one.epochs) for one in trained}))
+        training = f"{len(self.seeds)} seeds, epochs: {epochs}, {trained[0].schedule} {trained[0].learning_rate:g}"
+        wanted = [f"latent {', '.join(map(self._with_anchors, self.latents))}"] if self.latents else []
+        return [
+            f"data: {data.name} (from: {data.source}), {images}",
+            f"to compute: {'; '.join(filter(None, [*wanted, ', '.join(self.methods), training]))}",
+        ]
+
+    def kept(self, store: "Store") -> str:
+        """Say where what takes long to make is kept."""
+        return f"trained networks: {store.networks}"
+
+    def _with_anchors(self, latent):
+        counts = [str(count) for where, count in self.settings if where == latent and count]
+        return f"{latent} ({', '.join(counts)} anchors)" if counts else str(latent)
+
+
+class Defaults(NamedTuple):
+    """What an experiment compares unless the flags say otherwise; a flag is there for what has more than one value."""
+
+    dataset: str = "mnist"
+    settings: tuple[Setting, ...] = ()
+    methods: tuple[str, ...] = ()
+    one_model: bool = True
+
+    def define_flags(self) -> None:
+        """Define the flags of what is compared and of training."""
+        what = "Data; a sample is the 6,000 + 1,000 images that are shipped."
+        flags.DEFINE_enum("dataset", self.dataset, DATASETS, what)
+        if self.one_model:
+            flags.DEFINE_enum("model", "conv", ["conv", "mlp"], "Architecture of the autoencoders.")
+        if self.settings:
+            flags.DEFINE_list("latent", None, "Latent dimensions, such as 10,50; the default are the paper's.")
+        if any(anchors for _, anchors in self.settings):
+            flags.DEFINE_list("anchors", None, "Numbers of anchors; the default are the paper's at each latent.")
+        if self.methods:
+            flags.DEFINE_list("methods", list(self.methods), "Methods, by their names in align_lab/methods.py.")
+        flags.DEFINE_integer("seeds", 3, "Number of networks; every ordered pair of them makes a row.", lower_bound=2)
+        epochs = "Epochs of training; the default is 14 on MNIST (12 below latent 50), 7 on Fashion-MNIST."
+        flags.DEFINE_integer("epochs", None, epochs, 1)
+        flags.DEFINE_integer("relative_epochs", 4, "Epochs of networks on relative representations.", 1)
+        rate = "Learning rate of Adam, at its peak; the default is 5e-3, 2e-3 on Fashion-MNIST."
+        flags.DEFINE_float("learning_rate", None, rate)
+        decay = "Weight decay; the default is 0.05 on MNIST below latent 50, else 0."
+        flags.DEFINE_float("weight_decay", None, decay)
+        folder = "Folder of the IDX files; the default is $ALIGN_DATA_DIR, or found for you."
+        flags.DEFINE_string("data_dir", None, folder)
+        schedule = "Its schedule; the paper's is constant, at 1e-3."
+        flags.DEFINE_enum("schedule", None, ["onecycle", "constant"], schedule)
+
+    def read(self, given: flags.FlagValues, store: "Store") -> Asked:
+        """Read the flags; ValueError names the one whose value makes no sense."""
+        settings = chosen_settings(self.settings, given)
+        methods = tuple(dict.fromkeys(given.methods)) if self.methods else ()
+        check_methods(methods)
+        data = store.data(given.dataset)
+        images, most = len(data.train.images), max((count or 0 for _, count in settings), default=0)
+        if most > images:
+            raise ValueError(f"--anchors must be at most the number of training images, {images}; it is {most}")
+        training = {name: given[name].value for name in ("epochs", "learning_rate", "schedule", "weight_decay")}
+        overrides = {name: value for name, value in training.items() if value is not None}
+        return Asked(
+            dataset=data.name,
+            model=given.model if self.one_model else "conv",
+            settings=settings,
+            methods=methods,
+            seeds=tuple(range(given.seeds)),
+            overrides=recipes.Overrides(overrides, given.relative_epochs),
+        )
+
+
+def check_methods(methods: Sequence[str]) -> None:
+    """Raise ValueError for names that are no methods."""
+    from align_lab.methods import METHODS
+    from align_lab.representations import OWN
+
+    if unknown := [name for name in methods if name not in (*METHODS, *OWN)]:
+        raise ValueError(f"--methods has no {', '.join(unknown)}; there are {', '.join((*METHODS, *OWN))}")
+
+
+def chosen_settings(papers: Sequence[Setting], given: flags.FlagValues) -> tuple[Setting, ...]:
+    """Give the (latent, anchors) settings: the paper's, those of it at the values given, or all combinations."""
+    latents, anchors = (integers(name, given) for name in ("latent", "anchors"))
+    if latents and (anchors or not any(count for _, count in papers)):
+        return tuple(itertools.product(latents, anchors or (None,)))
+    chosen = tuple(one for one in papers if one[0] in (latents or [one[0]]) and one[1] in (anchors or [one[1]]))
+    if papers and not chosen:
+        known = ", ".join(f"({latent}, {count})" for latent, count in papers)
+        raise ValueError(
+            f"--latent and --anchors must both be given for a setting that is none of the paper's: {known}"
+        )
+    return chosen
+
+
+def integers(name: str, given: flags.FlagValues) -> tuple[int, ...]:
+    """Read a flag that is a list of numbers, () where it is not given."""
+    values = (given[name].value if name in given else None) or []
+    if not all(value.strip().isdecimal() and int(value) > 0 for value in values):
+        raise ValueError(f"--{name} must be whole numbers from 1, such as 10,50; it is {','.join(values)!r}")
+    return tuple(int(value) for value in values)
+
+
+def define_places(json_rows: bool) -> None:
+    """Define the flags that every experiment has: where things are kept, and what is printed."""
+    flags.DEFINE_string("workdir", "workdir", "Where what takes long to make is kept and found again.")
+    flags.DEFINE_string("results", None, "Where rows, tables and pictures go; the default is results/ in the workdir.")
+    flags.DEFINE_bool("dry_run", False, "List what would be done, and its cost, and stop.")
+    flags.DEFINE_bool("quiet", False, "Print errors only.")
+    if json_rows:
+        flags.DEFINE_bool(
+            "json", False, "Print only the rows of the tables (of --dry_run: the tasks), a JSON line each."
+        )
+
+
+def check_folder(name: str, given: flags.FlagValues) -> None:
+    """Raise ValueError where a flag names a folder that cannot be made, before anything is trained."""
+    place = Path(given[name].value or ".")
+    there = next(path for path in (place, *place.parents) if path.exists())
+    if not there.is_dir():
+        raise ValueError(f"--{name} must be a folder, there or to be made; it is {place}, and {there} is none")

@@ -1,0 +1,115 @@
+"""The rungs of a step: the rows that they ask for, and how they are made."""
+
+import itertools
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jax import numpy as jnp
+
+from align import evaluation, models
+from align_lab.ladder import fits
+from align_lab.plans import Rungs
+from align_lab.store import Store
+from align_lab.trainings import encoded
+
+TABLE = "knowledge"
+COUNTS = (5, 10, 20, 50, 100, 200, 500, 1000)
+# Seconds on two cores of six ordered pairs of networks, of a step or of one run, to weigh a progress bar.
+SECONDS = {"pairs": 60.0, "selection": 60.0, "labels": 90.0, "unpaired": 150.0, "controls": 60.0}
+BY_RUN = ("unpaired", "controls")
+
+
+class Rung(NamedTuple):
+    """A method with what it may know: so many anchors (None: all pairs, or none), and which of its runs this is."""
+
+    method: str
+    anchors: int | None = None
+    run: int | None = None
+
+
+def rungs(step: Rungs) -> list[Rung]:
+    """List the rungs of a step."""
+    if step.step == "pairs":
+        counts = [*COUNTS, None]
+        return [Rung("autoencoder"), *(Rung(method, count) for method in fits.PAIRED for count in counts)]
+    if step.step == "selection":
+        count = 2 * step.spaces[0].latent
+        return [Rung(f"{method}_{how}", count) for method in ("linear", "ridge") for how in fits.SELECTIONS]
+    if step.step == "labels":
+        return [Rung(method) for method in fits.LABELS]
+    controls = ("control_noise", "control_other") if step.strangers else ("control_noise",)
+    methods = ("unpaired",) if step.step == "unpaired" else controls
+    return [Rung(method, run=run) for method in methods for run in range(step.keys)]
+
+
+def pairs(step: Rungs) -> list[tuple[str, int, str, int]]:
+    """List the ordered pairs of networks: source architecture and seed, target architecture and seed."""
+    if len(step.spaces) == 1:
+        (space,) = step.spaces
+        return [(space.model, s, space.model, t) for s, t in itertools.permutations(space.seeds, 2)]
+    return [
+        (source.model, s, target.model, t)
+        for source, target in itertools.permutations(step.spaces)
+        for s, t in itertools.product(source.seeds, target.seeds)
+    ]
+
+
+def rows(step: Rungs) -> list[dict]:
+    """List the rows that a step asks for, without what is measured."""
+    space, listed = step.spaces[0], []
+    for rung, (source, source_seed, target, target_seed) in itertools.product(rungs(step), pairs(step)):
+        own = rung.method == "autoencoder"
+        listed.append(
+            {
+                "table": TABLE,
+                "dataset": space.dataset,
+                "method": rung.method,
+                "source_model": target if own else source,
+                "target_model": target,
+                "latent": space.latent,
+                "anchors": rung.anchors,
+                "source_seed": target_seed if own else source_seed,
+                "target_seed": target_seed,
+                "settings": {**asdict(space.settings), "run": rung.run},
+            }
+        )
+    return listed
+
+
+def _missing(step, store):
+    """List what is not there yet, and what the data has the images for."""
+    images = len(store.data(step.spaces[0].dataset).train.images)
+    return [row for row in store.missing(rows(step)) if (row["anchors"] or 0) <= images]
+
+
+def cost(step: Rungs, store: Store) -> float:
+    """Estimate the seconds that two cores take for the rows that are not there yet."""
+    count = len(rungs(step)) * len(pairs(step))
+    runs = len(rungs(step)) if step.step in BY_RUN else 1
+    return len(_missing(step, store)) / max(1, count) * SECONDS[step.step] * len(pairs(step)) / 6 * runs
+
+
+def work(step: Rungs, store: Store, advance: Callable[[float], None]) -> None:
+    """Make the rows of a step that are not there yet, one by one."""
+    missing, data = _missing(step, store), store.data(step.spaces[0].dataset)
+    networks = {(one.name, one.seed): one for space in step.spaces for one in encoded(space, store)}
+    images, labels = jnp.asarray(data.test.images), np.asarray(data.train.labels)
+    strangers = [one.train for one in encoded(step.strangers, store)] if step.strangers else []
+    for row in missing:
+        source, target = (networks[row[f"{end}_model"], row[f"{end}_seed"]] for end in ("source", "target"))
+        began = time.perf_counter()
+        if row["method"] == "autoencoder":
+            fitted, more = lambda codes: codes, {}
+        else:
+            rung = Rung(row["method"], row["anchors"], row["settings"]["run"])
+            fitted, more = fits.fit(*rung, fits.Ends(source, target, labels), strangers)
+            jax.block_until_ready(fitted.weight)
+        seconds = round(time.perf_counter() - began, 3)
+        decoder = models.decoder_of(target.model, target.params)
+        error = float(evaluation.reconstruction_error(*decoder, fitted(source.test), images))
+        store.add([{**row, "test_error": error, **more, "seconds": seconds}])
+        advance(1 / len(missing))

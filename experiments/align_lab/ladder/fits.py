@@ -1,0 +1,106 @@
+"""The maps of the ladder: a method with what it may know of two networks, and what is told of the map in its row."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jax import Array
+from jax import numpy as jnp
+
+from align import anchors, networks, solvers
+from align.solvers.polish import polish
+from align_lab.trainings import Network
+
+PAIRED = ("rigid", "linear", "ridge")
+SELECTIONS = ("random", "class_balanced", "farthest_point", "kmeans", "neighbourhoods", "leverage", "d_optimal")
+# Starts from labels, each also polished; "labels" is the polished class_gaussians.
+LABELS = (
+    "means_rigid",
+    "means_rigid_polished",
+    "means_linear",
+    "means_linear_polished",
+    "class_gaussians",
+    "subclass_means",
+    "labels",
+)
+# Rows of a class in an iteration of polishing: as many as `solvers.labels` takes.
+SUBSET = 1500
+
+
+class Ends(NamedTuple):
+    """An ordered pair of networks, and the labels `[n]` of the training images."""
+
+    source: Network
+    target: Network
+    labels: np.ndarray
+
+    def key(self, *names: str) -> Array:
+        """Derive the key of a purpose."""
+        return networks.named_key(self.source.seed, self.source.name, self.target.name, str(self.target.seed), *names)
+
+    def halves(self) -> tuple[Array, np.ndarray, Array, np.ndarray]:
+        """Give source codes and labels of one half of the images, and target codes and labels of the other."""
+        order = np.asarray(jax.random.permutation(networks.named_key(0, "halves"), len(self.labels)))
+        first, second = np.array_split(order, 2)
+        return self.source.train[first], self.labels[first], self.target.train[second], self.labels[second]
+
+
+def fit(method: str, count: int | None, run: int | None, ends: Ends, strangers: Sequence[Array]):
+    """Fit the map of a rung to what it may know: the map, and what else belongs into its row."""
+    if method in PAIRED:
+        return _from_pairs(method, count, ends)
+    solver, _, how = method.partition("_")
+    if how in SELECTIONS:
+        return _from_selected(solver, how, count, ends)
+    known, key = ends.halves(), ends.key(method, str(run))
+    if run is None:
+        return _from_labels(method, key, known), {}
+    source, _, target, _ = known
+    if method == "control_noise":
+        mean, factor = target.mean(0), jnp.linalg.cholesky(jnp.cov(target.T) + 1e-6 * jnp.eye(target.shape[1]))
+        target = mean + jax.random.normal(key, target.shape) @ factor.T
+    if method == "control_other":
+        target = strangers[ends.target.seed % len(strangers)]
+    fitted = solvers.unpaired(key, source, target)
+    contrast, agreement = float(fitted.details.contrast), int(fitted.details.agreement)
+    return fitted, {"confident": bool(fitted.converged), "contrast": contrast, "agreement": agreement}
+
+
+def _from_pairs(method, count, ends):
+    indices = slice(None)
+    if count:
+        indices = anchors.random(ends.key("anchors", str(count)), ends.source.train, count)
+    return _told(method, ends.source.train[indices], ends.target.train[indices])
+
+
+def _from_selected(method, how, count, ends):
+    """Fit anchors that a strategy has chosen; where it gives groups of samples, an anchor is the mean of one."""
+    options = {"labels": ends.labels} if how == "class_balanced" else {}
+    indices = getattr(anchors, how)(ends.key("anchors", how), ends.source.train, count, **options)
+    chosen = [codes[indices] for codes in (ends.source.train, ends.target.train)]
+    return _told(method, *(c.mean(1) if c.ndim == 3 else c for c in chosen))
+
+
+def _from_labels(method, key, known):
+    if method in ("labels", "class_gaussians", "subclass_means"):
+        return solvers.SOLVERS[method].fit(key, *known)
+    start = solvers.class_means(*known, step=method.split("_")[1])
+    if not method.endswith("_polished"):
+        return start
+    source, source_labels, target, target_labels = known
+    return polish(key, source, target, start, source_labels=source_labels, target_labels=target_labels, subset=SUBSET)
+
+
+def _told(method, source, target):
+    """Fit pairs, and tell what ridge says of itself."""
+    fitted = solvers.SOLVERS[method].fit(source, target)
+    if not isinstance(fitted.details, solvers.RidgePath):
+        return fitted, {}
+    path = fitted.details
+    return fitted, {
+        "strength": float(path.strength),
+        "towards": solvers.TOWARDS[int(path.towards)],
+        "leave_one_out": float(path.leave_one_out),
+        "degrees_of_freedom": float(path.degrees_of_freedom),
+    }

@@ -1,0 +1,129 @@
+"""The ladder as tables and pictures: a line per method over the number of anchors, a level for what knows no pair."""
+
+from collections import defaultdict
+from dataclasses import asdict
+from pathlib import Path
+from statistics import fmean
+
+from align import drawing, markdown, paper
+from align.arrays import atomic
+from align.rows import read
+from align_lab.ladder.climbing import COUNTS, TABLE
+from align_lab.ladder.fits import LABELS, PAIRED, SELECTIONS
+from align_lab.ladder.verdicts import verdicts
+from align_lab.plans import Networks
+from align_lab.store import Store
+
+
+def write(results: Path) -> Path:
+    """Write knowledge.md into a folder of results: per space and direction, all that stands in knowledge.jsonl."""
+    spaces = defaultdict(list)
+    for row in read(results / "rows" / f"{TABLE}.jsonl"):
+        spaces[row["dataset"], row["latent"]].append(row)
+    parts = [
+        "# Test error against what is known",
+        "",
+        "Made by `python experiments/knowledge.py`: mean test error over all ordered pairs of networks. Pairs are "
+        "random anchors unless a strategy is named; without pairs, source and target codes come from different halves "
+        "of the training images. What has no row yet is left out.",
+    ]
+    notes = markdown.sections(results / "notes.md")
+    for (dataset, latent), found in sorted(spaces.items(), key=lambda item: (item[0][0] != "mnist", *item[0])):
+        parts += ["", f"## {dataset}, latent {latent}", "", _figure(results, dataset, latent)]
+        parts += [notes[f"knowledge, {dataset}, latent {latent}"].rstrip()]
+        for source, target in _directions(row for row in found if row["method"] != "autoencoder"):
+            own = _between(found, source, target)
+            base = [r for r in found if r["method"] == "autoencoder" and r["target_model"] == target]
+            parts += ["", f"### {source} → {target}", "", *_direction(latent, own, base)]
+    path = results / "tables" / f"{TABLE}.md"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic.replacing(path) as partial:
+        partial.write_text("\n".join([*parts, ""]))
+    return path
+
+
+def picture(space: Networks, store: Store) -> Path:
+    """Draw error against anchors in a space, a panel per direction: rows of its seeds and training."""
+    settings = asdict(space.settings)
+    found = [
+        row
+        for row in store.rows(TABLE)
+        if (row["dataset"], row["latent"]) == (space.dataset, space.latent)
+        and {row["source_seed"], row["target_seed"]} <= set(space.seeds)
+        and {**row["settings"], "run": None} == {**settings, "run": None}
+    ]
+    panels = {}
+    for source, target in _directions(row for row in found if row["method"] == "rigid"):
+        own = _between(found, source, target)
+        lines = {m: {r: _mean(own, m, r) for r in COUNTS if _mean(own, m, r) is not None} for m in PAIRED}
+        levels = {
+            "linear, all pairs": _mean(own, "linear", None),
+            "labels only": _mean(own, "labels", None),
+            "nothing known": _mean(own, "unpaired", None),
+        }
+        levels = {name: level for name, level in levels.items() if level is not None}
+        place = (space.dataset, space.latent, source, target)
+        panels[f"{space.dataset}, latent {space.latent}: {source} → {target}"] = drawing.Curves(
+            lines, levels, _papers(*place)
+        )
+    return drawing.curves(store.picture(_name(space.dataset, space.latent)), panels, "anchors", "test error")
+
+
+def _papers(dataset, latent, source, target):
+    """Give the paper's errors from anchors as points."""
+    return {
+        f"paper, {key.method}": (key.anchors, cell.mean)
+        for key, cell in paper.CELLS.items()
+        if (key.dataset, key.latent, key.source_model, key.target_model) == (dataset, latent, source, target)
+        and key.method in ("rigid", "linear")
+        and key.anchors
+    }
+
+
+def _name(dataset, latent):
+    return f"{TABLE}_{dataset}_latent{latent}"
+
+
+def _figure(results, dataset, latent):
+    name = f"{_name(dataset, latent)}.png"
+    there = (results / "pictures" / name).exists()
+    return f"![Test error against the number of anchors](../pictures/{name})" if there else ""
+
+
+def _directions(found):
+    return dict.fromkeys((row["source_model"], row["target_model"]) for row in found)
+
+
+def _between(found, source, target):
+    return [row for row in found if (row["source_model"], row["target_model"]) == (source, target)]
+
+
+def _mean(found, method, anchors):
+    errors = [row["test_error"] for row in found if (row["method"], row["anchors"]) == (method, anchors)]
+    return fmean(errors) if errors else None
+
+
+def _direction(latent, found, base):
+    """Lay out one direction: by the number of pairs, by the strategy that chose them, and without any."""
+    own = _mean(base, "autoencoder", None)
+    lines = [f"The target network's own error is {own:.4f}.", ""] if own else []
+    counts = [c for c in (*COUNTS, None) if any(_mean(found, m, c) is not None for m in PAIRED)]
+    if counts:
+        names = ("all pairs" if count is None else str(count) for count in counts)
+        rows = ([m, *(_text(_mean(found, m, count)) for count in counts)] for m in PAIRED)
+        lines.append(markdown.table(["method", *names], rows))
+    chosen = [how for how in SELECTIONS if _mean(found, f"ridge_{how}", 2 * latent) is not None]
+    if chosen:
+        rows = ([m, *(_text(_mean(found, f"{m}_{how}", 2 * latent)) for how in chosen)] for m in ("linear", "ridge"))
+        lines += ["", f"{2 * latent} anchors by strategy:", "", markdown.table(["method", *chosen], rows)]
+    known = {m: _mean(found, m, None) for m in (*LABELS, "unpaired")}
+    reference = "rigid" if latent == 2 else "linear"
+    full = _mean(found, reference, None)
+    if any(known.values()):
+        rows = ([m, f"{e:.4f}", f"× {e / full:.3f}" if full else ""] for m, e in known.items() if e is not None)
+        lines += ["", "Without pairs:", "", markdown.table(["method", "error", "against all pairs"], rows)]
+    return [*lines, *verdicts(latent, found, reference)]
+
+
+def _text(error):
+    return "" if error is None else f"{error:.4f}"

@@ -1,0 +1,90 @@
+"""The ladder as an experiment: its spaces, which are data sets and latent dimensions, and the steps in each."""
+
+import dataclasses
+from typing import NamedTuple
+
+from absl import flags
+
+from align.dataset_names import family, like
+from align.paper import LATENTS
+from align_lab.asked import Asked, Defaults
+from align_lab.launch import Experiment
+from align_lab.plans import Networks, Rungs
+from align_lab.tables import MODELS, autoencoders
+
+STEPS = ("pairs", "selection", "labels", "unpaired", "controls")
+SPACES = (*(f"mnist-{latent}" for latent in LATENTS[:-1]), "fashion_mnist-50", "fashion_mnist-100")
+
+
+# Maps lead between the seeds of the only architecture, or from each to the other.
+MODELS_OF = {"mnist": MODELS[:1], "fashion_mnist": MODELS}
+
+
+@dataclasses.dataclass(frozen=True)
+class Ladder(Asked):
+    """What is asked of the ladder: spaces, (data set, latent dimension), steps, and runs of what knows no pair."""
+
+    spaces: tuple[tuple[str, int], ...] = ()
+    steps: tuple[str, ...] = STEPS
+    keys: int = 10
+
+
+class Choices(NamedTuple):
+    """The flags of the ladder, and those of the networks."""
+
+    networks: Defaults = Defaults(one_model=False)
+
+    def define_flags(self) -> None:
+        """Define the flags."""
+        flags.DEFINE_list(
+            "spaces", list(SPACES), "Data sets and latent dimensions, such as mnist-50,fashion_mnist-100."
+        )
+        flags.DEFINE_list("steps", list(STEPS), "Parts of the ladder.")
+        flags.DEFINE_integer("keys", 10, "Runs of a method that knows no pair, per ordered pair of networks.", 1)
+        self.networks.define_flags()
+
+    def read(self, given: flags.FlagValues, store) -> Ladder:
+        """Read the flags; ValueError for a space or a step that there is none of."""
+        if unknown := set(given.steps) - set(STEPS):
+            raise ValueError(f"--steps must be of {', '.join(STEPS)}; there is {', '.join(sorted(unknown))}")
+        spaces = tuple(dict.fromkeys(map(_space, given.spaces)))
+        steps = tuple(step for step in STEPS if step in given.steps)
+        asked = self.networks.read(given, store)
+        return Ladder(**vars(asked), spaces=spaces, steps=steps, keys=given.keys)
+
+
+def _space(text):
+    name, _, latent = text.rpartition("-")
+    if name not in MODELS_OF or not latent.isdecimal() or int(latent) < 1:
+        raise ValueError(f"--spaces must be such as mnist-50 or fashion_mnist-100; one of them is {text!r}")
+    return name, int(latent)
+
+
+def plan(wanted: Ladder, store) -> list:
+    """Plan the trainings and the steps of every space."""
+    spaces = {(name, latent): _networks(wanted, store, name, latent) for name, latent in wanted.spaces}
+    plan = []
+    for (_, latent), networks in spaces.items():
+        # Networks of other data, for maps that must not be trusted: the MNIST networks of the same latent dimension.
+        (stranger,) = spaces.get(("mnist", latent), (None,))
+        stranger = None if stranger in networks else stranger
+        plan += [*networks, *(Rungs(step, networks, wanted.keys, stranger) for step in wanted.steps)]
+    return plan
+
+
+def _networks(wanted: Ladder, store, name: str, latent: int) -> tuple[Networks, ...]:
+    own = dataclasses.replace(wanted, dataset=store.data(like(name, wanted.dataset)).name)
+    return tuple(autoencoders(own, model, latent) for model in MODELS_OF[family(own.dataset)])
+
+
+def pictures(wanted: Ladder, store):
+    """Draw the ladder of every space, and write the tables."""
+    from align_lab.ladder import ladder_page
+
+    for name, latent in wanted.spaces:
+        networks = _networks(wanted, store, name, latent)
+        yield f"Picture: {ladder_page.picture(networks[0], store)}"
+    yield f"Tables: {ladder_page.write(store.results)}"
+
+
+KNOWLEDGE = Experiment(Choices(), plan, pictures)

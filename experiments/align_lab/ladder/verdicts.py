@@ -1,0 +1,45 @@
+"""How often nothing known was enough, and how far the confidence of `solvers.unpaired` can be trusted."""
+
+from statistics import median
+
+from align import paper
+from align.dataset_names import family
+
+# What counts as right without pairs: below this many times the map of all pairs (rigid at latent 2) of the same two
+# networks.
+RIGHT = 1.02
+
+
+def verdicts(latent: int, found: list[dict], reference: str) -> list[str]:
+    """Say in a line how many runs without pairs were right, and were reported as confident; [] where none can be told.
+
+    Right is, where the paper has a linear map with true pairs between these networks, an error below that map's, and
+    elsewhere one hardly above that of the reference from all pairs.
+    """
+    runs = [row for row in found if row["method"] == "unpaired"]
+    of_all = {_pair(row): row["test_error"] for row in found if (row["method"], row["anchors"]) == (reference, None)}
+    limit = _papers_linear(latent, found[0])
+    if not runs or not (limit or {_pair(row) for row in runs} <= of_all.keys()):
+        return []
+    if limit:
+        meaning = f"at most {limit}, the error of the paper's linear map with true pairs"
+    else:
+        meaning = f"at most {RIGHT} times the {reference} map of all pairs of the same two networks"
+    right = [row["test_error"] <= (limit or RIGHT * of_all[_pair(row)]) for row in runs]
+    sure = [ok for ok, row in zip(right, runs, strict=True) if row["confident"]]
+    text = f"Nothing known: {sum(right)} of {len(right)} runs are right ({meaning}); {len(sure)} were reported "
+    text += f"as confident, and of these {sum(sure)} are right."
+    text += f" A run took {median(row['seconds'] for row in runs):.0f} s by the clock (median)."
+    if controls := [row for row in found if row["method"].startswith("control")]:
+        text += f" Of {len(controls)} runs between unrelated clouds {sum(row['confident'] for row in controls)} were."
+    return ["", text]
+
+
+def _papers_linear(latent, row):
+    """Give the error of the paper's linear map between two architectures, None within one."""
+    wanted = (5, family(row["dataset"]), "linear", row["source_model"], row["target_model"], latent)
+    return next((cell.mean for key, cell in paper.CELLS.items() if key[:6] == wanted), None)
+
+
+def _pair(row):
+    return row["source_seed"], row["target_seed"]

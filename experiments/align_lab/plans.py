@@ -1,0 +1,152 @@
+"""Plans: lists of what there is to train and which rows there are to make, as plain records.
+
+A plan is read, compared and printed without anything being run. `worker` names the module that knows how to do what a
+record asks for: `cost(record, store)` estimates what is left of it, `work(record, store, advance)` does that.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from align.training import Settings
+
+
+@dataclass(frozen=True)
+class Networks:
+    """Networks of one kind from several seeds.
+
+    kind: "autoencoder", or one of the kinds of `representations`, which have anchors, so many training images that all
+    seeds share; a decoder alone is trained on the codes of `encoders`, autoencoders of the same seeds.
+    """
+
+    worker: ClassVar = "align_lab.trainings"
+
+    kind: str
+    dataset: str
+    model: str
+    latent: int
+    seeds: tuple[int, ...]
+    settings: "Settings"
+    anchors: int | None = None
+    encoders: "Networks | None" = None
+
+    @property
+    def name(self) -> str:
+        kind = "" if self.kind == "autoencoder" else f"{self.kind} "
+        anchors = f", {self.anchors} anchors" if self.anchors else ""
+        return f"train {kind}{self.dataset} {self.model}, latent {self.latent}{anchors}"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a table: methods that carry the codes of some autoencoders to the decoders of others.
+
+    anchors: how many training images the methods may use, all where it is None; `shared` where they are one draw for
+    all networks of the setting, else each ordered pair of networks has its own. own, transfer: which errors belong to
+    the cell, those of networks with themselves and those of the ordered pairs. relative: how networks on relative
+    representations are trained, for the methods that have any.
+    """
+
+    worker: ClassVar = "align_lab.cells"
+
+    table: int
+    source: Networks
+    target: Networks
+    methods: tuple[str, ...]
+    relative: "Settings"
+    anchors: int | None = None
+    shared: bool = False
+    own: bool = True
+    transfer: bool = True
+
+    @property
+    def name(self) -> str:
+        between = self.source.model if self.own else f"{self.source.model} → {self.target.model}"
+        anchors = f", {self.anchors} anchors" if self.anchors else ""
+        return f"table {self.table}, {between}, latent {self.source.latent}{anchors}"
+
+
+@dataclass(frozen=True)
+class Rungs:
+    """A step of the ladder between all pairs and nothing known, in one space.
+
+    spaces: the autoencoders of each architecture; maps lead between the seeds of the only one, or from each to the
+    other. keys: runs of a method that knows no pair. strangers: networks of other data, for maps not to be trusted.
+    """
+
+    worker: ClassVar = "align_lab.ladder.climbing"
+
+    step: str
+    spaces: tuple[Networks, ...]
+    keys: int
+    strangers: Networks | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.step}, {self.spaces[0].dataset}, latent {self.spaces[0].latent}"
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Documents and queries drawn from a corpus: a folder of WordNet's data files, or tab-separated lines."""
+
+    corpus: str
+    documents: int
+    queries: int
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """The texts as an encoder embeds them, by its name."""
+
+    worker: ClassVar = "align_lab.switch.encoders"
+
+    encoder: str
+    texts: Texts
+
+    @property
+    def name(self) -> str:
+        return f"embed by {self.encoder}"
+
+
+@dataclass(frozen=True)
+class Switch:
+    """What a search finds in the index of an old encoder when a new one asks, by maps between the two.
+
+    asking: "words" (each the query of one document) or "documents" (left out of the index). anchors: numbers of
+    documents that both encoders have embedded, drawn once for every seed.
+    """
+
+    worker: ClassVar = "align_lab.switch.searches"
+
+    old: Embedding
+    new: Embedding
+    asking: str
+    solvers: tuple[str, ...]
+    anchors: tuple[int, ...]
+    seeds: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        return f"index of {self.old.encoder}, asked by {self.asking} of {self.new.encoder}"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A network that might be the paper's: channels, kernel sizes and dense layers of encoder and decoder."""
+
+    worker: ClassVar = "align_lab.candidates"
+
+    dataset: str
+    latent: int
+    seeds: int
+    encoder: tuple[tuple[int, ...], ...]
+    decoder: tuple[tuple[int, ...], ...]
+    settings: "Settings"
+
+    @property
+    def name(self) -> str:
+        return f"candidate {self.encoder} {self.decoder}, latent {self.latent}, {self.settings.epochs} epochs"
+
+
+Record = Networks | Cell | Rungs | Embedding | Switch | Candidate

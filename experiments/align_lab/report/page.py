@@ -1,0 +1,129 @@
+"""The page of the whole paper, rebuilt from the rows: tables, claims, pictures and times."""
+
+import json
+from collections import Counter, defaultdict
+from pathlib import Path
+
+from absl import app, flags
+
+from align import markdown, paper
+from align.arrays import atomic
+from align_lab import charts
+from align_lab.report import paper_tables, published
+from align_lab.report.claims import CLAIMS
+
+FLAGS = flags.FLAGS
+# Experiments that write a page of their own beside this one.
+BEYOND = {
+    "knowledge": "the error against what is known, from all pairs through few anchors and labels to nothing",
+    "embedding_switch": "the index of one text encoder asked by another",
+}
+# Pictures that other pages show, by how their names begin.
+ELSEWHERE = (*BEYOND, "growth")
+
+
+def run(folder: Path) -> None:
+    """Parse the flags and write the report; `folder` is where the rows are if --results does not say."""
+    flags.DEFINE_string("results", str(folder), "Folder of the results.")
+    flags.DEFINE_string("readme", None, "A README to put the headline table into, between its results markers.")
+    app.run(_main)
+
+
+def _main(_):
+    results = Path(FLAGS.results)
+    if FLAGS.readme:
+        readme = Path(FLAGS.readme)
+        text = paper_tables.headline(published.read(results)[0])
+        with atomic.replacing(readme) as partial:
+            partial.write_text(markdown.fill(readme.read_text(), "results", text))
+    print(write(results))
+
+
+def write(results: Path) -> Path:
+    """Draw the tables, and write README.md into a folder of results, whole or not at all; return its path."""
+    rows, problems = published.read(results)
+    notes = markdown.sections(results / "notes.md")
+    of_the_paper = {number: published.of_the_paper(number, found) for number, found in rows.items()}
+    drawn = charts.draw(tuple(rows), of_the_paper.get, results / "pictures")
+    pictures = {path.stem: f"![errors of {path.stem}](pictures/{path.name})\n" for path in drawn}
+    parts = [_head(rows, problems)]
+    for number, found in rows.items():
+        parts += [paper_tables.table(number, found, notes), pictures.get(f"table{number}", "")]
+    parts += [paper_tables.ablation(rows[5], notes), pictures.get("ablation", ""), _claims(rows)]
+    parts += [_beyond(results), _pictures(results, drawn, notes), _times(results, notes)]
+    path = results / "README.md"
+    with atomic.replacing(path) as partial:
+        partial.write_text("\n".join(part for part in parts if part))
+    return path
+
+
+def _head(rows, problems):
+    everything = [row for table in rows.values() for row in table]
+    if not everything:
+        return "# Results\n\nNo rows yet: `python experiments/paper.py` makes them.\n"
+    seeds = sorted({row["source_seed"] for row in everything})
+    sources = ", ".join(sorted({f"{row['dataset']} ({row['data_source']})" for row in everything}))
+    settings = Counter(json.dumps(row["settings"], sort_keys=True) for row in everything)
+    devices = ", ".join(sorted({row["device"] for row in everything}))
+    versions = everything[-1]["versions"]
+    lines = [
+        "# The paper's tables and figures, reproduced",
+        "",
+        "Made by `python experiments/paper.py`, and rebuilt from the rows beside this file by "
+        "`python experiments/report.py`. Errors are the mean squared error per standardised pixel on the test images. "
+        "As in the paper, means carry no factor and standard deviations (over ordered pairs of networks) are in units "
+        "of 10⁻³. Each cell: **ours**, the paper's, and the ratio of the two.",
+        "",
+        f"- {len(everything):,} rows; seeds {', '.join(map(str, seeds))}; data: {sources}",
+        f"- {devices}; " + ", ".join(f"{name} {number}" for name, number in versions.items()),
+        *(f"- {count:,} rows with settings `{text}`" for text, count in settings.most_common()),
+        f"- Missing, duplicate or unreadable rows: {len(problems)}" + (":" if problems else ""),
+        *(f"  - {problem}" for problem in problems),
+        "",
+        f"On MNIST no error can lie below {paper.MNIST_FLOOR}: the target is the standardised image, the decoder ends "
+        "in a sigmoid, and this is what remains of the pixels outside [0, 1].",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _claims(rows):
+    lines = []
+    for claim, check in CLAIMS.items():
+        try:
+            numbers, holds = check(rows)
+        except (LookupError, ZeroDivisionError, ValueError):
+            numbers, holds = "rows are missing", None
+        lines.append([claim, numbers, {True: "holds", False: "does not hold", None: "open"}[holds]])
+    table = markdown.table(["claim", "our rows", "verdict"], lines)
+    return f"## The paper's claims, one by one\n\n{table}\n"
+
+
+def _beyond(results):
+    """Point to the pages of what the paper does not have; they show their own pictures."""
+    there = [name for name in BEYOND if (results / "tables" / f"{name}.md").exists()]
+    lines = ["## Beyond the paper", ""] if there else []
+    return "\n".join([*lines, *(f"- [{name}.md](tables/{name}.md): {BEYOND[name]}" for name in there), ""])
+
+
+def _pictures(results, drawn, notes):
+    found = sorted(set((results / "pictures").glob("*.png")) - set(drawn))
+    found = [picture for picture in found if not picture.name.startswith(ELSEWHERE)]
+    lines = ["## Pictures", "", notes.get("pictures", "")] if found else []
+    for picture in found:
+        lines += [f"![{picture.stem.replace('_', ' ')}](pictures/{picture.name})", ""]
+    return "\n".join(lines)
+
+
+def _times(results, notes):
+    """Sum the seconds of all tasks by stage."""
+    file = results / "rows" / "timings.jsonl"
+    if not file.exists():
+        return ""
+    stages = defaultdict(float)
+    for line in file.read_text().splitlines():
+        task = json.loads(line)
+        stages[task["task"].split(",")[0]] += task["seconds"]
+    lines = [[stage, f"{seconds / 60:.1f}"] for stage, seconds in stages.items()]
+    lines.append(["**all**", f"**{sum(stages.values()) / 60:.1f}**"])
+    return "\n".join(["## Time", "", notes.get("time", ""), markdown.table(["stage", "minutes"], lines), ""])

@@ -1,0 +1,64 @@
+"""The rows of all tables as a report needs them: each once, with words for what is missing, duplicate or no row."""
+
+import json
+from collections import Counter, defaultdict
+from pathlib import Path
+
+from align import paper
+from align.rows import RowError, identity
+from align.rows import read as read_rows
+
+TITLES = {
+    1: "MNIST, the whole training set as pairs",
+    2: "MNIST, relative representations",
+    3: "MNIST, a few anchors as pairs",
+    4: "MNIST, class labels only",
+    5: "Fashion-MNIST, between architectures: direct maps and relative representations with new decoders",
+    6: "Fashion-MNIST, between architectures: relative representations trained end to end",
+}
+# The data of each table.
+DATASETS = {number: "mnist" if number < 5 else "fashion_mnist" for number in TITLES}
+Rows = dict[int, list[dict]]
+
+
+def read(results: Path) -> tuple[Rows, list[str]]:
+    """Read the rows of all tables, each once; and say in words what is missing, duplicate or no row."""
+    rows, problems = {}, []
+    for number in TITLES:
+        file = results / "rows" / f"table{number}.jsonl"
+        try:
+            found = read_rows(file)
+        except RowError as error:
+            problems.append(str(error))
+            found = []
+        unique = {identity(row): row for row in found}
+        rows[number] = list(unique.values())
+        problems += [f"{file.name}: {text}" for text in _doubts(number, len(found), rows[number])]
+    return rows, problems
+
+
+def _doubts(number, count, rows):
+    if len(rows) < count:
+        yield f"{count - len(rows)} duplicate rows, counted once"
+    settings = defaultdict(set)
+    for row in rows:
+        settings[paper.key_of(row)].add(json.dumps(row["settings"], sort_keys=True))
+    for key, different in settings.items():
+        if len(different) > 1:
+            yield f"{describe(key)} has rows of {len(different)} different settings"
+    there = Counter(map(paper.key_of, rows))
+    missing = [describe(key) for key in paper.CELLS if key.table == number and not there[key]]
+    if missing:
+        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+        yield f"no row of {'; '.join(missing[:5])}{more}"
+
+
+def describe(key: paper.Key) -> str:
+    """Name a cell of a table in words."""
+    anchors = f", {key.anchors} anchors" if key.anchors else ""
+    return f"{key.method}{' (own)' if key.own else ''}, {key.source_model} → {key.target_model}, {key.latent}{anchors}"
+
+
+def of_the_paper(number: int, rows: list[dict]) -> list[dict]:
+    """Leave out rows of other data than the paper's table is of: what is drawn together must be comparable."""
+    return [row for row in rows if row["dataset"] == DATASETS[number]] or rows

@@ -1,0 +1,116 @@
+"""The store: where data, networks, codes and rows are kept, and what is there already."""
+
+import functools
+import itertools
+import json
+import platform
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from align import rows
+from align.data import Dataset, load
+
+# Rows that are not about pairs of networks.
+SCHEMAS = {
+    "embedding_switch": rows.Schema(
+        ("table", "dataset", "method", "old", "new", "asking", "direction", "anchors", "seed", "documents", "queries"),
+        ("recall", "hit"),
+    ),
+    "search": rows.Schema(("dataset", "latent", "seeds", "encoder", "decoder"), ("autoencoder",)),
+}
+# Codes of as many sets of networks as the paper has: half a gigabyte.
+REMEMBERED = 24
+
+
+class Store:
+    """The folders of a run. Data and rows are read once; what is computed from networks is remembered."""
+
+    def __init__(self, workdir: Path, results: Path | None = None, data_dir: str | None = None):
+        self.workdir, self.results, self.data_dir = workdir, results or workdir / "results", data_dir
+        self.networks = workdir / "networks"
+        self.embeddings = workdir / "embeddings"
+        self._data: dict[str, Dataset] = {}
+        self._rows: dict[int | str, list[dict]] = {}
+        self._identities: dict[int | str, set[tuple]] = {}
+        self._made: OrderedDict[Hashable, Any] = OrderedDict()
+
+    def data(self, name: str) -> Dataset:
+        """Give a dataset by name; where nobody has it whole, it is the sample, and says so by its own name."""
+        if name not in self._data:
+            found = load(name, self.data_dir)
+            self._data[name] = self._data.setdefault(found.name, found)
+        return self._data[name]
+
+    def picture(self, name: str) -> Path:
+        """Give the file of a picture."""
+        return self.results / "pictures" / f"{name}.png"
+
+    def file(self, table: int | str) -> Path:
+        """Give the file of the rows of one of the paper's tables, by its number, or of one of ours, by its name."""
+        return self.results / "rows" / (f"table{table}.jsonl" if isinstance(table, int) else f"{table}.jsonl")
+
+    def rows(self, table: int | str) -> list[dict]:
+        """Give the rows of a table: those that were there when it was first asked for, and those added since."""
+        if table not in self._rows:
+            self._rows[table] = rows.read(self.file(table), SCHEMAS.get(table, rows.NETWORKS))
+            self._identities[table] = {_identity(table, row) for row in self._rows[table]}
+        return self._rows[table]
+
+    def missing(self, wanted: Sequence[dict]) -> list[dict]:
+        """Give those of the wanted rows, all of one table and without their measures, that are not there."""
+        for table in {row["table"] for row in wanted}:
+            self.rows(table)
+        unique = {_identity(row["table"], row): row for row in wanted}
+        return [row for identity, row in unique.items() if identity not in self._identities[row["table"]]]
+
+    def among(self, table: int | str, wanted: Sequence[dict]) -> list[dict]:
+        """Give the rows of a table that are among those wanted, in the order in which they were made."""
+        identities = {_identity(table, row) for row in wanted}
+        return [row for row in self.rows(table) if _identity(table, row) in identities]
+
+    def add(self, made: Sequence[dict]) -> None:
+        """Append rows, all of one table, with where they came from."""
+        for table, group in itertools.groupby(made, lambda row: row["table"]):
+            whole = [{**row, **self._provenance(row["dataset"])} for row in group]
+            rows.append(self.file(table), whole, SCHEMAS.get(table, rows.NETWORKS))
+            self.rows(table).extend(whole)
+            self._identities[table] |= {_identity(table, row) for row in whole}
+
+    def log_time(self, name: str, seconds: float) -> None:
+        """Append how long a task took to timings.jsonl, which the report sums by stage."""
+        path = self.file("timings")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a") as file:
+            file.write(json.dumps({"task": name, "seconds": round(seconds, 2)}) + "\n")
+
+    def remember(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """Give what was made under a key before, or make it: codes are encoded once, and serve many maps."""
+        if key not in self._made:
+            self._made[key] = make()
+            while len(self._made) > REMEMBERED:
+                self._made.popitem(last=False)
+        self._made.move_to_end(key)
+        return self._made[key]
+
+    def _provenance(self, dataset):
+        source = {"data_source": self._data[dataset].source} if dataset in self._data else {}
+        return {**source, **_circumstances()}
+
+
+def _identity(table, row):
+    return rows.identity(row, SCHEMAS.get(table, rows.NETWORKS))
+
+
+@functools.cache
+def _circumstances():
+    """Say what all rows of a process are made with: device, versions and revision."""
+    import jax
+
+    return {
+        "device": f"{jax.local_device_count()} x {jax.devices()[0].device_kind}",
+        "versions": {name: version(name) for name in ("jax", "flax", "optax")} | {"python": platform.python_version()},
+        "revision": rows.revision(Path(__file__).parent),
+    }

@@ -1,0 +1,52 @@
+"""Texts: a corpus of queries with their documents, and what is drawn from it."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from align_lab.plans import Texts
+from align_lab.store import Store
+
+
+def name(texts: Texts) -> str:
+    """Give what the corpus is called in the rows."""
+    return "wordnet" if Path(texts.corpus).is_dir() else Path(texts.corpus).stem
+
+
+def drawn(texts: Texts, store: Store) -> tuple[list[str], list[str]]:
+    """Draw documents, and the queries of the first of them."""
+
+    def draw():
+        pairs = read_pairs(texts.corpus)
+        if len(pairs) < texts.documents:
+            raise ValueError(f"{len(pairs)} documents in {texts.corpus} for --documents={texts.documents}")
+        chosen = np.random.default_rng(0).permutation(len(pairs))[: texts.documents]
+        return [pairs[i][1] for i in chosen], [pairs[i][0] for i in chosen[: texts.queries]]
+
+    return store.remember(texts, draw)
+
+
+def read_pairs(corpus: str) -> list[tuple[str, str]]:
+    """Read `(query, document)` strings, each document once, from WordNet's folder or from tab-separated lines."""
+    path = Path(corpus)
+    if path.is_dir():
+        lines = [line for part in ("noun", "verb", "adj", "adv") for line in (path / f"data.{part}").open()]
+        pairs = [_synset(line) for line in lines if not line.startswith("  ")]
+    elif path.is_file():
+        pairs = [tuple(line.rstrip("\n").split("\t")) for line in path.open()]
+        if wrong := [i for i, pair in enumerate(pairs, 1) if len(pair) != 2 or not all(pair)]:
+            raise ValueError(f"{path}, line {wrong[0]}: expected query<TAB>document")
+    else:
+        raise FileNotFoundError(
+            f"no corpus at {path}: install the Debian package wordnet-base, or name a file of pairs"
+        )
+    return list({document: (query, document) for query, document in pairs}.values())
+
+
+def _synset(line):
+    """Return the words and the definition, without its examples, of one line of WordNet's data files (wndb(5))."""
+    fields, gloss = line.split(" | ", 1)
+    fields = fields.split()
+    words = [re.sub(r"\(\w+\)$", "", word).replace("_", " ") for word in fields[4 : 4 + 2 * int(fields[3], 16) : 2]]
+    return ", ".join(words), gloss.split('; "')[0].strip()

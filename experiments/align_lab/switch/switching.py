@@ -1,0 +1,114 @@
+"""The embedding switch as an experiment: its flags, its plan, and what is shown of it."""
+
+import dataclasses
+import itertools
+
+from absl import flags
+
+from align_lab.asked import integers
+from align_lab.launch import Experiment
+from align_lab.plans import Embedding, Switch, Texts
+
+TABLE = "embedding_switch"
+ASKING = ("words", "documents")
+TOP = 10
+
+
+@dataclasses.dataclass(frozen=True)
+class Encoders:
+    """What is compared: encoders of the index and of the queries, solvers, anchors and seeds, on what texts."""
+
+    old: tuple[str, ...]
+    new: str
+    asking: tuple[str, ...]
+    solvers: tuple[str, ...]
+    anchors: tuple[int, ...]
+    seeds: tuple[int, ...]
+    texts: Texts
+
+    def described(self, store) -> list[str]:
+        """Say on what texts, and what will be computed, a text for each."""
+        texts, anchors = self.texts, ", ".join(map(str, self.anchors))
+        return [
+            f"data: {texts.documents:,} documents and {texts.queries:,} queries of {texts.corpus}",
+            f"to compute: an index of {', '.join(self.old)}, asked by {', '.join(self.asking)} of {self.new}; "
+            f"{', '.join(self.solvers)}; {anchors} anchors; {len(self.seeds)} seeds",
+        ]
+
+    def kept(self, store) -> str:
+        """Say where what takes long to make is kept."""
+        return f"embeddings: {store.embeddings}"
+
+
+class Choices:
+    """The flags of the embedding switch."""
+
+    def define_flags(self) -> None:
+        """Define the flags."""
+        corpus = "File of `query<TAB>document` lines, or a folder with WordNet's data files."
+        flags.DEFINE_string("pairs", "/usr/share/wordnet", corpus)
+        old = "Encoders of the index, each a name of align_lab/switch/encoders.py or of a sentence-transformers model."
+        flags.DEFINE_list("old", ["paraphrase-minilm-l3-v2", "lsa"], old)
+        flags.DEFINE_string("new", "all-minilm-l6-v2", "Encoder of the queries.")
+        asking = "Queries: words (the text that belongs to a document), documents (left out of the index)."
+        flags.DEFINE_list("asking", list(ASKING), asking)
+        solvers = "Solvers, by the names of align.solvers.SOLVERS, that fit pairs."
+        flags.DEFINE_list("solvers", ["orthogonal", "rigid", "linear", "affine", "ridge"], solvers)
+        flags.DEFINE_list("anchors", [50, 100, 300, 1000, 3000], "Numbers of documents embedded by both encoders.")
+        flags.DEFINE_integer("documents", 25_000, "Documents in the index.", 1)
+        flags.DEFINE_integer("queries", 500, "Queries.", 1)
+        flags.DEFINE_integer("seeds", 3, "Draws of the anchors.", 1)
+
+    def read(self, given: flags.FlagValues, store) -> Encoders:
+        """Read the flags; ValueError names the one whose value makes no sense."""
+        from align_lab.switch import corpus
+
+        check_names("asking", given.asking, ASKING)
+        check_names("solvers", given.solvers, solvers_of_pairs())
+        anchors = integers("anchors", given)
+        texts = Texts(given.pairs, given.documents, given.queries)
+        if not TOP < texts.queries < texts.documents - max(anchors, default=0):
+            raise ValueError(
+                f"--documents={texts.documents}, --queries={texts.queries}, --anchors={','.join(map(str, anchors))}; "
+                f"expected queries + anchors <= documents, and more than {TOP} queries"
+            )
+        corpus.drawn(texts, store)
+        old, asking, solvers = (tuple(dict.fromkeys(words)) for words in (given.old, given.asking, given.solvers))
+        return Encoders(old, given.new, asking, solvers, anchors, tuple(range(given.seeds)), texts)
+
+
+def solvers_of_pairs() -> tuple[str, ...]:
+    """Give the solvers that fit pairs without further ado."""
+    from align.solvers import SOLVERS
+
+    return tuple(name for name, one in SOLVERS.items() if one.needs == "pairs" and not one.required)
+
+
+def check_names(flag: str, names: list[str], known: tuple[str, ...]) -> None:
+    """Raise ValueError for names that a flag does not know."""
+    if unknown := [name for name in names if name not in known]:
+        raise ValueError(f"--{flag} has no {', '.join(map(repr, unknown))}; there are {', '.join(known)}")
+
+
+def plan(wanted: Encoders, store) -> list:
+    """Plan the embeddings, and the searches in every index."""
+    embeddings = {name: Embedding(name, wanted.texts) for name in (*wanted.old, wanted.new)}
+    switches = [
+        Switch(embeddings[old], embeddings[wanted.new], asking, wanted.solvers, wanted.anchors, wanted.seeds)
+        for old, asking in itertools.product(wanted.old, wanted.asking)
+    ]
+    return [*embeddings.values(), *switches]
+
+
+def pictures(wanted: Encoders, store):
+    """Lay out and draw the rows of what is asked for."""
+    from align_lab.launch import rows_of
+    from align_lab.switch import switch_page
+
+    rows = rows_of(plan(wanted, store), store, TABLE)
+    page = switch_page.write(rows, store.results)
+    yield switch_page.tables(rows)
+    yield f"Table: {page}"
+
+
+EMBEDDING_SWITCH = Experiment(Choices(), plan, pictures, (TABLE,))
