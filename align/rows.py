@@ -37,36 +37,56 @@ NETWORKS = Schema(
     ),
     ("test_error",),
 )
+# Rows of tables that are about something else, by the name of the table.
+SCHEMAS = {
+    "embedding_switch": Schema(
+        ("table", "dataset", "method", "old", "new", "asking", "direction", "anchors", "seed", "documents", "queries"),
+        ("recall", "hit"),
+    ),
+    "search": Schema(("table", "dataset", "latent", "seeds", "encoder", "decoder"), ("autoencoder",)),
+}
 
 
 class RowError(ValueError):
     """A row that is no result, or a file that holds one."""
 
 
-def check_row(row: dict, schema: Schema = NETWORKS) -> dict:
+def schema_of(row: dict) -> Schema:
+    """Give the schema of a row, by its table."""
+    return SCHEMAS.get(row.get("table"), NETWORKS)
+
+
+def check_row(row: dict) -> dict:
     """Return the row; RowError where a column is missing or a measure is not a finite number."""
+    if not isinstance(row, dict):
+        raise RowError(f"a row is an object; it is {row!r}")
+    schema = schema_of(row)
     if missing := [name for name in (*schema.identity, *schema.measures) if name not in row]:
         raise RowError(f"a row lacks {', '.join(missing)}: {row}")
     for name in schema.measures:
         value = row[name]
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise RowError(f"{name} must be a finite number; it is {value!r} in the row {identity(row, schema)}")
+            raise RowError(f"{name} must be a finite number; it is {value!r} in the row {identity(row)}")
     return row
 
 
-def identity(row: dict, schema: Schema = NETWORKS) -> tuple:
+def identity(row: dict) -> tuple:
     """Give what makes a row unique: its identity columns and the settings it was made with."""
-    return (*(row[name] for name in schema.identity), json.dumps(row.get("settings"), sort_keys=True))
+    columns = (row[name] for name in schema_of(row).identity)
+    return (
+        *(json.dumps(x) if isinstance(x, list) else x for x in columns),
+        json.dumps(row.get("settings"), sort_keys=True),
+    )
 
 
-def append(path: Path, rows: Iterable[dict], schema: Schema = NETWORKS) -> None:
+def append(path: Path, rows: Iterable[dict]) -> None:
     """Append rows to a JSON Lines file, all of them or none, each on a line of its own.
 
     RowError for a row that is no result, before anything is written; OSError where the disk is full, after what came of
     it is taken back. A last line without an end, left by a process that was killed while it wrote, is cut off first;
     processes that append at the same time take turns, so that none cuts off what another is writing.
     """
-    text = "".join(json.dumps(check_row(row, schema)) + "\n" for row in rows).encode()
+    text = "".join(json.dumps(check_row(row)) + "\n" for row in rows).encode()
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab+", buffering=0) as file:
         wait_for_turn(file.fileno())
@@ -82,7 +102,7 @@ def append(path: Path, rows: Iterable[dict], schema: Schema = NETWORKS) -> None:
             raise OSError(error.errno, f"no row was appended: {error.strerror}", str(path)) from error
 
 
-def read(path: Path, schema: Schema = NETWORKS) -> list[dict]:
+def read(path: Path) -> list[dict]:
     """Read the rows of a JSON Lines file, none where there is no file; an unfinished last line is left out.
 
     RowError names the file and the line of anything else that is no row.
@@ -93,7 +113,7 @@ def read(path: Path, schema: Schema = NETWORKS) -> list[dict]:
     *lines, _unfinished = path.read_bytes().split(b"\n")
     for number, line in enumerate(lines, start=1):
         try:
-            rows.append(check_row(json.loads(line), schema))
+            rows.append(check_row(json.loads(line)))
         except (ValueError, TypeError) as error:
             raise RowError(f"{path}, line {number} is no result row: {error}") from error
     return rows

@@ -95,7 +95,7 @@ def test_identity_is_columns_and_settings_and_nothing_else():
     assert rows.identity(row()) == rows.identity(row(test_error=0.7, seconds=3.0, device="1 x gpu"))
     assert rows.identity(row()) == rows.identity(row(settings=dict(reversed(SETTINGS.items()))))
     others = [row(settings={**SETTINGS, "epochs": 11}), row(settings=None)]
-    others += [row(**{name: "other"}) for name in rows.IDENTITY]
+    others += [row(**{name: "other"}) for name in rows.NETWORKS.identity]
     assert len({rows.identity(other) for other in [row(), *others]}) == 1 + len(others)
 
 

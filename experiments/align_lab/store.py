@@ -1,7 +1,6 @@
 """The store: where data, networks, codes and rows are kept, and what is there already."""
 
 import functools
-import itertools
 import json
 import platform
 from collections import OrderedDict
@@ -10,18 +9,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from align import rows
-from align.data import Dataset, load
+from align import data, rows
 
-# Rows that are not about pairs of networks.
-SCHEMAS = {
-    "embedding_switch": rows.Schema(
-        ("table", "dataset", "method", "old", "new", "asking", "direction", "anchors", "seed", "documents", "queries"),
-        ("recall", "hit"),
-    ),
-    "search": rows.Schema(("dataset", "latent", "seeds", "encoder", "decoder"), ("autoencoder",)),
-}
-# Codes of as many sets of networks as the paper has: half a gigabyte.
+# The codes of all networks of the paper, and what relative representations make of them: half a gigabyte.
 REMEMBERED = 24
 
 
@@ -32,15 +22,15 @@ class Store:
         self.workdir, self.results, self.data_dir = workdir, results or workdir / "results", data_dir
         self.networks = workdir / "networks"
         self.embeddings = workdir / "embeddings"
-        self._data: dict[str, Dataset] = {}
+        self._data: dict[str, data.Dataset] = {}
         self._rows: dict[int | str, list[dict]] = {}
         self._identities: dict[int | str, set[tuple]] = {}
         self._made: OrderedDict[Hashable, Any] = OrderedDict()
 
-    def data(self, name: str) -> Dataset:
+    def data(self, name: str) -> "data.Dataset":
         """Give a dataset by name; where nobody has it whole, it is the sample, and says so by its own name."""
         if name not in self._data:
-            found = load(name, self.data_dir)
+            found = data.load(name, self.data_dir)
             self._data[name] = self._data.setdefault(found.name, found)
         return self._data[name]
 
@@ -55,29 +45,30 @@ class Store:
     def rows(self, table: int | str) -> list[dict]:
         """Give the rows of a table: those that were there when it was first asked for, and those added since."""
         if table not in self._rows:
-            self._rows[table] = rows.read(self.file(table), SCHEMAS.get(table, rows.NETWORKS))
-            self._identities[table] = {_identity(table, row) for row in self._rows[table]}
+            self._rows[table] = rows.read(self.file(table))
+            self._identities[table] = {rows.identity(row) for row in self._rows[table]}
         return self._rows[table]
 
     def missing(self, wanted: Sequence[dict]) -> list[dict]:
         """Give those of the wanted rows, all of one table and without their measures, that are not there."""
         for table in {row["table"] for row in wanted}:
             self.rows(table)
-        unique = {_identity(row["table"], row): row for row in wanted}
+        unique = {rows.identity(row): row for row in wanted}
         return [row for identity, row in unique.items() if identity not in self._identities[row["table"]]]
 
     def among(self, table: int | str, wanted: Sequence[dict]) -> list[dict]:
         """Give the rows of a table that are among those wanted, in the order in which they were made."""
-        identities = {_identity(table, row) for row in wanted}
-        return [row for row in self.rows(table) if _identity(table, row) in identities]
+        identities = {rows.identity(row) for row in wanted}
+        return [row for row in self.rows(table) if rows.identity(row) in identities]
 
     def add(self, made: Sequence[dict]) -> None:
         """Append rows, all of one table, with where they came from."""
-        for table, group in itertools.groupby(made, lambda row: row["table"]):
-            whole = [{**row, **self._provenance(row["dataset"])} for row in group]
-            rows.append(self.file(table), whole, SCHEMAS.get(table, rows.NETWORKS))
-            self.rows(table).extend(whole)
-            self._identities[table] |= {_identity(table, row) for row in whole}
+        (table,) = {row["table"] for row in made}
+        whole = [{**row, **self._provenance(row["dataset"])} for row in made]
+        there = self.rows(table)
+        rows.append(self.file(table), whole)
+        there.extend(whole)
+        self._identities[table] |= {rows.identity(row) for row in whole}
 
     def log_time(self, name: str, seconds: float) -> None:
         """Append how long a task took to timings.jsonl, which the report sums by stage."""
@@ -98,10 +89,6 @@ class Store:
     def _provenance(self, dataset):
         source = {"data_source": self._data[dataset].source} if dataset in self._data else {}
         return {**source, **_circumstances()}
-
-
-def _identity(table, row):
-    return rows.identity(row, SCHEMAS.get(table, rows.NETWORKS))
 
 
 @functools.cache

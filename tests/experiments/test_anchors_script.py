@@ -17,7 +17,8 @@ from align import checkpoints, data, evaluation, paper
 from align import rows as results
 
 RUN = ("--dataset=mnist_sample", "--anchors=20", "--methods=rigid,linear", *TINY)
-COLUMNS = {*results.IDENTITY, "test_error", "settings", "data_source", "device", "versions", "revision", "seconds"}
+MADE = {"settings", "data_source", "device", "versions", "revision", "seconds"}
+COLUMNS = {*results.NETWORKS.identity, *results.NETWORKS.measures, *MADE}
 
 
 def without_time(rows):
@@ -189,7 +190,7 @@ def test_colours_on_a_terminal_alone(experiment, environment):
         ("--latent=4,0", "--latent must be whole numbers from 1, such as 10,50; it is '4,0'"),
         ("--anchors=-3", "--anchors must be whole numbers from 1, such as 10,50; it is '-3'"),
         ("--anchors=6001", "--anchors must be at most the number of training images, 6000; it is 6001"),
-        ("--methods=magic,linear", "--methods has no magic; there are rigid, linear, "),
+        ("--methods=magic,linear", "--methods has no magic; there are orthogonal, rigid, "),
         ("--learning_rate=-1", "learning_rate must be positive and finite; it is -1.0"),
         (
             "--data_dir=/dev/null --dataset=mnist",

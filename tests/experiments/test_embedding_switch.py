@@ -4,14 +4,17 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from running import EXPERIMENTS
 
-from align_lab import encoders
-from align_lab import index_switch as switch
+from align import rows as results
+from align_lab import launch
+from align_lab.plans import Embedding, Switch, Texts
+from align_lab.screen import Screen
+from align_lab.store import Store
+from align_lab.switch import corpus, encoders, searches, switch_page, switching
 
 WORDS = ["amber", "basil", "cedar", "delta", "ember", "fjord", "grove", "heron", "inlet"]
 WORDS += ["jetty", "kelp", "lagoon", "maple", "nectar", "opal", "pine", "quartz", "reef"]
@@ -19,86 +22,87 @@ SYNSET = (
     "00002684 03 n 02 object 0 physical_object(p) 0 002 @ 00001930 n 0000 ~ 00003553 n 0000 | "
     'a tangible and visible entity; an entity; "it was full of rackets"  \n'
 )
+FLAGS = ("--old=hashed-words", "--new=hashed-trigrams", "--asking=words", "--solvers=rigid,affine", "--anchors=10,100")
+FLAGS += ("--documents=260", "--queries=40", "--seeds=2")
 
 
 @pytest.fixture
-def config(tmp_path):
+def texts(tmp_path):
     """A corpus of 260 four-word documents, searched by three of their words."""
     random = np.random.default_rng(0)
     chosen = {tuple(sorted(random.choice(len(WORDS), 4, replace=False))) for _ in range(300)}
-    texts = [[WORDS[i] for i in random.permutation(list(one))] for one in sorted(chosen)]
-    (tmp_path / "corpus.tsv").write_text("".join(f"{' '.join(text[:3])}\t{' '.join(text)}\n" for text in texts))
-    return switch.Config(
-        pairs=str(tmp_path / "corpus.tsv"),
-        old=("hashed-words",),
-        new="hashed-trigrams",
-        asking=("words",),
-        solvers=("rigid", "affine"),
-        anchors=(10, 100),
-        documents=260,
-        queries=40,
-        seeds=2,
-        workdir=str(tmp_path),
-        output=str(tmp_path / "results" / "switch"),
-    )
+    lines = [[WORDS[i] for i in random.permutation(list(one))] for one in sorted(chosen)]
+    file = tmp_path / "corpus.tsv"
+    file.write_text("".join(f"{' '.join(words[:3])}\t{' '.join(words)}\n" for words in lines))
+    return Texts(str(file), 260, 40)
 
 
-def run_script(config, path):
-    flags = {name: ",".join(map(str, v)) if isinstance(v, tuple) else v for name, v in vars(config).items()}
-    return subprocess.run(
-        [sys.executable, EXPERIMENTS / "embedding_switch.py", *(f"--{name}={value}" for name, value in flags.items())],
-        env=os.environ | {"PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-    )
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "workdir")
 
 
-def test_a_linear_relation_is_recovered(config):
+def asked(texts, **changes):
+    known = {"old": ("hashed-words",), "new": "hashed-trigrams", "asking": ("words",), "solvers": ("rigid", "affine")}
+    return switching.Encoders(**{**known, "anchors": (10, 100), "seeds": (0, 1), "texts": texts, **changes})
+
+
+def made(wanted, store):
+    """Carry out the plan of what is asked; give its rows."""
+    plan = switching.plan(wanted, store)
+    launch.carry_out(plan, [launch.worker(one).cost(one, store) for one in plan], store, Screen(quiet=True))
+    return launch.rows_of(plan, store, searches.TABLE)
+
+
+def test_a_plan_embeds_first_and_lists_every_search(texts, store):
+    *embeddings, switch = switching.plan(asked(texts), store)
+    assert embeddings == [Embedding("hashed-words", texts), Embedding("hashed-trigrams", texts)]
+    assert switch == Switch(*embeddings, "words", ("rigid", "affine"), (10, 100), (0, 1))
+    listed = searches.rows(switch)
+    assert len(listed) == 3 + 2 * 2 * 2 * 2 and len({results.identity(row) for row in listed}) == len(listed)
+    assert searches.cost(switch, store) == len(listed) * searches.SECONDS
+
+
+def test_a_linear_relation_is_recovered(texts, store):
     # Both encoders are linear in the counts of the words, fewer than their dimensions; only unit length bends that.
-    rows = switch.run(config)
-    index, queries = (switch.summary(rows, old="hashed-words", direction=name) for name in ("index", "queries"))
+    rows = made(asked(texts), store)
+    index, queries = (switch_page.summary(rows, old="hashed-words", direction=way) for way in ("index", "queries"))
     assert index["affine", 100][0] > 0.9 > 0.6 > index["affine", 10][0]
     assert index["affine", 100][0] > index["rigid", 100][0] + 0.1
     # Queries that are mapped find what the old encoder's own queries find: no more, no less.
     assert abs(queries["affine", 100][0] - queries["old encoder", None][0]) < 0.05 < 1 - queries["affine", 100][0]
     assert index["affine", 100][1] == queries["affine", 100][1] == queries["old encoder", None][1] == 1
-    # 96 dimensions do not embed into 64 with all distances kept.
-    assert ("rigid", 100) not in queries
-    assert len({(row["method"], row["direction"], row["anchors"], row["source_seed"]) for row in rows}) == len(rows)
-    row = next(row for row in rows if row["direction"] == "index")
-    assert (row["source_model"], row["target_model"], row["latent"]) == ("hashed-words", "hashed-trigrams", 96)
+    # 96 dimensions do not embed into 64 with all distances kept, and no query of 96 is asked of an index of 64.
+    assert ("rigid", 100) not in queries and ("no map", None) not in queries
+    assert len({results.identity(row) for row in rows}) == len(rows) == 2 + 4 + 8
+    assert {row["dimensions"] for row in rows if row["direction"] == "index"} == {96}
+
+    again = switching.plan(asked(texts), Store(store.workdir))
+    assert [launch.worker(one).cost(one, Store(store.workdir)) for one in again] == [0, 0, 0]
 
 
-def test_documents_that_are_asked_are_left_out_of_the_index(config):
-    rows = switch.run(switch.dataclasses.replace(config, asking=("documents",), seeds=1))
-    index = switch.summary(rows, asking="documents", direction="index")
+def test_documents_that_are_asked_are_left_out_of_the_index(texts, store):
+    rows = made(asked(texts, asking=("documents",), seeds=(0,)), store)
+    index = switch_page.summary(rows, asking="documents", direction="index")
     assert index["re-embedding", None][:2] == (1, 1)
     assert index["affine", 100][0] > 0.9
 
 
-def test_results_are_written_and_read_well(config):
-    rows = switch.run(config)
-    switch.write(rows, config.output)
-    folder = Path(config.output).parent
-    assert sorted(path.name for path in folder.iterdir()) == ["switch.jsonl", "switch.md", "switch.png"]
-    assert [json.loads(line) for line in (folder / "switch.jsonl").open()] == rows
-    table = (folder / "switch.md").read_text()
-    assert "Asked by words, queries of hashed-trigrams mapped to hashed-words" in table and "| affine | " in table
-
-
-def test_embeddings_are_kept(config, monkeypatch):
-    first = switch.run(config)
+def test_embeddings_are_kept(texts, store, monkeypatch):
+    wanted = Embedding("hashed-words", texts)
+    first = encoders.embedded(wanted, store)
     monkeypatch.setattr(encoders, "ENCODERS", {})
-    assert switch.run(config) == first
+    for ours, kept in zip(first, encoders.embedded(wanted, Store(store.workdir)), strict=True):
+        np.testing.assert_array_equal(ours, kept)
 
 
 def test_search_and_scores_by_hand():
     documents = np.eye(12, dtype=np.float32)
     queries = documents[:2] + 0.1 * documents[2:4]
-    found = switch.search(queries, documents)
+    found = searches.search(queries, documents)
     assert found.shape == (2, 10) and {0, 2} <= set(found[0]) and {1, 3} <= set(found[1])
     wanted = np.stack([np.arange(10), np.arange(10)])
-    assert switch.scores(np.stack([np.arange(5, 15), np.arange(1, 11)]), wanted, np.arange(2)) == {
+    assert searches.scores(np.stack([np.arange(5, 15), np.arange(1, 11)]), wanted, np.arange(2)) == {
         "recall": 0.7,
         "hit": 0.5,
     }
@@ -107,44 +111,35 @@ def test_search_and_scores_by_hand():
 def test_wordnet_lines(tmp_path):
     for part in ("noun", "verb", "adj", "adv"):
         (tmp_path / f"data.{part}").write_text("  1 a licence\n" + (SYNSET if part == "noun" else ""))
-    assert switch.read_pairs(tmp_path) == [("object, physical object", "a tangible and visible entity; an entity")]
+    assert corpus.read_pairs(tmp_path) == [("object, physical object", "a tangible and visible entity; an entity")]
 
 
-@pytest.mark.parametrize(
-    ("change", "error", "message"),
-    [
-        ({"pairs": "/no/such/corpus"}, FileNotFoundError, "no corpus at /no/such/corpus"),
-        ({"documents": 1000}, ValueError, "for documents=1000"),
-        ({"anchors": (250,)}, ValueError, "expected queries"),
-        ({"queries": 10}, ValueError, "more than 10 queries"),
-        ({"asking": ("nicely",)}, ValueError, "unknown --asking 'nicely'"),
-        ({"solvers": ("magic",)}, ValueError, "unknown solver 'magic'"),
-    ],
-)
-def test_bad_configurations(config, change, error, message):
-    with pytest.raises(error, match=message):
-        switch.run(switch.dataclasses.replace(config, **change))
-
-
-def test_bad_corpus_names_the_line(tmp_path):
-    (tmp_path / "corpus.tsv").write_text("a\tb\nonly one\n")
-    with pytest.raises(ValueError, match=r"corpus.tsv, line 2: expected query<TAB>document"):
-        switch.read_pairs(tmp_path / "corpus.tsv")
-
-
-def test_the_script_says_what_is_missing(config):
+def test_the_script_says_what_is_missing(texts, tmp_path):
     # An empty module in place of each package, as if it were not installed.
-    hidden = Path(config.workdir) / "hidden"
+    hidden = tmp_path / "hidden"
     hidden.mkdir()
     (hidden / "sklearn.py").write_text("raise ImportError('No module named sklearn')")
-    done = run_script(switch.dataclasses.replace(config, old=("lsa",)), f"{hidden}:{EXPERIMENTS.parent}")
+    command = [sys.executable, EXPERIMENTS / "embedding_switch.py", *FLAGS, "--old=lsa", f"--pairs={texts.corpus}"]
+    environment = os.environ | {"PYTHONPATH": f"{hidden}:{EXPERIMENTS.parent}"}
+    done = subprocess.run([*command, f"--workdir={tmp_path}"], env=environment, capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr.strip() == (
-        "embedding_switch: encoder 'lsa' needs a package that is not installed (No module named sklearn)"
+        "error: encoder 'lsa' needs a package that is not installed (No module named sklearn)"
     )
 
 
-def test_the_script_runs(config):
-    done = run_script(config, str(EXPERIMENTS.parent))
-    assert done.returncode == 0, done.stderr
-    assert "index of hashed-words mapped to hashed-trigrams" in done.stdout
+def test_the_script_writes_rows_table_and_picture_once(texts, experiment):
+    run = experiment("embedding_switch", *FLAGS, f"--pairs={texts.corpus}")
+    assert run.code == 0, run.err
+    assert "index of hashed-words mapped to hashed-trigrams" in run.out and "3 of 3 tasks to do" in " ".join(
+        run.out.split()
+    )
+    rows = experiment.rows("embedding_switch")
+    assert len(rows) == 14 and not {"test_error", "source_seed"} & set(rows[0])
+    text = (experiment.results / "tables" / "embedding_switch.md").read_text()
+    assert "Asked by words, queries of hashed-trigrams mapped to hashed-words" in text and "| affine | " in text
+    assert (experiment.results / "pictures" / "embedding_switch.png").stat().st_size > 10_000
+
+    machine = experiment("embedding_switch", *FLAGS, f"--pairs={texts.corpus}", "--json")
+    assert [json.loads(line) for line in machine.out.splitlines()] == rows == experiment.rows("embedding_switch")
+    assert experiment("embedding_switch", *FLAGS, f"--pairs={texts.corpus}", "--quiet").out == ""

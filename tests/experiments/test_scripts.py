@@ -72,16 +72,6 @@ def test_between_architectures(experiment, monkeypatch):
     assert len(rows) == 12
 
 
-def test_the_whole_paper_has_every_cell_of_table_5(experiment):
-    run = experiment("paper", "--dataset=mnist_sample", "--dry_run")
-    assert run.code == 0, run.err
-    # The methods of Table 5, and the variants of decoder_only that are not in it.
-    assert run.out.count("table 5, conv → mlp, latent 50, 100 anchors") == 2
-    assert run.out.count("train decoder_only fashion_mnist_sample conv, latent 50, 100 anchors") == 1
-    # Decoders that are shown another space by its own standard are those of decoder_only.
-    assert "train decoder_only_whitened " in run.out and "_standard" not in run.out
-
-
 def test_knowledge_from_pairs_and_from_none(experiment, monkeypatch):
     monkeypatch.setattr(ladder, "COUNTS", (20,))
     monkeypatch.setattr(ladder, "SELECTIONS", ("class_balanced", "neighbourhoods"))

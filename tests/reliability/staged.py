@@ -20,7 +20,7 @@ STAGES = {
     "training": ("align.training", "fit"),
     "compilation": ("align.training", "_epochs"),
     "checkpoint save": ("align.checkpoints", "save"),
-    "evaluation": ("align_lab.cells", "_run"),
+    "evaluation": ("align_lab.cells", "work"),
     "row append": ("align.rows", "append"),
     "picture": ("align_lab.pictures", "reconstructions"),
 }
@@ -49,20 +49,20 @@ def main():
     # An interpreter may be started where SIGINT is ignored, as in the background of a shell; a terminal's is not.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     launch = importlib.import_module("align_lab.launch")
-    study = launch._study
+    open_store = launch.open_store
 
     def announce(stage):
         os.write(int(descriptor), f"{stage}\n".encode())
 
-    def begin(cells):  # where a script begins that has parsed its flags and knows what to do when it is stopped
+    def begin():  # where a script begins that has parsed its flags and knows what to do when it is stopped
         announce(START)
         entered = [START]
         for stage, (name, attribute) in STAGES.items():
             module = importlib.import_module(name)
             setattr(module, attribute, announced(getattr(module, attribute), stage, entered, announce))
-        return study(cells)
+        return open_store()
 
-    launch._study = begin
+    launch.open_store = begin
     runpy.run_path(script, run_name="__main__")
 
 

@@ -260,7 +260,7 @@ def test_a_changed_byte_anywhere_is_noticed_or_without_effect(tmp_path):
 
 def test_the_turn_of_a_killed_process_ends_with_it(tmp_path):
     path = tmp_path / "table3.jsonl"
-    row = {**dict.fromkeys(results.IDENTITY, 1), "test_error": 0.5}
+    row = {**dict.fromkeys(results.NETWORKS.identity, 1), "test_error": 0.5}
     code = f"""
 import time
 from align import locks

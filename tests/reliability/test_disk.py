@@ -80,7 +80,7 @@ def test_a_disk_that_cannot_be_written(disk, remount, call):
 
 def test_rows_that_do_not_fit_are_taken_back(tmp_path):
     path = tmp_path / "table3.jsonl"
-    row = {**dict.fromkeys(results.IDENTITY, 1), "test_error": 0.5, "filling": "-" * 20_000}
+    row = {**dict.fromkeys(results.NETWORKS.identity, 1), "test_error": 0.5, "filling": "-" * 20_000}
     results.append(path, [row] * 10)
     before = path.read_bytes()
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -63,7 +63,7 @@ def test_processes_that_append_at_the_same_time_lose_no_row(tmp_path):
 import sys
 from pathlib import Path
 from align import rows as results
-row = dict.fromkeys(results.IDENTITY, sys.argv[2])
+row = dict.fromkeys(results.NETWORKS.identity, sys.argv[2])
 for k in range(60):
     results.append(Path(sys.argv[1]), [row | {"test_error": k + part / 10, "filling": "-" * 3000} for part in range(5)])
 """

@@ -54,7 +54,9 @@ class Choices:
         flags.DEFINE_list("asking", list(ASKING), asking)
         solvers = "Solvers, by the names of align.solvers.SOLVERS, that fit pairs."
         flags.DEFINE_list("solvers", ["orthogonal", "rigid", "linear", "affine", "ridge"], solvers)
-        flags.DEFINE_list("anchors", [50, 100, 300, 1000, 3000], "Numbers of documents embedded by both encoders.")
+        flags.DEFINE_list(
+            "anchors", ["50", "100", "300", "1000", "3000"], "Numbers of documents embedded by both encoders."
+        )
         flags.DEFINE_integer("documents", 25_000, "Documents in the index.", 1)
         flags.DEFINE_integer("queries", 500, "Queries.", 1)
         flags.DEFINE_integer("seeds", 3, "Draws of the anchors.", 1)

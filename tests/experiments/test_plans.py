@@ -1,0 +1,224 @@
+"""Plans read without anything being run: what every experiment trains, and which rows it asks for."""
+
+import dataclasses
+import json
+from collections import Counter
+
+import pytest
+from running import EXPERIMENTS
+
+from align import paper, rows
+from align.training import Settings
+from align_lab import candidates, cells, launch, recipes, tables
+from align_lab.asked import Asked
+from align_lab.ladder import climbing, spaces
+from align_lab.plans import Cell, Networks, Rungs
+from align_lab.screen import Screen
+from align_lab.store import Store
+
+SEEDS = (0, 1, 2)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "workdir")
+
+
+def asked(experiment, dataset=None, **changes):
+    """Ask for the defaults of an experiment, on the sample."""
+    defaults = experiment.defaults
+    known = {"settings": defaults.settings, "methods": defaults.methods, "seeds": SEEDS}
+    dataset = dataset or f"{defaults.dataset}_sample"
+    return Asked(**{"dataset": dataset, "model": "conv", "overrides": recipes.Overrides({}), **known, **changes})
+
+
+def asked_rows(plan):
+    return [row for record in plan if isinstance(record, Cell) for row in cells.rows(record)]
+
+
+def test_a_plan_is_plain_data(store):
+    wanted = asked(tables.ANCHORS, settings=((4, 20),), methods=("linear",), seeds=(0, 1))
+    plan = tables.anchors(wanted, store)
+    settings = Settings(epochs=12, weight_decay=0.05)
+    networks = Networks("autoencoder", "mnist_sample", "conv", 4, (0, 1), settings)
+    assert plan == [networks, Cell(3, networks, networks, ("linear",), Settings(epochs=4, weight_decay=0.05), 20)]
+    assert plan == tables.anchors(wanted, store) and len({*plan, *tables.anchors(wanted, store)}) == 2
+    assert [one.name for one in sorted(plan, key=lambda one: one.name)] == [
+        "table 3, conv, latent 4, 20 anchors",
+        "train mnist_sample conv, latent 4",
+    ]
+    assert "latent=4" in repr(networks) and not store.workdir.exists()
+
+
+def test_the_rows_of_a_cell_are_listed_before_they_are_made(store):
+    _, cell = tables.anchors(asked(tables.ANCHORS, settings=((4, 20),), methods=("linear",), seeds=(0, 1)), store)
+    listed = [(row["method"], row["source_seed"], row["target_seed"], row["anchors"]) for row in cells.rows(cell)]
+    assert listed == [("autoencoder", s, s, None) for s in (0, 1)] + [("linear", 0, 1, 20), ("linear", 1, 0, 20)]
+    relative = dataclasses.replace(cell, methods=("end2end",), shared=True)
+    listed = [(row["method"], row["source_seed"], row["target_seed"]) for row in cells.rows(relative)][2:]
+    assert listed == [("end2end", s, t) for s, t in ((0, 0), (1, 1), (0, 1), (1, 0))]
+    assert {row["settings"]["epochs"] for row in cells.rows(relative)} == {12, 4}
+
+
+@pytest.mark.parametrize("name", ["FULL", "RELATIVE", "ANCHORS", "GEOMETRY", "ARCHITECTURES"])
+def test_a_plan_has_every_cell_of_the_papers_table(store, name):
+    experiment = getattr(tables, name)
+    plan = experiment.plan(asked(experiment), store)
+    unique = {rows.identity(row): paper.key_of(row) for row in asked_rows(plan)}.values()
+    found = Counter(key._replace(dataset=experiment.defaults.dataset) for key in unique)
+    for key in paper.CELLS:
+        if key.table in experiment.tables:
+            across = key.source_model != key.target_model
+            assert found[key] == (9 if across else 3 if key.own else 6), key
+
+
+@pytest.mark.parametrize("name", ["FULL", "ANCHORS", "GEOMETRY", "FIGURES", "ROTATION"])
+def test_every_latent_dimension_is_trained_once(store, name):
+    experiment = getattr(tables, name)
+    plan = experiment.plan(asked(experiment), store)
+    trained = [record for record in plan if isinstance(record, Networks)]
+    assert [one.latent for one in trained] == list(dict.fromkeys(latent for latent, _ in experiment.defaults.settings))
+    assert {(one.kind, one.model, one.encoders) for one in trained} == {("autoencoder", "conv", None)}
+
+
+def test_published_rows_are_those_that_the_plans_ask_for(store):
+    """Nothing that a plan asks for is missing from the published rows: neither plans nor training have changed."""
+    published = Store(store.workdir, EXPERIMENTS / "results")
+    whole = {"mnist": "mnist", "fashion_mnist": "fashion_mnist"}
+    for one in tables.PARTS:
+        wanted = asked(one, dataset=whole[one.defaults.dataset])
+        listed = asked_rows(one.plan(wanted, published))
+        assert published.missing(listed) == []
+
+
+def test_the_whole_paper_plans_every_record_once(store):
+    plan = tables.paper(asked(tables.PAPER, "mnist_sample"), store)
+    assert len(set(plan)) == len(plan)
+    names = Counter(one.name for one in plan)
+    # The methods of Table 5, and the variants of decoder_only that are not in it.
+    assert names["table 5, conv → mlp, latent 50, 100 anchors"] == 2
+    assert names["train decoder_only fashion_mnist_sample conv, latent 50, 100 anchors"] == 1
+    # Decoders that are shown another space by its own standard are those of decoder_only.
+    assert any("train decoder_only_whitened " in name for name in names)
+    assert not any("_standard" in name for name in names if name.startswith("train"))
+
+
+def test_new_decoders_name_the_encoders_that_they_are_for(store):
+    plan = tables.RELATIVE.plan(asked(tables.RELATIVE, settings=((50, 100),)), store)
+    autoencoders, decoders, whole, cell = plan
+    assert decoders.encoders == autoencoders and whole.encoders is None
+    assert (decoders.kind, whole.kind, whole.anchors, cell.shared) == ("decoder_only", "end2end", 100, True)
+    assert decoders.settings == whole.settings == cell.relative != autoencoders.settings
+
+
+def test_anchors_between_architectures_are_shared(store):
+    plan = tables.ARCHITECTURES.plan(asked(tables.ARCHITECTURES, settings=((50, 100),)), store)
+    found = [record for record in plan if isinstance(record, Cell)]
+    assert all(cell.shared and cell.anchors == 100 for cell in found)
+    assert [cell.own for cell in found] == [True, False, False, True] * 2
+    assert {cell.methods for cell in found if cell.table == 6} == {("end2end",)}
+
+
+def ladder(store, names=("mnist-2", "mnist-50", "fashion_mnist-50"), **changes):
+    known = vars(asked(tables.FULL, settings=(), methods=()))
+    chosen = tuple((name.rpartition("-")[0], int(name.rpartition("-")[2])) for name in names)
+    return spaces.plan(spaces.Ladder(**known, spaces=chosen, **changes), store)
+
+
+def test_the_ladder_of_every_space(store):
+    plan = ladder(store, keys=2)
+    steps = [record for record in plan if isinstance(record, Rungs)]
+    assert [one.step for one in steps] == list(spaces.STEPS) * 3
+    models = [[space.model for space in one.spaces] for one in steps if one.step == "pairs"]
+    assert models == [["conv"], ["conv"], ["conv", "mlp"]]
+    # MNIST networks of the same latent dimension are strangers to those of Fashion-MNIST, and to no others.
+    strangers = [one.strangers and one.strangers.dataset for one in steps if one.step == "controls"]
+    assert strangers == [None, None, "mnist_sample"]
+
+
+def test_the_rows_of_the_ladder(store):
+    steps = {one.step: one for one in ladder(store, ("mnist-50",), keys=2) if isinstance(one, Rungs)}
+    listed = {step: climbing.rows(one) for step, one in steps.items()}
+    for found in listed.values():
+        assert {row["table"] for row in found} == {"knowledge"}
+        assert len({rows.identity(row) for row in found if row["method"] != "autoencoder"}) % 6 == 0
+    counts = Counter((row["method"], row["anchors"]) for row in listed["pairs"])
+    assert counts["ridge", None] == counts["linear", 20] == 6
+    assert {row["anchors"] for row in listed["selection"]} == {100}
+    assert {row["settings"]["run"] for row in listed["unpaired"]} == {0, 1}
+    assert {row["settings"]["run"] for row in listed["labels"]} == {None}
+
+
+def test_candidates_are_distinct():
+    found = [candidates.Candidate("mnist", 10, 2, e, d, Settings(**options)) for e, d, options in candidates.CANDIDATES]
+    assert len({rows.identity(candidates.rows(one)[0]) for one in found}) == len(candidates.CANDIDATES)
+
+
+# The store and the executor
+
+
+ROW = {
+    "table": 3,
+    "dataset": "mnist",
+    "method": "rigid",
+    "source_model": "conv",
+    "target_model": "conv",
+    "latent": 50,
+    "anchors": 100,
+    "source_seed": 0,
+    "target_seed": 1,
+    "settings": {"epochs": 1},
+}
+
+
+def test_rows_are_read_once_and_known_when_added(store, monkeypatch):
+    read = []
+    monkeypatch.setattr(rows, "read", lambda path, real=rows.read: read.append(path) or real(path))
+    assert store.missing([ROW, ROW]) == [ROW]  # asked for twice, made once
+    store.add([{**ROW, "test_error": 0.5}])
+    assert store.missing([ROW]) == [] and read == [store.file(3)]
+    other = {**ROW, "settings": {"epochs": 2}}
+    assert store.missing([other]) == [other]
+    (row,) = store.among(3, [ROW, other])
+    assert row["test_error"] == 0.5 and {"device", "versions", "revision"} <= set(row)
+    assert Store(store.workdir).rows(3) == store.rows(3)
+
+
+def test_what_is_remembered_is_made_once(store):
+    made = []
+    for key in ("a", "b", "a"):
+        assert store.remember(key, lambda key=key: made.append(key) or key) == key
+    assert made == ["a", "b"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """A record whose worker is this module."""
+
+    name: str
+    seconds: float
+    worker: str = __name__
+
+
+def cost(step, store):
+    return 0.0 if (store.workdir / step.name).exists() else step.seconds
+
+
+def work(step, store, advance):
+    if step.name == "stops":
+        raise KeyboardInterrupt
+    store.workdir.mkdir(exist_ok=True)
+    (store.workdir / step.name).touch()
+    advance(1.0)
+
+
+def test_an_executor_does_what_is_left_in_order_and_logs_its_time(store, capsys):
+    plan = [Step("first", 1.0), Step("stops", 1.0), Step("last", 1.0)]
+    with pytest.raises(KeyboardInterrupt):
+        launch.carry_out(plan, [cost(one, store) for one in plan], store, Screen())
+    assert (store.workdir / "first").exists() and not (store.workdir / "last").exists()
+    plan[1] = Step("goes on", 1.0)
+    launch.carry_out(plan, [cost(one, store) for one in plan], store, Screen())
+    assert capsys.readouterr().out.count("done: first") == 1
+    logged = [json.loads(line)["task"] for line in store.file("timings").read_text().splitlines()]
+    assert logged == ["first", "stops", "goes on", "last"]
