@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from running import EXPERIMENTS
 
-from align_lab.bench import bench_report, harness
+from align_lab.bench import bench_report, growth_plots, harness
 
 
 @pytest.fixture
@@ -83,9 +83,9 @@ def test_ours_must_run(case, tmp_path):
 
 
 def test_slope_is_that_of_the_larger_half():
-    assert bench_report.slope({1: 5.0, 10: 5.0, 100: 1e4, 1_000: 1e6}) == pytest.approx(2)
-    assert bench_report.slope({2: 1.0, 4: 8.0}) == pytest.approx(3)
-    assert np.isnan(bench_report.slope({2: 1.0}))
+    assert growth_plots.slope({1: 5.0, 10: 5.0, 100: 1e4, 1_000: 1e6}) == pytest.approx(2)
+    assert growth_plots.slope({2: 1.0, 4: 8.0}) == pytest.approx(3)
+    assert np.isnan(growth_plots.slope({2: 1.0}))
 
 
 def test_one_command(tmp_path):

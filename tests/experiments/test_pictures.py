@@ -8,35 +8,53 @@ import time
 import pytest
 from running import EXPERIMENTS, TINY
 
+from align import markdown
+from align.rows import read
 from align_lab import charts
+from align_lab.bench import bench_report
+from align_lab.ladder import ladder_page
+from align_lab.report import paper_tables, published
+from align_lab.switch import switch_page
 
 RESULTS = EXPERIMENTS / "results"
-DRAWN = ["table1.png", "table2.png", "table3.png", "table4.png", "table5.png", "ablation.png"]
 
 
 @pytest.fixture
 def committed(tmp_path):
-    """The published rows in a folder of their own."""
-    shutil.copytree(RESULTS / "rows", tmp_path / "rows")
-    shutil.copy(RESULTS / "notes.md", tmp_path)
-    return tmp_path
+    """The published results in a folder of their own."""
+    folder = tmp_path / "results"
+    shutil.copytree(RESULTS, folder)
+    return folder
 
 
-def test_the_report_draws_every_table_from_its_rows(committed, call):
+def test_every_page_is_what_its_rows_say(committed, call):
+    (committed / "README.md").unlink()
+    drawn = [path.name for path in (committed / "pictures").glob("table?.png")]
+    for page in ("knowledge", "embedding_switch", "benchmarks"):
+        (committed / "tables" / f"{page}.md").write_text("")
+    ladder_page.write(committed)
+    switch_page.write(read(committed / "rows" / "embedding_switch.jsonl"), committed)
+    bench_report.write(committed)
     run = call("report", f"--results={committed}")
     assert run.code == 0, run.err
-    assert all((committed / "pictures" / name).stat().st_size > 10_000 for name in DRAWN)
+    for page in ("README.md", "tables/knowledge.md", "tables/embedding_switch.md", "tables/benchmarks.md"):
+        assert (committed / page).read_text() == (RESULTS / page).read_text(), page
     text = (committed / "README.md").read_text()
-    for name in DRAWN:
-        assert text.count(f"](pictures/{name})") == 1 and f"](pictures/{name})" in (RESULTS / "README.md").read_text()
+    assert len(drawn) == 5 and all(text.count(f"](pictures/{name})") == 1 for name in drawn)
     assert text.index("](pictures/table3.png)") < text.index("## Table 4")
-    assert "## The paper's claims" in text and "Missing, duplicate or unreadable rows: 0" in text
+    assert "Missing, duplicate or unreadable rows: 0" in text
+
+
+def test_the_readme_shows_what_the_rows_say():
+    readme = (EXPERIMENTS.parent / "README.md").read_text()
+    assert markdown.fill(readme, "results", paper_tables.headline(published.read(RESULTS)[0])) == readme
 
 
 def test_what_is_wrong_with_rows_is_said(committed, call):
     path = committed / "rows" / "table4.jsonl"
     path.write_text("".join(path.read_text().splitlines(keepends=True)[1:]) * 2)
     (committed / "rows" / "table2.jsonl").write_text("no row\n")
+    (committed / "pictures" / "table2.png").unlink()
     run = call("report", f"--results={committed}")
     assert run.code == 0, run.err
     text = (committed / "README.md").read_text()

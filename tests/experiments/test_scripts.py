@@ -1,22 +1,34 @@
-"""The other scripts with a tiny setting: the rows that their tables ask for."""
+"""The other scripts whole, with a tiny setting: the rows that their tables ask for. What they plan is in test_plans."""
 
-import dataclasses
-import json
 from collections import Counter
-from types import SimpleNamespace
 
-import numpy as np
 import pytest
 from running import TINY
 
-from align import data, solvers
-from align_lab import ladder
+from align import data, models
+from align_lab import candidates
+from align_lab.ladder import climbing, rung_maps
 
 SAMPLE = ("--dataset=mnist_sample", *TINY)
 
 
 def listed(rows):
     return [(row["method"], row["source_seed"], row["target_seed"], row["anchors"]) for row in rows]
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """Cut the samples to 500 images and 200 for the test: convolutional networks train in a moment."""
+
+    def load(name, folder=None, real=data.load):
+        whole = real(name, folder)
+        train, test = (
+            data.Split(*(part[:count] for part in split))
+            for split, count in zip((whole.train, whole.test), (500, 200), strict=True)
+        )
+        return data.Dataset(whole.name, "cut", train, test)
+
+    monkeypatch.setattr(data, "load", load)
 
 
 def test_full_and_geometry_share_their_networks(experiment):
@@ -58,10 +70,9 @@ def test_relative_representations(experiment):
         assert abs(standard[seed, other] - error["decoder_only", seed, other]) > 1e-3
 
 
-def test_between_architectures(experiment, monkeypatch):
-    full, _, train, test = data.load("fashion_mnist_sample")
-    few = data.Dataset(full, "cut", *(data.Split(images[:500], labels[:500]) for images, labels in (train, test)))
-    monkeypatch.setattr(data, "load", lambda name, folder: few)
+def test_between_architectures(experiment, few, monkeypatch):
+    # Fully connected networks by both names: what is tested is who meets whom.
+    monkeypatch.setattr(models, "autoencoder", lambda model, *rest, real=models.autoencoder: real("mlp", *rest))
     arguments = [argument for argument in TINY if not argument.startswith("--model")]
     run = experiment("architectures", "--dataset=fashion_mnist_sample", *arguments, "--anchors=20", "--methods=linear")
     assert run.code == 0, run.err
@@ -72,31 +83,39 @@ def test_between_architectures(experiment, monkeypatch):
     assert len(rows) == 12
 
 
-def test_knowledge_from_pairs_and_from_none(experiment, monkeypatch):
-    monkeypatch.setattr(ladder, "COUNTS", (20,))
-    monkeypatch.setattr(ladder, "SELECTIONS", ("class_balanced", "neighbourhoods"))
-    monkeypatch.setattr(ladder, "LABELS", ("means_linear", "subclass_means"))
-    trusted = solvers.rigid(np.eye(3), np.eye(3))
-    details = SimpleNamespace(contrast=0.1, agreement=3)
-    monkeypatch.setattr(solvers, "unpaired", lambda *_: dataclasses.replace(trusted, converged=True, details=details))
-    arguments = ("--dataset=mnist_sample", "--spaces=mnist-3", "--epochs=1", "--seeds=2", "--keys=2")
+def test_knowledge(experiment, few, monkeypatch):
+    monkeypatch.setattr(climbing, "COUNTS", (20, 1000))  # there are 500 images
+    monkeypatch.setattr(rung_maps, "LABELS", ("means_linear",))
+    arguments = ("--dataset=mnist_sample", "--spaces=mnist-3", "--epochs=1", "--seeds=2", "--steps=pairs,labels")
     run = experiment("knowledge", *arguments)
     assert run.code == 0, run.err
-    path = experiment.results / "rows" / "knowledge.jsonl"
-    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    rows = experiment.rows("knowledge")
     count = Counter((row["method"], row["anchors"]) for row in rows)
-    assert count["autoencoder", None] == 2 and count["ridge", None] == count["linear", 20] == 2
-    assert count["linear_class_balanced", 6] == count["ridge_neighbourhoods", 6] == count["subclass_means", None] == 2
-    assert count["unpaired", None] == count["control_noise", None] == 4  # two keys
+    assert count["autoencoder", None] == count["means_linear", None] == 2
+    assert count["linear", 20] == count["ridge", None] == 2 and not count["linear", 1000]
     assert all(row["leave_one_out"] > 0 for row in rows if row["method"].startswith("ridge"))
     text = (experiment.results / "tables" / "knowledge.md").read_text()
-    assert "| ridge |" in text and "4 were reported as confident" in text and "unrelated clouds 4 were" in text
+    assert "| ridge |" in text and "| means_linear |" in text
     assert (experiment.results / "pictures" / "knowledge_mnist_sample_latent3.png").exists()
 
     again = experiment("knowledge", *arguments)
-    assert again.code == 0 and "done:" not in again.out
-    wrong = experiment("knowledge", *arguments, "--spaces=cifar-3")
-    assert (
-        wrong.code == 1
-        and "--spaces must be such as mnist-50 or fashion_mnist-100; one of them is 'cifar-3'" in wrong.err
-    )
+    assert again.code == 0 and "done:" not in again.out and experiment.rows("knowledge") == rows
+
+
+def test_spaces_and_steps_are_checked(experiment):
+    spaces = experiment("knowledge", "--dataset=mnist_sample", "--spaces=mnist-3,cifar-3")
+    message = "--spaces must be such as mnist-50 or fashion_mnist-100; one of them is 'cifar-3'"
+    assert spaces.code == 1 and message in spaces.err
+    steps = experiment("knowledge", "--dataset=mnist_sample", "--steps=pairs,stairs")
+    assert steps.code == 1 and "--steps must be of pairs, selection, labels, unpaired, controls" in steps.err
+
+
+def test_the_search_keeps_its_rows(experiment, few, monkeypatch):
+    small = ((2, 2), (3, 3), ())
+    monkeypatch.setattr(candidates, "CANDIDATES", ((small, small, {"epochs": 1}),))
+    run = experiment("search", "--dataset=mnist_sample", "--latent=3")
+    assert run.code == 0, run.err
+    (row,) = experiment.rows("search")
+    assert 0.4694 < row["autoencoder"] < row["linear"] and f"{row['parameters']:,}" in run.out
+    again = experiment("search", "--dataset=mnist_sample", "--latent=3")
+    assert again.code == 0 and experiment.rows("search") == [row] and "0 of 1 tasks to do" in again.out

@@ -11,7 +11,7 @@ import numpy as np
 from jax import numpy as jnp
 
 from align import evaluation, models
-from align_lab.ladder import fits
+from align_lab.ladder import rung_maps
 from align_lab.plans import Rungs
 from align_lab.store import Store
 from align_lab.trainings import encoded
@@ -35,12 +35,12 @@ def rungs(step: Rungs) -> list[Rung]:
     """List the rungs of a step."""
     if step.step == "pairs":
         counts = [*COUNTS, None]
-        return [Rung("autoencoder"), *(Rung(method, count) for method in fits.PAIRED for count in counts)]
+        return [Rung("autoencoder"), *(Rung(method, count) for method in rung_maps.PAIRED for count in counts)]
     if step.step == "selection":
         count = 2 * step.spaces[0].latent
-        return [Rung(f"{method}_{how}", count) for method in ("linear", "ridge") for how in fits.SELECTIONS]
+        return [Rung(f"{method}_{how}", count) for method in ("linear", "ridge") for how in rung_maps.SELECTIONS]
     if step.step == "labels":
-        return [Rung(method) for method in fits.LABELS]
+        return [Rung(method) for method in rung_maps.LABELS]
     controls = ("control_noise", "control_other") if step.strangers else ("control_noise",)
     methods = ("unpaired",) if step.step == "unpaired" else controls
     return [Rung(method, run=run) for method in methods for run in range(step.keys)]
@@ -106,7 +106,7 @@ def work(step: Rungs, store: Store, advance: Callable[[float], None]) -> None:
             fitted, more = lambda codes: codes, {}
         else:
             rung = Rung(row["method"], row["anchors"], row["settings"]["run"])
-            fitted, more = fits.fit(*rung, fits.Ends(source, target, labels), strangers)
+            fitted, more = rung_maps.fit(*rung, rung_maps.Ends(source, target, labels), strangers)
             jax.block_until_ready(fitted.weight)
         seconds = round(time.perf_counter() - began, 3)
         decoder = models.decoder_of(target.model, target.params)

@@ -9,7 +9,7 @@ from align import drawing, markdown, paper
 from align.arrays import atomic
 from align.rows import read
 from align_lab.ladder.climbing import COUNTS, TABLE
-from align_lab.ladder.fits import LABELS, PAIRED, SELECTIONS
+from align_lab.ladder.rung_maps import LABELS, PAIRED, SELECTIONS
 from align_lab.ladder.verdicts import verdicts
 from align_lab.plans import Networks
 from align_lab.store import Store

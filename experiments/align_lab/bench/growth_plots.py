@@ -1,0 +1,52 @@
+"""How the cost grows as plots: a line per series over an axis, and the powers that fit their larger half."""
+
+import math
+from collections import defaultdict
+from pathlib import Path
+
+from align import drawing
+
+AXES = {
+    "rows": ("rows", "Fits in 32 dimensions"),
+    "dimension": ("dimension", "Fits to 8,192 rows"),
+    "seeds": ("networks at once", "Training, two epochs of 4,800 images"),
+}
+_REMARKS = {
+    "dimension": "Ridge fits its rigid and similarity goals again without some of the rows: up to 1,000 times where a "
+    "decomposition is cheap, and less often the dearer it is."
+}
+
+
+def write(rows: list[dict], pictures: Path, ending: str) -> str:
+    """Draw a plot for every axis that has rows, into files that end so; give the section that shows them."""
+    series = defaultdict(lambda: defaultdict(dict))
+    for row in rows:
+        series[row["axis"]][row["series"]][row["size"]] = row["seconds"]
+    parts = ["### How the cost grows", ""] if series else []
+    for axis, lines in series.items():
+        path = _plot(pictures / f"growth_{axis}{ending}.png", axis, lines)
+        said = "; ".join(f"{one} {slope(sizes):.2f}" for one, sizes in lines.items())
+        parts += [f"![seconds against {AXES[axis][0]}](../pictures/{path.name})", ""]
+        parts += [f"{AXES[axis][1]}: time grows with {axis} to the power of {said} (the larger half of the sizes).", ""]
+        parts += [_REMARKS[axis], ""] if axis in _REMARKS else []
+    return "\n".join(parts)
+
+
+def slope(sizes: dict[int, float]) -> float:
+    """Fit a power of the size to the seconds at the larger half of the sizes, at least two; NaN for a single one."""
+    kept = sorted(sizes)[-max(2, -(-len(sizes) // 2)) :]
+    x, y = [math.log(size) for size in kept], [math.log(sizes[size]) for size in kept]
+    mean_x, mean_y = math.fsum(x) / len(x), math.fsum(y) / len(y)
+    spread = math.fsum((a - mean_x) ** 2 for a in x)
+    return math.fsum((a - mean_x) * (b - mean_y) for a, b in zip(x, y, strict=True)) / spread if spread else math.nan
+
+
+def _plot(path, axis, lines):
+    figure, axes = drawing.plots().subplots(figsize=(5.2, 3.6), layout="constrained")
+    for name, sizes in lines.items():
+        points = sorted(sizes.items())
+        axes.loglog(*zip(*points, strict=True), "o-", markersize=4, label=f"{name}: slope {slope(sizes):.2f}")
+    axes.set(xlabel=AXES[axis][0], ylabel="seconds", title=AXES[axis][1])
+    axes.grid(True, which="major", alpha=0.3)
+    axes.legend()
+    return drawing.save(figure, path)

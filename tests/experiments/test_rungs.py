@@ -1,0 +1,70 @@
+"""The maps of the ladder on latents that are a turn of each other: which of them find it, and what their rows tell."""
+
+import jax
+import numpy as np
+import pytest
+
+from align_lab.ladder import rung_maps
+from align_lab.trainings import Network
+
+CLASSES, D = 4, 3
+
+
+@pytest.fixture(autouse=True, scope="module")
+def quick_compilation():
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
+@pytest.fixture(scope="module")
+def ends():
+    """Two networks whose codes are skewed clumps, a clump per class, the target's turned and moved."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(400) % CLASSES
+    centres = 4 * rng.normal(size=(CLASSES, D))
+    source = centres[labels] + rng.exponential(size=(400, D)) * [1.5, 0.8, 0.3]
+    target = source @ np.linalg.qr(rng.normal(size=(D, D)))[0] + 2
+    codes = [jax.numpy.asarray(array, jax.numpy.float32) for array in (source, target)]
+    networks = [Network("conv", seed, None, None, array, None) for seed, array in enumerate(codes)]
+    return rung_maps.Ends(*networks, labels)
+
+
+def error(fitted, ends):
+    """Give the error of a map relative to the spread of the target."""
+    target = np.asarray(ends.target.train)
+    return float(np.linalg.norm(fitted(ends.source.train) - target) / np.linalg.norm(target - target.mean(0)))
+
+
+@pytest.mark.parametrize("method", ["rigid", "ridge"])
+@pytest.mark.parametrize("count", [20, None])
+def test_pairs_find_the_turn(ends, method, count):
+    fitted, told = rung_maps.fit(method, count, None, ends, [])
+    assert error(fitted, ends) < 1e-3
+    assert set(told) == ({"strength", "towards", "leave_one_out", "degrees_of_freedom"} if method == "ridge" else set())
+
+
+@pytest.mark.parametrize("how", ["class_balanced", "neighbourhoods"])
+def test_selected_anchors_find_the_turn(ends, how):
+    fitted, _ = rung_maps.fit(f"ridge_{how}", 2 * D + 2, None, ends, [])
+    assert error(fitted, ends) < 1e-2
+
+
+def test_polishing_comes_closer_than_the_means_of_halves(ends):
+    means, _ = rung_maps.fit("means_linear", None, None, ends, [])
+    polished, _ = rung_maps.fit("means_linear_polished", None, None, ends, [])
+    assert error(polished, ends) < error(means, ends)
+
+
+def test_halves_share_no_image(ends):
+    source, source_labels, target, target_labels = ends.halves()
+    whole, seen = np.asarray(ends.source.train), np.asarray(source)
+    assert len(source) + len(target) == len(ends.labels) == len(source_labels) + len(target_labels)
+    others = {tuple(row) for row in whole} - {tuple(row) for row in seen}
+    assert len(others) == len(target)
+
+
+def test_nothing_known_tells_how_sure_it_is(ends):
+    _, told = rung_maps.fit("unpaired", None, 0, ends, [])
+    assert set(told) == {"confident", "contrast", "agreement"}
+    assert told["agreement"] >= 1 and isinstance(told["confident"], bool)
