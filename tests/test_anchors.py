@@ -76,14 +76,3 @@ def test_d_optimal_beats_random_draws():
 
     drawn = [information(anchors.random(key, LATENTS, 8)) for key in jax.random.split(KEY, 30)]
     assert information(anchors.d_optimal(KEY, LATENTS, 8)) > max(drawn)
-
-
-def test_bad_input_is_named():
-    with pytest.raises(ValueError, match="count must lie between 1 and the 90 latents; it is 91"):
-        anchors.random(KEY, LATENTS, 91)
-    with pytest.raises(ValueError, match=r"latents must be \[rows, dimensions\].*\(90,\)"):
-        anchors.kmeans(KEY, LATENTS[:, 0], 3)
-    with pytest.raises(ValueError, match=r"labels must be \[90\].*\(3,\)"):
-        anchors.class_balanced(KEY, LATENTS, 3, labels=LABELS[:3])
-    with pytest.raises(ValueError, match="size must lie between 1 and the 90 latents; it is 0"):
-        anchors.neighbourhoods(KEY, LATENTS, 3, size=0)

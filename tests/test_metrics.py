@@ -1,11 +1,10 @@
-"""Metrics against references in float64 NumPy, and their invariances: what must not move, and what must."""
+"""What metrics ignore and what they do not; compiled and one operation at a time; many rows; dtypes."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import scipy.spatial
-from scipy.linalg import orthogonal_procrustes
+from metric_samples import rotation, sample
 
 from align import metrics
 
@@ -13,19 +12,6 @@ try:
     from jax import enable_x64
 except ImportError:  # before jax 0.8
     from jax.experimental import enable_x64
-
-
-def sample(n=80, dx=6, dy=5, seed=0):
-    """Two correlated sets whose directions differ in scale, neither centred."""
-    random = np.random.default_rng(seed)
-    shared = random.normal(size=(n, 4))
-    x = shared @ random.normal(size=(4, dx)) + 0.5 * random.normal(size=(n, dx)) + 3
-    y = np.tanh(shared) @ random.normal(size=(4, dy)) + 0.5 * random.normal(size=(n, dy)) - 2
-    return x.astype(np.float32), y.astype(np.float32)
-
-
-def rotation(d, seed=1):
-    return np.linalg.qr(np.random.default_rng(seed).normal(size=(d, d)))[0].astype(np.float32)
 
 
 def shear(d):
@@ -142,186 +128,6 @@ def test_only_cosine_retrieval_ignores_the_length_of_rows():
     assert jnp.max(jnp.abs(by_distance[0] - by_distance[1])) > 1
 
 
-# References
-
-
-def reference_cka(k, l, unbiased):
-    n = len(k)
-    if unbiased:
-
-        def hsic(k, l):
-            k, l = k - np.diag(np.diag(k)), l - np.diag(np.diag(l))
-            one = np.ones(n)
-            terms = np.trace(k @ l) + (one @ k @ one) * (one @ l @ one) / (n - 1) / (n - 2)
-            return (terms - 2 / (n - 2) * one @ k @ l @ one) / n / (n - 3)
-    else:
-
-        def hsic(k, l):
-            h = np.eye(n) - 1 / n
-            return np.trace(k @ h @ l @ h)
-
-    return hsic(k, l) / np.sqrt(hsic(k, k) * hsic(l, l))
-
-
-def gaussian(a, bandwidth):
-    distances = scipy.spatial.distance.pdist(a)
-    return np.exp(-(scipy.spatial.distance.squareform(distances) ** 2) / (2 * (bandwidth * np.median(distances)) ** 2))
-
-
-@pytest.mark.parametrize("unbiased", [False, True])
-def test_cka_against_its_definition(unbiased):
-    x, y = (a.astype(np.float64) for a in sample())
-    expected = reference_cka(x @ x.T, y @ y.T, unbiased)
-    np.testing.assert_allclose(metrics.linear_cka(x, y, unbiased=unbiased), expected, rtol=1e-5)
-    expected = reference_cka(gaussian(x, 0.6), gaussian(y, 0.6), unbiased)
-    np.testing.assert_allclose(metrics.kernel_cka(x, y, bandwidth=0.6, unbiased=unbiased), expected, rtol=1e-4)
-
-
-def test_cka_of_a_set_with_itself_and_of_independent_sets():
-    x, _ = sample()
-    for metric in (metrics.linear_cka, metrics.kernel_cka):
-        for unbiased in (False, True):
-            np.testing.assert_allclose(metric(x, x, unbiased=unbiased), 1, atol=1e-5)
-    random = np.random.default_rng(0)
-    x, y = random.normal(size=(2, 60, 200))
-    assert metrics.linear_cka(x, y) > 0.7  # the bias at n < d that the unbiased estimate is for
-    assert abs(metrics.linear_cka(x, y, unbiased=True)) < 0.05
-
-
-def test_minibatch_cka():
-    x, y = sample(n=400)
-    np.testing.assert_allclose(
-        metrics.minibatch_cka(x, y, batch_size=400), metrics.linear_cka(x, y, unbiased=True), atol=1e-5
-    )
-    np.testing.assert_allclose(
-        metrics.minibatch_cka(x, y, batch_size=400, bandwidth=0.8),
-        metrics.kernel_cka(x, y, bandwidth=0.8, unbiased=True),
-        atol=1e-5,
-    )
-    # Unbiased: small batches agree with the whole; the biased value of the same batches does not.
-    whole = metrics.linear_cka(x, y, unbiased=True)
-    biased = np.mean([metrics.linear_cka(x[i : i + 8], y[i : i + 8]) for i in range(0, 400, 8)])
-    assert abs(metrics.minibatch_cka(x, y, batch_size=8) - whole) < 0.5 * abs(biased - whole)
-    np.testing.assert_allclose(
-        metrics.minibatch_cka(x[:390], y[:390], batch_size=100), metrics.minibatch_cka(x[:300], y[:300], batch_size=100)
-    )
-
-
-def test_canonical_correlations_against_scipy():
-    x, y = (a.astype(np.float64) for a in sample())
-    # Correlations are the cosines of the principal angles between the centred column spaces.
-    expected = np.cos(scipy.linalg.subspace_angles(x - x.mean(0), y - y.mean(0)))
-    np.testing.assert_allclose(metrics.canonical_correlations(x, y), np.sort(expected)[::-1], atol=1e-5)
-    np.testing.assert_allclose(metrics.cca(x, y), expected.mean(), atol=1e-5)
-
-
-def test_cca_of_degenerate_sets():
-    x, y = sample()
-    wide = np.concatenate([x, x @ rotation(6)], 1)  # rank 6 in 12 columns
-    np.testing.assert_allclose(metrics.cca(wide, y), metrics.cca(x, y), atol=1e-5)
-    padded = np.concatenate([x, np.ones((len(x), 2), np.float32)], 1)
-    np.testing.assert_allclose(metrics.cca(padded, y), metrics.cca(x, y), atol=1e-5)
-    few = np.random.default_rng(0).normal(size=(2, 5, 9))
-    np.testing.assert_allclose(metrics.canonical_correlations(*few), [1, 1, 1, 1, 0], atol=1e-5)
-
-
-def test_svcca_keeps_the_leading_components():
-    x, y = sample()
-    small = x * np.float32([1, 1, 1, 1e-3, 1e-3, 1e-3])
-    np.testing.assert_allclose(metrics.svcca(small, y, variance=0.999), metrics.cca(x[:, :3], y), atol=1e-2)
-    assert abs(metrics.svcca(small, y, variance=0.999) - metrics.cca(x, y)) > 0.02
-    np.testing.assert_allclose(metrics.svcca(x, y, variance=1), metrics.cca(x, y), atol=1e-6)
-
-
-def test_procrustes_distance_against_scipy():
-    x, y = (a.astype(np.float64) for a in sample(dy=6))
-    x, y = x - x.mean(0), y - y.mean(0)
-    expected = np.linalg.norm(x @ orthogonal_procrustes(x, y)[0] - y)
-    np.testing.assert_allclose(metrics.procrustes_distance(x, y, normalise=False), expected, rtol=1e-5)
-    x, y = x / np.linalg.norm(x), y / np.linalg.norm(y)
-    expected = np.linalg.norm(x @ orthogonal_procrustes(x, y)[0] - y)
-    np.testing.assert_allclose(metrics.procrustes_distance(x, y), expected, rtol=1e-5)
-
-
-def test_procrustes_distance_is_a_metric():
-    x, y = sample()
-    z = sample(seed=5)[0]
-    xy, yz, xz = (float(metrics.procrustes_distance(*pair)) for pair in ((x, y), (y, z), (x, z)))
-    assert xz <= xy + yz
-    assert max(xy, yz, xz) < 2**0.5
-    # Small distances do not drown in rounding: 2 - 2 Σσ would leave 3e-4 here.
-    assert metrics.procrustes_distance(x, 2 * x @ rotation(6) + 1) < 3e-6
-
-
-def test_procrustes_distance_gradient_at_equal_singular_values():
-    random = np.random.default_rng(0)
-    q = np.linalg.qr(random.normal(size=(20, 11)) @ np.diag([1e3] + [1] * 10) + 1)[0].astype(np.float32)[:, 1:]
-    x, y = q[:, :5], q[:, :5] @ rotation(5) + q[:, 5:]
-    direction = random.normal(size=x.shape).astype(np.float32)
-
-    def along(t):
-        return metrics.procrustes_distance(x + t * direction, y)
-
-    slope = jax.grad(along)(0.0)
-    assert abs(slope) > 0.1
-    np.testing.assert_allclose(slope, (along(1e-2) - along(-1e-2)) / 2e-2, rtol=1e-2)
-
-
-def test_mutual_knn_overlap_by_hand():
-    x = np.float32([[1], [2], [4], [8]])
-    y = np.float32([[1], [2], [10], [3]])
-    # Nearest in x: 1, 0, 1, 2; in y: 1, 0 and 3 alike, 3, 1. Common: that of row 0, and half of that of row 1.
-    assert metrics.mutual_knn_overlap(x, y, k=1) == 0.375
-    assert metrics.mutual_knn_overlap(x, y, k=3) == 1
-
-
-@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
-def test_blocks_do_not_change_neighbours(metric):
-    x, y = sample()
-    whole = metrics.mutual_knn_overlap(x, y, k=5, metric=metric)
-    assert metrics.mutual_knn_overlap(x, y, k=5, metric=metric, block=13) == whole
-    assert 5 / 79 < whole < 1
-    x = x[:, :5]
-    np.testing.assert_array_equal(
-        metrics.retrieval_ranks(x, y, metric=metric), metrics.retrieval_ranks(x, y, metric=metric, block=13)
-    )
-
-
-def test_mutual_knn_overlap_of_independent_sets_is_chance():
-    x, y = np.random.default_rng(0).normal(size=(2, 600, 5))
-    assert abs(metrics.mutual_knn_overlap(x, y, k=60) - 60 / 599) < 0.02
-
-
-def test_retrieval_by_hand():
-    y = np.float32([[1, 0], [0, 1], [-1, 0], [0, -1]])
-    x = np.float32([[2, 0.1], [1, 0.9], [1, 0.1], [0, -5]])
-    # Row 0 finds itself; row 1 is closer to row 0; row 2 is farthest from its own; row 3 finds itself.
-    np.testing.assert_array_equal(metrics.retrieval_ranks(x, y), [1, 2, 4, 1])
-    np.testing.assert_allclose(metrics.mean_reciprocal_rank(x, y), (1 + 1 / 2 + 1 / 4 + 1) / 4)
-    assert [float(metrics.top_k_accuracy(x, y, k=k)) for k in (1, 2, 4)] == [0.5, 0.75, 1]
-
-
-def test_retrieval_of_collapsed_or_broken_predictions_is_no_success():
-    y = np.ones((9, 2), np.float32)
-    np.testing.assert_array_equal(metrics.retrieval_ranks(y, y), [5] * 9)
-    y = sample()[1]
-    x = y.copy()
-    x[3] = np.nan
-    ranks = metrics.retrieval_ranks(x, y, metric="euclidean")
-    assert ranks[3] == len(y) and ranks[4] == 1
-
-
-def test_predictions_by_hand():
-    y = np.float32([[1, 0], [-1, 0]])
-    assert metrics.relative_residual(y, y) == 0
-    assert metrics.relative_residual(np.zeros_like(y), y) == 1
-    np.testing.assert_allclose(metrics.r_squared(y / 2, y), 0.75)
-    np.testing.assert_allclose(metrics.mean_cosine(np.float32([[1, 1], [1, 0]]), y), (0.5**0.5 - 1) / 2, rtol=1e-6)
-
-
-# Computation
-
-
 @pytest.mark.parametrize("name", INVARIANCES | PREDICTIONS)
 def test_jit_equals_eager_and_products_are_exact(name):
     metric, _ = (INVARIANCES | PREDICTIONS)[name]
@@ -360,30 +166,3 @@ def test_undefined_is_not_finite():
 
 
 X = np.zeros((6, 3), np.float32)
-
-
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: metrics.linear_cka(X, X[:5]), "x has 6 rows and y 5"),
-        (lambda: metrics.linear_cka(X[:, 0], X), r"x has shape \(6,\)"),
-        (lambda: metrics.cca(X, X[None]), r"y has shape \(1, 6, 3\)"),
-        (lambda: metrics.cca(X[:, :0], X), r"x has shape \(6, 0\); expected at least one feature"),
-        (lambda: metrics.linear_cka(X[:0], X[:0]), "0 rows; expected at least 1"),
-        (lambda: metrics.linear_cka(X[:3], X[:3], unbiased=True), "3 rows; expected at least 4"),
-        (lambda: metrics.kernel_cka(X[:1], X[:1]), "1 rows; expected at least 2"),
-        (lambda: metrics.kernel_cka(X, X, bandwidth=0), "bandwidth is 0"),
-        (lambda: metrics.kernel_cka(X, X, bandwidth=float("nan")), "bandwidth is nan"),
-        (lambda: metrics.minibatch_cka(X, X), "batch_size is 256; expected 4 to the number of rows, 6"),
-        (lambda: metrics.minibatch_cka(X, X, batch_size=3), "batch_size is 3"),
-        (lambda: metrics.svcca(X, X, variance=1.5), "variance is 1.5"),
-        (lambda: metrics.mutual_knn_overlap(X, X, k=6), "k is 6; expected 1 to the number of other rows, 5"),
-        (lambda: metrics.mutual_knn_overlap(X, X, k=2, metric="dot"), "metric is 'dot'; expected 'cosine' or"),
-        (lambda: metrics.retrieval_ranks(X, X[:, :2]), r"prediction has shape \(6, 3\) and target \(6, 2\)"),
-        (lambda: metrics.relative_residual(X, X[:, :2]), "prediction in the space of target"),
-        (lambda: metrics.linear_cka(X * 1j, X), "x must hold real numbers; its dtype is complex64"),
-    ],
-)
-def test_bad_arguments(call, message):
-    with pytest.raises(ValueError, match=message):
-        call()

@@ -121,16 +121,3 @@ def test_end2end_decodes_the_codes_similarities_to_the_anchors_codes():
     decoder, share = models.decoder_of(model, params)
     expected = decoder.apply(share, represent(codes, anchor_codes))
     np.testing.assert_allclose(model.apply(params, images, anchors), expected, atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("codes", "anchors", "name", "message"),
-    [
-        ((5, 3), (2, 4), "euclidean", r"must agree in d; they are \(5, 3\) and \(2, 4\)"),
-        ((5,), (2, 5), "cosine", r"must agree in d; they are \(5,\) and \(2, 5\)"),
-        ((5, 3), (2, 3), "dot", f"similarity must be one of {', '.join(SIMILARITIES)}; it is 'dot'"),
-    ],
-)
-def test_wrong_arguments_are_named(codes, anchors, name, message):
-    with pytest.raises(ValueError, match=message):
-        represent(jnp.zeros(codes), jnp.zeros(anchors), name)

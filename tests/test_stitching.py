@@ -100,30 +100,3 @@ def test_few_anchors_are_passed_over_until_there_were_3000_steps(rows, passes, m
     pair = jnp.ones((rows, 3)), jnp.ones((rows, 2))
     stitching(jax.random.key(0), *pair, settings=training.Settings(epochs=10, batch=64))
     assert seen == [(10, passes)]
-
-
-@pytest.mark.parametrize(
-    ("source", "target", "options", "message"),
-    [
-        ((5, 3), (5, 2), {"factor": 0}, "factor must be a whole number, at least 1; it is 0"),
-        ((5, 3), (4, 2), {}, r"as many rows; they are \(5, 3\) and \(4, 2\)"),
-        ((5,), (5, 2), {}, r"source must be .* it is \(5,\)"),
-        ((5, 3), (5, 2), {"weights": [1.0] * 4}, r"weights must be \[5\], one per row of source; it is \(4,\)"),
-        ((5, 3), (5, 2), {"weights": [0.0] * 5}, "weights must not be negative, and one of them must be positive"),
-        ((5, 3), (5, 2), {"weights": [1, 1, -1, 1, 1]}, "weights must not be negative"),
-        ((5, 3), (5, 2), {"weights": [1, 1, jnp.nan, 1, 1]}, "weights holds NaN or infinity"),
-        ((0, 3), (0, 2), {}, r"need at least 1 row\(s\); they are \(0, 3\) and \(0, 2\)"),
-    ],
-)
-def test_wrong_arguments_are_named(source, target, options, message):
-    with pytest.raises(ValueError, match=message):
-        stitching(jax.random.key(0), jnp.ones(source), jnp.ones(target), **options)
-
-
-@pytest.mark.parametrize("value", [jnp.nan, jnp.inf])
-@pytest.mark.parametrize("which", [0, 1])
-def test_input_that_is_not_finite_is_refused(which, value):
-    pair = [jnp.ones((5, 3)), jnp.ones((5, 2))]
-    pair[which] = pair[which].at[2, 1].set(value)
-    with pytest.raises(ValueError, match="source and target must be finite; they hold NaN or infinity"):
-        stitching(jax.random.key(0), *pair)

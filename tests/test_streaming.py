@@ -165,29 +165,6 @@ def test_measures_equal_those_of_the_rows():
     np.testing.assert_allclose(streaming.procrustes_distance(record, normalise=False), length, rtol=1e-9)
 
 
-def test_what_cannot_be_accumulated_or_fitted():
-    x, y = rows()
-    with pytest.raises(ValueError, match=r"source and target.*\(2999, 5\), \(3000, 6\)"):
-        streaming.from_arrays(x[1:], y)
-    with pytest.raises(ValueError, match=r"weights must be \[3000\].*\(2,\)"):
-        streaming.from_arrays(x, y, weights=np.ones(2))
-    with pytest.raises(ValueError, match="positive sum"):
-        streaming.from_arrays(x, y, weights=np.zeros(ROWS))
-    with pytest.raises(ValueError, match="at least one row"):
-        streaming.from_blocks([])
-    with pytest.raises(ValueError, match=r"\(5, 6\) and \(5, 5\) follow blocks of 5 and 6"):
-        streaming.from_blocks([(x[:5], y[:5]), (y[:5], x[:5])])
-    record = streaming.from_arrays(x, y)
-    with pytest.raises(ValueError, match=r"solver must be one of .*'procrustes'"):
-        streaming.fit(record, "procrustes")
-    with pytest.raises(ValueError, match="source must not have more dimensions"):
-        streaming.fit(streaming.from_arrays(y, x), "rigid")
-    bad = x.copy()
-    bad[7, 2] = np.nan
-    with pytest.raises(ValueError, match="statistics must be finite"):
-        streaming.fit(streaming.from_arrays(bad, y), "affine")
-
-
 WORKER = """
     import sys
     import jax, numpy as np

@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
+import jax
 import numpy as np
 import scipy.linalg
 
@@ -207,3 +208,14 @@ def pairs(seed=0, rows=ROWS, d=D):
     x = rng.normal(size=(rows, d)) * np.linspace(1, 2, d) + 2 * rng.normal(size=d)
     y = x @ np.linalg.qr(rng.normal(size=(d, d)))[0] * 1.3 + rng.normal(size=d) + 0.3 * rng.normal(size=(rows, d))
     return x, y
+
+
+KEY, CLASSES = jax.random.key(0), np.arange(ROWS) % 4
+WITHOUT_PAIRS = {
+    "icp": functools.partial(solvers.icp, KEY),
+    "class_means": lambda x, y: solvers.class_means(x, CLASSES, y, CLASSES),
+    "class_gaussians": lambda x, y: solvers.class_gaussians(KEY, x, CLASSES, y, CLASSES),
+    "subclass_means": lambda x, y: solvers.subclass_means(KEY, x, CLASSES, y, CLASSES),
+    "labels": lambda x, y: solvers.labels(KEY, x, CLASSES, y, CLASSES),
+    "unpaired": functools.partial(solvers.unpaired, KEY),
+}

@@ -103,7 +103,7 @@ def close(found, expected, scale):
 
 
 @every_family
-@examples(50)
+@examples(30)
 @given(POINTS, POINTS, ROTATIONS, ROTATIONS, SHIFTS, SHIFTS, st.permutations(range(ROWS)))
 def test_a_fit_follows_its_spaces(name, x, y, before, after, here, there, order):
     family = FAMILIES[name]
@@ -118,7 +118,7 @@ def test_a_fit_follows_its_spaces(name, x, y, before, after, here, there, order)
 
 
 @every_family
-@examples(50)
+@examples(30)
 @given(whole(6, D), whole(6, D), arrays(np.int64, 7, elements=st.integers(0, 5)))
 def test_weights_count_rows(name, x, y, drawn):
     family = FAMILIES[name]
@@ -132,7 +132,7 @@ def test_weights_count_rows(name, x, y, drawn):
 
 
 @every_family
-@examples(50)
+@examples(30)
 @given(POINTS, POINTS, MATRICES, ROTATIONS, SHIFTS)
 def test_no_other_map_of_the_family_does_better(name, x, y, matrix, rotation, shift):
     family = FAMILIES[name]
@@ -160,7 +160,7 @@ def affine(weight, bias):
 MAPS = st.builds(affine, MATRICES, SHIFTS)
 
 
-@examples(100)
+@examples(60)
 @given(MAPS, MAPS, MAPS, POINTS)
 def test_maps_compose(a, b, c, x):
     close(a.then(b)(x), b(a(x)), b(a(x)))
@@ -173,7 +173,7 @@ def test_maps_compose(a, b, c, x):
         np.testing.assert_array_equal(same.bias, a.bias)
 
 
-@examples(100)
+@examples(60)
 @given(MAPS, MAPS, POINTS)
 def test_maps_are_undone(a, b, x):
     assume(all(np.linalg.cond(np.asarray(each.weight)) < 1e3 for each in (a, b)))
@@ -185,7 +185,7 @@ def test_maps_are_undone(a, b, x):
     assert float(a.inverse().residual) < 1e-9
 
 
-@examples(100)
+@examples(60)
 @given(MATRICES, SHIFTS, POINTS)
 def test_the_inverse_of_any_map_is_that_of_moore_and_penrose(weight, bias, x):
     assume(np.linalg.matrix_rank(weight) < D)
@@ -199,7 +199,7 @@ def test_the_inverse_of_any_map_is_that_of_moore_and_penrose(weight, bias, x):
 FINITE = {"allow_nan": False, "allow_infinity": False, "width": 32}
 
 
-@examples(100)
+@examples(60)
 @given(arrays(np.float32, (4, 2), elements=st.floats(**FINITE)), arrays(np.float32, 2, elements=st.floats(**FINITE)))
 def test_a_saved_map_comes_back_bit_for_bit(weight, bias):
     with tempfile.TemporaryDirectory() as folder:
@@ -216,7 +216,7 @@ def test_a_saved_map_comes_back_bit_for_bit(weight, bias):
 SIZES = (5, 4, 3)
 
 
-@examples(100)
+@examples(60)
 @given(whole(12, D), whole(12, 2), arrays(np.int64, 12, elements=st.integers(1, 4)), st.permutations(range(12)))
 def test_merging_is_commutative_and_associative(x, y, weights, order):
     rows = [a[list(order)] for a in (x, y, weights.astype(float))]
@@ -233,7 +233,7 @@ def test_merging_is_commutative_and_associative(x, y, weights, order):
 # Labels
 
 
-@examples(50)
+@examples(30)
 @given(whole(9, D), whole(9, D), st.permutations(range(9)), st.permutations(range(9)), st.permutations([-4, 0, 17]))
 def test_class_means_know_neither_the_order_of_rows_nor_the_names_of_classes(x, y, ours, theirs, names):
     labels = np.repeat([0, 1, 2], [2, 3, 4])

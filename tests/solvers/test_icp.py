@@ -184,18 +184,6 @@ def test_restarts_keep_the_best():
     assert error(fit(KEY, restarts=12), truth, source) < 1e-6
 
 
-def test_jit_and_vmap_equal_the_loop():
-    (source, ys), (target, yt) = mixture(0, 80, 3), mixture(1, 90, 3)
-
-    def fit(key, source):
-        return solvers.icp(key, source, target, source_labels=ys, target_labels=yt, subset=8, matching="mutual").weight
-
-    keys, sources = jax.random.split(KEY, 2), jnp.stack([source, source[:, ::-1]])
-    loop = [fit(*one) for one in zip(keys, sources, strict=True)]
-    np.testing.assert_allclose(jax.vmap(fit)(keys, sources), jnp.stack(loop), atol=1e-5)
-    np.testing.assert_allclose(jax.jit(fit)(keys[0], source), loop[0], atol=1e-5)
-
-
 @pytest.mark.parametrize("matching", ["mutual", "csls"])
 def test_degenerate_clouds_give_finite_maps(matching):
     # One sample in a class, duplicate points, a constant dimension, unequal sizes and dimensions, fewer rows than
@@ -217,24 +205,3 @@ def test_class_means_of_different_images():
     assert error(fitted, truth, source) < 5e-3
     linear = solvers.class_means(source, ys, truth(target), yt, step="linear")
     np.testing.assert_array_equal(linear.bias, 0)
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"source": np.ones(3)}, r"source must be \[rows, dimensions\].*\(3,\)"),
-        ({"source_labels": np.zeros(4, int)}, "given together"),
-        ({"source_labels": np.zeros(4, int), "target_labels": np.ones(4, int)}, "no class in common"),
-        ({"source_labels": np.zeros(3, int), "target_labels": np.ones(4, int)}, r"source_labels must be \[4\].*\(3,\)"),
-        ({"step": "nearest"}, "step must be callable or one of rigid, linear, affine; it is 'nearest'"),
-        ({"matching": "rigid"}, "matching must be"),
-        ({"iterations": 0}, "iterations must be a whole number, at least 1; it is 0"),
-        ({"subset": 0}, "subset must be a whole number, at least 1; it is 0"),
-        ({"start": AffineMap(jnp.eye(3), jnp.zeros(3))}, r"start must map 2 to 2 dimensions.*\(3, 3\)"),
-        ({"source": np.full((4, 2), np.nan)}, "source holds NaN"),
-    ],
-)
-def test_bad_input_is_named(changes, message):
-    given = {"source": np.eye(4, 2), "target": np.eye(4, 2)} | changes
-    with pytest.raises(ValueError, match=message):
-        solvers.icp(KEY, **given)

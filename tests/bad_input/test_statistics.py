@@ -1,0 +1,81 @@
+"""Records of rows, and fits from them, against arrays and options that do not fit."""
+
+import functools
+
+import jax
+import numpy as np
+from refusals import Refusal, every
+from wrong_arrays import ONES, X, Y
+
+from align import streaming
+
+
+@functools.cache
+def record():
+    return streaming.from_arrays(X, Y)
+
+
+BROKEN = functools.cache(lambda: record()._replace(cross=np.full((3, 3), np.nan)))
+
+
+@every(
+    {
+        "one axis": Refusal(lambda: streaming.from_arrays(X[:, 0], Y), "source and target", "(6,), (6, 3)", "[n, d]"),
+        "rows that do not correspond": Refusal(
+            lambda: streaming.from_arrays(X[:5], Y), "source and target", "(5, 3), (6, 3)", "as many rows"
+        ),
+        "too few weights": Refusal(
+            lambda: streaming.from_arrays(X, Y, weights=ONES[:2]), "weights", "(2,)", "[6], one per row of source"
+        ),
+        "weights of zero": Refusal(
+            lambda: streaming.from_arrays(X, Y, weights=0 * ONES), "weights", "it is 0.0", "positive sum"
+        ),
+        "no rows": Refusal(lambda: streaming.from_arrays(X[:0], Y[:0]), "blocks", "there was none", "at least one row"),
+        "no blocks": Refusal(lambda: streaming.from_blocks([]), "blocks", "there was none", "at least one row"),
+        "a block of one axis": Refusal(
+            lambda: streaming.from_blocks([(X, Y[:, 0])]), "source and target", "(6, 3), (6,)", "[rows, d]"
+        ),
+        "blocks of unequal dimensions": Refusal(
+            lambda: streaming.from_blocks([(X, Y), (X[:, :2], Y)]),
+            "blocks",
+            "(6, 2) and (6, 3)",
+            "share their dimensions",
+        ),
+        "shards of unequal size": Refusal(
+            lambda: streaming.from_sharded(X[:5], Y[:5], jax.make_mesh((2,), ("rows",))),
+            "source",
+            "(5, 3)",
+            "positive multiple of 2 rows",
+        ),
+        "records of unequal dimensions": Refusal(
+            lambda: streaming.merge(record(), record()._replace(cross=np.ones((3, 2)))),
+            "parts",
+            "(3, 3), (3, 2)",
+            "share their dimensions",
+        ),
+        "an unknown solver": Refusal(lambda: streaming.fit(record(), "icp"), "solver", "'icp'", "one of ('orthogonal'"),
+        "more dimensions than the target": Refusal(
+            lambda: streaming.fit(record()._replace(target_mean=np.zeros(2)), "rigid"),
+            "source",
+            "(1, 3) and (1, 2)",
+            "must not have more dimensions",
+        ),
+        "unknown towards": Refusal(
+            lambda: streaming.ridge(record(), towards="auto"), "towards", "'auto'", "one of ('zero'"
+        ),
+        **{
+            f"{name} of a record with NaN": Refusal(
+                lambda measure=measure: measure(BROKEN()), "statistics", "cross holds NaN or infinity", "must be finite"
+            )
+            for name, measure in {
+                "fit": lambda broken: streaming.fit(broken, "affine"),
+                "ridge": streaming.ridge,
+                "canonical_correlations": streaming.canonical_correlations,
+                "linear_cka": streaming.linear_cka,
+                "procrustes_distance": streaming.procrustes_distance,
+            }.items()
+        },
+    }
+)
+def test_statistics(refusal):
+    refusal.check()

@@ -1,0 +1,59 @@
+"""Every solver with and without jit, under vmap and pmap, is the same solver; and equal shapes are traced once."""
+
+import chex
+import jax
+import numpy as np
+import pytest
+from absl.testing import parameterized
+from chex import ChexVariantType
+from families import FAMILIES, ROWS, WITHOUT_PAIRS, pairs
+
+from align import solvers
+from align.arrays.double import enable_x64
+
+
+class Variants(chex.TestCase):
+    """Two problems at once, in float64: what is compiled, run one operation at a time, or run on two devices."""
+
+    def setUp(self):
+        super().setUp()
+        self.enterContext(enable_x64(True))
+        x, y = pairs()
+        self.sources, self.targets = np.stack([x, y]), np.stack([y, x * np.linspace(1, 2, x.shape[1])])
+
+    def assert_each_is_fitted_as_alone(self, solve):
+        alone = [solve(*problem) for problem in zip(self.sources, self.targets, strict=True)]
+        with jax.disable_jit(self.variant.type is ChexVariantType.WITHOUT_JIT):
+            together = self.variant(jax.vmap(solve))(self.sources, self.targets)
+        chex.assert_trees_all_close(together, jax.tree.map(lambda *a: np.stack(a), *alone), rtol=1e-9, atol=1e-9)
+
+    @chex.variants(with_jit=True, without_jit=True, with_pmap=True)
+    @parameterized.named_parameters((name, name) for name in FAMILIES)
+    def test_one_operation_at_a_time_and_compiled_from_pairs(self, name):
+        self.assert_each_is_fitted_as_alone(FAMILIES[name].solve)
+
+    @chex.variants(with_pmap=True)  # which compiles as jit does, and these take long to compile
+    @parameterized.named_parameters((name, name) for name in WITHOUT_PAIRS)
+    def test_without_pairs(self, name):
+        self.assert_each_is_fitted_as_alone(WITHOUT_PAIRS[name])
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_equal_shapes_are_traced_once_whatever_their_values(name, caplog):
+    chex.clear_trace_counter()
+    solve = FAMILIES[name].solve
+    compiled = jax.jit(chex.assert_max_traces(lambda x, y, weights: solve(x, y, weights=weights), 1))
+    for seed in range(3):
+        x, y = (a.astype(np.float32) for a in pairs(seed))
+        compiled(x, y, np.random.default_rng(seed).uniform(1, 2, ROWS).astype(np.float32))
+        with jax.log_compiles(seed > 0):  # outside of jit: what the solver itself compiles
+            solve(x, y)
+    assert caplog.messages == []
+
+
+def test_strengths_are_values_and_no_part_of_the_program():
+    chex.clear_trace_counter()
+    x, y = (a.astype(np.float32) for a in pairs())
+    compiled = jax.jit(chex.assert_max_traces(lambda strengths: solvers.ridge(x, y, strengths=strengths), 1))
+    weights = [compiled(np.float32([strength])).weight for strength in (0.1, 1.0, 10.0)]
+    assert not np.allclose(weights[0], weights[2])
