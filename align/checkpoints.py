@@ -101,7 +101,7 @@ def latest_epoch(folder: Path) -> int:
 
 
 @contextlib.contextmanager
-def _turn(folder, *, shared=False) -> Iterator[None]:
+def _turn(folder: Path, *, shared: bool = False) -> Iterator[None]:
     """Have a folder to oneself, or to those that only read it."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
@@ -112,7 +112,7 @@ def _turn(folder, *, shared=False) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _whole_or_not_at_all(folder) -> Iterator[None]:
+def _whole_or_not_at_all(folder: Path) -> Iterator[None]:
     """Remove what a save leaves behind that ends in an error or an interruption."""
     try:
         yield

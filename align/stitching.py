@@ -8,6 +8,7 @@ import jax
 from flax import linen as nn
 from jax import Array
 from jax import numpy as jnp
+from jax.typing import ArrayLike
 
 from align import training
 from align.arrays import checks, inputs
@@ -51,10 +52,10 @@ class StitchingMap(NamedTuple):
 
 def stitching(
     key: Array,
-    source: Array,
-    target: Array,
+    source: ArrayLike,
+    target: ArrayLike,
     *,
-    weights: Array | None = None,
+    weights: ArrayLike | None = None,
     factor: int = 2,
     settings: training.Settings = SETTINGS,
 ) -> StitchingMap:
@@ -69,10 +70,10 @@ def stitching(
 
 def stitch_pairs(
     keys: Sequence[Array],
-    sources: Sequence[Array],
-    targets: Sequence[Array],
+    sources: Sequence[ArrayLike],
+    targets: Sequence[ArrayLike],
     *,
-    weights: Sequence[Array] | None = None,
+    weights: Sequence[ArrayLike] | None = None,
     factor: int = 2,
     settings: training.Settings = SETTINGS,
     after_round: Callable[[dict[int, training.State]], None] = lambda done: None,
@@ -85,22 +86,22 @@ def stitch_pairs(
     given = zip(sources, targets, [None] * len(sources) if weights is None else weights, strict=True)
     pairs = [inputs.paired(*each) for each in given]
     for *pair, heavy in pairs:
-        if not all(jnp.isfinite(x).all() for x in pair):
+        if not all(jnp.isfinite(each).all() for each in pair):
             raise ValueError("source and target must be finite; they hold NaN or infinity")
         if heavy is not None:
             inputs.check_weights(heavy)
-    sources, targets, weights = zip(*pairs, strict=True)
-    samples, d_target = len(sources[0]), targets[0].shape[-1]
+    x, y, heavies = (list(each) for each in zip(*pairs, strict=True))
+    samples, d_target = len(x[0]), y[0].shape[-1]
     steps = settings.steps(samples) * settings.passes * settings.epochs
     settings = replace(settings, passes=settings.passes * max(1, -(-MIN_STEPS // steps)))
     network = StitchingNetwork(factor, d_target)
     halves = [jax.random.split(key) for key in keys]
-    states = [training.start(network, k[0], s, settings) for k, s in zip(halves, sources, strict=True)]
+    states = [training.start(network, k[0], s, settings) for k, s in zip(halves, x, strict=True)]
     orders = [k[1] for k in halves]
-    if weights[0] is not None:
-        roots = [jnp.sqrt(w / w.mean())[:, None] for w in weights]
-        sources = [jnp.concatenate(each, axis=1) for each in zip(sources, roots, strict=True)]
-        targets = [root * each for root, each in zip(roots, targets, strict=True)]
-    trained = network if weights[0] is None else _WeightedNetwork(factor, d_target)
-    states = training.fit(trained, states, orders, list(sources), list(targets), settings, after_round=after_round)
+    if heavies[0] is not None:
+        roots = [jnp.sqrt(w / w.mean())[:, None] for w in heavies]
+        x = [jnp.concatenate(each, axis=1) for each in zip(x, roots, strict=True)]
+        y = [root * each for root, each in zip(roots, y, strict=True)]
+    trained = network if heavies[0] is None else _WeightedNetwork(factor, d_target)
+    states = training.fit(trained, states, orders, x, y, settings, after_round=after_round)
     return [StitchingMap(network, state.params) for state in states]

@@ -8,7 +8,7 @@ from jax import lax
 
 
 @functools.partial(jax.jit, static_argnames="axis")
-def unit(array, *, axis=None):
+def unit(array: jax.Array, *, axis: int | None = None) -> tuple[jax.Array, jax.Array]:
     """Return a finite float array over the power of two below its largest absolute value, and that power, without axes.
 
     With `axis`, each slice along it has a power of its own, whose axis is kept. Where all is zero the power is 1.

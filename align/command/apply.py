@@ -1,5 +1,7 @@
 """`align apply`: the rows of a file as a map sends them."""
 
+import argparse
+
 import numpy as np
 
 from align import files
@@ -7,7 +9,7 @@ from align.command import blocks, places, printing
 from align.maps import AffineMap, fingerprint
 
 
-def apply(arguments) -> bool | None:
+def apply(arguments: argparse.Namespace) -> bool | None:
     """Write the rows of a file as a map sends them, block by block; False under --strict where they seem foreign."""
     fitted = places.load_map(arguments.map)
     if arguments.inverse:

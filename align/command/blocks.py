@@ -1,22 +1,26 @@
 """Rows of files, block by block: with a progress bar, checked to be finite, stopped by a signal between two blocks."""
 
+import argparse
 import signal
 from collections.abc import Iterator
+from typing import NoReturn
 
 import numpy as np
+
+from align import files
 
 # The signals that have come.
 received: list[int] = []
 BLOCK_BYTES = 1 << 25
 
 
-def stop(number, frame=None):
+def stop(number: int, frame: object = None) -> NoReturn:
     """Stop the command at SIGINT or SIGTERM, with exit code 128 + number."""
     received.append(number)
     raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
 
 
-def chosen(rows, arguments, *arrays) -> Iterator[tuple]:
+def chosen(rows: np.ndarray, arguments: argparse.Namespace, *arrays: files.Rows) -> Iterator[tuple]:
     """Yield (slice, the rows within it that a mask `[n]` chooses of each array), where there are any."""
     for start, end in ranges(arguments, *arrays):
         index = np.flatnonzero(rows[start:end])
@@ -24,7 +28,7 @@ def chosen(rows, arguments, *arrays) -> Iterator[tuple]:
             yield slice(start, end), *(read(array, start, end, index) for array in arrays)
 
 
-def ranges(arguments, *arrays) -> Iterator[tuple[int, int]]:
+def ranges(arguments: argparse.Namespace, *arrays: files.Rows) -> Iterator[tuple[int, int]]:
     """Yield (start, end) over the rows of arrays of equal length, few enough for the widest to take 32 MiB.
 
     An exception that a signal raises inside a callback of the runtime is swallowed there, so every block asks again.
@@ -35,7 +39,7 @@ def ranges(arguments, *arrays) -> Iterator[tuple[int, int]]:
             stop(received[0])
 
 
-def read(array, start, end, index=slice(None)) -> np.ndarray:
+def read(array: files.Rows, start: int, end: int, index: np.ndarray | slice = slice(None)) -> np.ndarray:
     """Return rows of an array; ValueError names the first one that is not finite."""
     block = array.read(start, end)[index]
     finite = np.isfinite(block).all(1)

@@ -1,9 +1,12 @@
 """Rows that are no embeddings, and answers that say nothing: counted, left out on request, and said in words."""
 
+import argparse
+
 import numpy as np
 
-from align import metrics
+from align import files, metrics
 from align.command import blocks
+from align.maps import AffineMap
 
 # A residual from here on is that of the mean, for all that a few hundred rows can tell.
 _AS_THE_MEAN = 0.99
@@ -11,7 +14,7 @@ _AS_THE_MEAN = 0.99
 _UNRELATED = 0.05
 
 
-def usable(arguments, *arrays) -> tuple[np.ndarray, dict]:
+def usable(arguments: argparse.Namespace, *arrays: files.Rows) -> tuple[np.ndarray, dict]:
     """Return the mask `[n]` of rows to use of corresponding arrays, and what is wrong with others, by array.
 
     Rows that hold NaN or infinity are an error, unless --skip-bad-rows leaves them out, and zero rows with them.
@@ -51,7 +54,7 @@ def as_the_mean(residual: float, rows: int, alignment: float | None = None) -> s
     return f"{text}{related}; are source and target in correspondence?"
 
 
-def corrected_residual(fitted, rows: int) -> float:
+def corrected_residual(fitted: AffineMap, rows: int) -> float:
     """Return the residual of training rows as that of new ones: left out where a solver says it, else by its rank.
 
     Least squares of unrelated rows leaves 1 − rank / (rows − 1) of the variance; a rigid map leaves all of it and more.
@@ -59,7 +62,7 @@ def corrected_residual(fitted, rows: int) -> float:
     for estimate in ("leave_one_out", "generalised"):
         if hasattr(fitted.details, estimate):
             return float(getattr(fitted.details, estimate))
-    residual = float(fitted.residual)
+    residual = float(fitted.residual)  # type: ignore[arg-type] # every fit measures it
     free = 1 - (0 if fitted.rank is None else int(fitted.rank)) / max(rows - 1, 1)
     # A closed form without freedom to shrink cannot gain by its rank: what is above 1 needs no correction.
     return residual if residual >= 1 or free <= 0 else residual / free**0.5

@@ -1,5 +1,7 @@
 """`align fit`: from two files of codes to the file of a map."""
 
+import argparse
+
 import jax
 import numpy as np
 
@@ -11,7 +13,7 @@ from align.maps.description import describe
 from align.solvers import Known
 
 
-def fit(arguments) -> bool:
+def fit(arguments: argparse.Namespace) -> bool:
     """Fit a map on the rows of two files and write it; return whether nothing speaks against it."""
     solver = options.choose(arguments)
     chosen = options.read(arguments.solver, arguments.set)

@@ -1,5 +1,6 @@
 """`align inspect`: what a map is, and how it came about."""
 
+import argparse
 import json
 
 from align.command import places, printing
@@ -7,7 +8,7 @@ from align.maps import AffineMap
 from align.maps.description import describe
 
 
-def inspect(arguments) -> None:
+def inspect(arguments: argparse.Namespace) -> None:
     """Print what a map is, and what its file says of how it came about."""
     fitted = places.load_map(arguments.map)
     metadata = AffineMap.read_metadata(arguments.map)

@@ -1,11 +1,12 @@
 """The solver that is asked for, and its options from NAME=VALUE."""
 
+import argparse
 import json
 
 from align.solvers import SOLVERS, Solver
 
 
-def choose(arguments) -> Solver:
+def choose(arguments: argparse.Namespace) -> Solver:
     """Return the row of the table for --solver; ValueError where there is none, or what it needs is not given."""
     if arguments.solver not in SOLVERS:
         raise ValueError(f"unknown solver {arguments.solver!r}; expected one of {', '.join(sorted(SOLVERS))}")

@@ -1,5 +1,6 @@
 """The files that a command is given: opened, and checked to belong together before any work is done."""
 
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +50,7 @@ def read_labels(name: str, rows: files.Rows) -> np.ndarray:
     return labels.read(0, labels.shape[0])[:, 0]
 
 
-def check_takes(fitted: AffineMap, rows: files.Rows, arguments) -> None:
+def check_takes(fitted: AffineMap, rows: files.Rows, arguments: argparse.Namespace) -> None:
     """ValueError where a map does not take rows of so many dimensions."""
     if fitted.weight.shape[0] != rows.shape[1]:
         raise ValueError(
@@ -58,7 +59,7 @@ def check_takes(fitted: AffineMap, rows: files.Rows, arguments) -> None:
         )
 
 
-def check_output(arguments, suffixes=files.SUFFIXES) -> None:
+def check_output(arguments: argparse.Namespace, suffixes: tuple[str, ...] = files.SUFFIXES) -> None:
     """Refuse an output that could not be written, before any work is done."""
     path, key = files.split_name(arguments.output)
     if path.suffix not in suffixes or (key and suffixes != files.SUFFIXES):

@@ -1,11 +1,12 @@
 """What a command prints: one JSON object, or a table; and its warnings."""
 
+import argparse
 import json
 import math
 import sys
 
 
-def show(arguments, result: dict) -> None:
+def show(arguments: argparse.Namespace, result: dict) -> None:
     """Print a result, of which nested parts become tables of their own; its "warnings" go to standard error as well."""
     for text in result.get("warnings", []):
         print(f"align {arguments.name}: warning: {text}", file=sys.stderr)

@@ -3,13 +3,14 @@
 import os
 import signal
 import sys
+from collections.abc import Sequence
 
 from align.command import blocks, parser, terminal
 
 DONE, MISTAKE, NOT_TRUSTED, INTERRUPTED = 0, 2, 3, 130
 
 
-def main(argv=None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` and return its exit code."""
     terminal.tolerate()
     arguments = parser.build().parse_args(argv)

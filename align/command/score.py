@@ -1,14 +1,17 @@
 """`align score`: how well a map does on pairs of rows that it was not fitted on."""
 
+import argparse
 import functools
 
 import numpy as np
 
+from align import files
 from align.command import blocks, faults, places, printing
+from align.maps import AffineMap
 from align.metrics import running_sums
 
 
-def score(arguments) -> bool:
+def score(arguments: argparse.Namespace) -> bool:
     """Print how well a map does on the pairs of two files; False under --strict where no better than the mean."""
     fitted = places.load_map(arguments.map)
     source, target = places.open_pairs(arguments.source, arguments.target)
@@ -30,7 +33,9 @@ def score(arguments) -> bool:
     return not (warnings and arguments.strict)
 
 
-def scores(fitted, source, target, arguments, rows) -> dict:
+def scores(
+    fitted: AffineMap, source: files.Rows, target: files.Rows, arguments: argparse.Namespace, rows: np.ndarray
+) -> dict:
     """Return scores over a mask `[n]` of rows: sums over all of them, a sample's for what compares pairs."""
     sampled = _sample(rows, arguments)
     sums, sample = [], []

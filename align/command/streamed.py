@@ -1,17 +1,26 @@
 """Fits of rows that are read block by block and never held together."""
 
+import argparse
 import dataclasses
+from collections.abc import Sequence
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
-from align import streaming
+from align import files, streaming
 from align.command import blocks
 from align.maps import AffineMap, fingerprint
-from align.solvers import SOLVERS
+from align.solvers import SOLVERS, Solver
 
 
-def fit(solver, options, arguments, arrays, used) -> tuple[AffineMap, str]:
+def fit(
+    solver: Solver,
+    options: dict[str, Any],
+    arguments: argparse.Namespace,
+    arrays: Sequence[files.Rows],
+    used: np.ndarray,
+) -> tuple[AffineMap, str]:
     """Fit the rows that the mask `used` `[n]` chooses of source, target and weights, from their sums alone.
 
     Returns the map and the fingerprint of its source space.

@@ -70,7 +70,7 @@ def about_origin(m: Moments) -> Moments:
     )
 
 
-def within_range(m: Moments, source, target):
+def within_range(m: Moments, source: jax.Array, target: jax.Array) -> jax.Array:
     """Whether the squares of rows that the moments `m` sum stay within the range of the numbers; without a gradient.
 
     Where they overflow, or vanish although the rows differ, what is computed from them may look like a fit.

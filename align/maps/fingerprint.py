@@ -1,8 +1,10 @@
 """Where a map belongs: mean and spread of the codes that it was fitted on, and how far other codes are from them."""
 
 import json
+from typing import Any
 
 import numpy as np
+from jax.typing import ArrayLike
 
 _FEW = 20  # rows whose mean says too little
 _SAMPLING = 3.0  # a shift of the mean that is so many times what sampling explains is one
@@ -10,13 +12,13 @@ _TURNED = 0.6  # cosine of the means below which they point elsewhere; other tex
 _SCALED = 2.0  # a ratio of the spreads beyond which the scale is another
 
 
-def take(rows) -> str:
+def take(rows: ArrayLike) -> str:
     """Return the fingerprint of rows `[n, d]`, as text for the metadata of a map."""
     rows = np.asarray(rows, np.float64)
     return _text(len(rows), rows.mean(0), float(rows.var(0).sum()))
 
 
-def of_record(statistics) -> str:
+def of_record(statistics: Any) -> str:
     """Return the fingerprint of the source of `align.streaming.Statistics`."""
     variance = float(np.trace(statistics.source) / statistics.total)
     return _text(float(statistics.total), statistics.source_mean, variance)
@@ -26,7 +28,7 @@ def _text(rows, mean, variance):
     return json.dumps({"rows": rows, "mean": [float(f"{value:.4g}") for value in mean], "spread": variance**0.5})
 
 
-def foreign(fingerprint: str, rows) -> str | None:
+def foreign(fingerprint: str, rows: ArrayLike) -> str | None:
     """Return in words why rows `[n, d]` seem not to be of the space of a fingerprint; None where nothing speaks for it.
 
     Codes whose mean is zero in both spaces, or fewer than 20 rows, cannot be told apart this way.

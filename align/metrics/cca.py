@@ -5,13 +5,14 @@ import functools
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import ArrayLike
 
 from align.arrays import checks
 from align.arrays.products import matmul
 from align.metrics.comparable import centred_sets
 
 
-def canonical_correlations(x: Array, y: Array) -> Array:
+def canonical_correlations(x: ArrayLike, y: ArrayLike) -> Array:
     """Return the canonical correlations of two sets, descending, `[min(d_x, d_y, n)]`.
 
     x: `[n, d_x]`. y: `[n, d_y]`, rows in correspondence; a row that is not finite in either is left out.
@@ -27,7 +28,7 @@ def canonical_correlations(x: Array, y: Array) -> Array:
     return _correlations(_basis(x)[0], _basis(y)[0])
 
 
-def cca(x: Array, y: Array) -> Array:
+def cca(x: ArrayLike, y: ArrayLike) -> Array:
     """Return the mean canonical correlation of `x` `[n, d_x]` and `y` `[n, d_y]`, a scalar in [0, 1].
 
     The mean runs over the smaller of the two ranks. Invariant to invertible affine maps of either side.
@@ -37,7 +38,7 @@ def cca(x: Array, y: Array) -> Array:
     return svcca(x, y, variance=1.0)
 
 
-def svcca(x: Array, y: Array, *, variance: float = 0.99) -> Array:
+def svcca(x: ArrayLike, y: ArrayLike, *, variance: float = 0.99) -> Array:
     """Return the mean canonical correlation of the leading principal components of two sets, a scalar in [0, 1].
 
     x: `[n, d_x]`. y: `[n, d_y]`, rows in correspondence; a row that is not finite in either is left out.

@@ -6,13 +6,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
+from jax.typing import ArrayLike
 
 from align.arrays import checks
 from align.arrays.products import matmul
 from align.metrics.comparable import about_means, centre, centred_sets, check_rows, comparable, mean, squared_distances
 
 
-def linear_cka(x: Array, y: Array, *, unbiased: bool = False) -> Array:
+def linear_cka(x: ArrayLike, y: ArrayLike, *, unbiased: bool = False) -> Array:
     """Return the centred kernel alignment of two sets under linear kernels, a scalar.
 
     x: `[n, d_x]`. y: `[n, d_y]`, rows in correspondence; a row that is not finite in either is left out.
@@ -35,7 +36,7 @@ def _linear_cka(x, y, kept, unbiased):
     return _alignment(_linear_hsic_unbiased if unbiased else _linear_hsic_biased, x, y, kept)
 
 
-def kernel_cka(x: Array, y: Array, *, bandwidth: float = 1.0, unbiased: bool = False) -> Array:
+def kernel_cka(x: ArrayLike, y: ArrayLike, *, bandwidth: float = 1.0, unbiased: bool = False) -> Array:
     """Return the centred kernel alignment of two sets under Gaussian kernels, a scalar.
 
     x: `[n, d_x]`. y: `[n, d_y]`, rows in correspondence; a row that is not finite in either is left out.
@@ -59,7 +60,7 @@ def _kernel_cka(x, y, kept, bandwidth, unbiased):
     return _alignment(hsic, *(_gaussian(a, kept, bandwidth) for a in (x, y)), kept)
 
 
-def minibatch_cka(x: Array, y: Array, *, batch_size: int = 256, bandwidth: float | None = None) -> Array:
+def minibatch_cka(x: ArrayLike, y: ArrayLike, *, batch_size: int = 256, bandwidth: float | None = None) -> Array:
     """Return the alignment of two sets from unbiased estimates averaged over batches, a scalar.
 
     x: `[n, d_x]`. y: `[n, d_y]`, rows in correspondence; a row that is not finite in either is left out of its batch,

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.typing import ArrayLike
 
 from align.arrays import inputs
 from align.arrays.products import matmul
@@ -12,7 +13,9 @@ SETS = ("x", "y")
 PREDICTION = ("prediction", "target")
 
 
-def comparable(x, y, *, names=SETS, least=1):
+def comparable(
+    x: ArrayLike, y: ArrayLike, *, names: tuple[str, str] = SETS, least: int = 1
+) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
     """Return both as floats of one dtype, non-finite rows zeroed, and which rows are finite, `[n]` in x and in y.
 
     ValueError for what cannot be compared; `names` are those of the arguments.
@@ -44,13 +47,13 @@ def _without_gaps(*arrays):
     return *(jnp.where(f[:, None], a, 0) for a, f in zip(arrays, finite, strict=True)), *finite
 
 
-def check_rows(n, least, names=SETS):
+def check_rows(n: int, least: int, names: tuple[str, str] = SETS) -> None:
     """ValueError for fewer rows than a metric is defined for."""
     if n < least:
         raise ValueError(f"{' and '.join(names)} have {n} rows; expected at least {least}")
 
 
-def centred_sets(x, y, *, least=1):
+def centred_sets(x: ArrayLike, y: ArrayLike, *, least: int = 1) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Return both sets about their means and brought to about 1, and the rows `[n]` that count: others are zero.
 
     For metrics that ignore translation and isotropic scale. A row that is not finite in either set is left out.
@@ -59,27 +62,29 @@ def centred_sets(x, y, *, least=1):
 
 
 @jax.jit
-def about_means(x, y, finite_x, finite_y):
+def about_means(
+    x: jax.Array, y: jax.Array, finite_x: jax.Array, finite_y: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Return what `centred_sets` does, of what `comparable` returns."""
     kept = finite_x & finite_y
     # Before the sum of a mean can overflow, and again for what is left where the mean was large.
     return *(unit(centre(unit(a)[0], kept))[0] for a in (x, y)), kept
 
 
-def centre(x, kept):
+def centre(x: jax.Array, kept: jax.Array) -> jax.Array:
     """Return `x` `[n, d]` about the mean of the rows that are kept, `[n]`, and zero in the others."""
     # About one of the rows first: what is constant becomes zero, and not the rounding of a mean.
     x = x - lax.stop_gradient(x[jnp.argmax(kept)])[None]
     return jnp.where(kept[:, None], x - mean(x, kept)[None], 0)
 
 
-def mean(x, kept):
+def mean(x: jax.Array, kept: jax.Array) -> jax.Array:
     """Return the mean `[...]` of the rows of `x` `[n, ...]` that are kept, `[n]`; NaN where none is."""
     kept = kept.reshape(-1, *[1] * (x.ndim - 1))
     return jnp.where(kept, x, 0).sum(0) / kept.sum().astype(x.dtype)
 
 
-def squared_distances(x, y):
+def squared_distances(x: jax.Array, y: jax.Array) -> jax.Array:
     """Return `[n_x, n_y]` squared distances; centre the arguments first, or the differences of large norms cancel."""
     norms = jnp.sum(x * x, 1)[:, None] + jnp.sum(y * y, 1)[None]
     return jnp.maximum(norms - 2 * matmul(x, y.T), 0)

@@ -1,10 +1,12 @@
 """Neighbourhoods in either set, and how far they are the same."""
 
 import functools
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
+from jax.typing import ArrayLike
 
 from align.arrays import checks
 from align.arrays.products import matmul
@@ -13,7 +15,9 @@ from align.metrics.comparable import centre, comparable
 from align.metrics.prediction import directions
 
 
-def mutual_knn_overlap(x: Array, y: Array, *, k: int = 10, metric: str = "euclidean", block: int = 1024) -> Array:
+def mutual_knn_overlap(
+    x: ArrayLike, y: ArrayLike, *, k: int = 10, metric: str = "euclidean", block: int = 1024
+) -> Array:
     """Return the mean share of common members among the `k` nearest neighbours in two sets, in [0, 1].
 
     x: `[n, d_x]`. y: `[n, d_y]`, rows in correspondence. A row that is zero or not finite in either stands for one that
@@ -69,7 +73,7 @@ def _membership(closeness, k):
     return jnp.where(before, 1, jnp.where(equal, places.astype(closeness.dtype), 0))
 
 
-def check_search(metric, block):
+def check_search(metric: str, block: int) -> tuple[str, int]:
     """Return both; ValueError for a metric that is not known and a block that holds no row."""
     if metric not in ("cosine", "euclidean"):
         raise ValueError(f"metric is {metric!r}; expected 'cosine' or 'euclidean'")
@@ -78,7 +82,7 @@ def check_search(metric, block):
     return metric, block
 
 
-def by_blocks(function, arrays, block):
+def by_blocks(function: Callable[..., Array], arrays: tuple[Array, ...], block: int) -> Array:
     """Return `function(rows, index)` over blocks of rows, concatenated; the last block repeats the final row."""
     n = len(arrays[0])
     index = (

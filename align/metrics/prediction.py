@@ -3,12 +3,13 @@
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import ArrayLike
 
 from align.arrays.scales import unit
 from align.metrics.comparable import PREDICTION, centre, comparable, mean
 
 
-def relative_residual(prediction: Array, target: Array) -> Array:
+def relative_residual(prediction: ArrayLike, target: ArrayLike) -> Array:
     """Return ‖prediction - target‖ / ‖target - mean(target)‖ in Frobenius norms, a scalar.
 
     prediction: `[n, d]`, in the space of the target, row by row.
@@ -34,7 +35,7 @@ def _relative_residual(prediction, target, made, known):
     return jnp.sqrt(jnp.sum(error**2) / jnp.sum(spread**2)) * (of_error / of_spread * (larger / scale))
 
 
-def r_squared(prediction: Array, target: Array) -> Array:
+def r_squared(prediction: ArrayLike, target: ArrayLike) -> Array:
     """Return the share of the variance of the target that the prediction explains, at most 1.
 
     prediction: `[n, d]`, in the space of the target, row by row.
@@ -45,7 +46,7 @@ def r_squared(prediction: Array, target: Array) -> Array:
     return 1 - relative_residual(prediction, target) ** 2
 
 
-def mean_cosine(prediction: Array, target: Array) -> Array:
+def mean_cosine(prediction: ArrayLike, target: ArrayLike) -> Array:
     """Return the mean cosine between each row of the prediction and its row of the target, in [-1, 1].
 
     prediction: `[n, d]`, in the space of the target, row by row. One that is zero or not finite scores 0.
@@ -63,7 +64,7 @@ def _mean_cosine(prediction, target, made, known):
     return mean(jnp.sum(prediction * target, 1), known & (target != 0).any(1))
 
 
-def directions(x):
+def directions(x: Array) -> Array:
     """Return the rows of a finite `x` `[n, d]` over their norms; zero stays zero, with a derivative of zero."""
     x, _ = unit(x, axis=1)
     squares = jnp.sum(x**2, 1, keepdims=True)

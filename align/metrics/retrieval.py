@@ -5,6 +5,7 @@ import functools
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import ArrayLike
 
 from align.arrays import checks
 from align.arrays.products import matmul
@@ -14,7 +15,7 @@ from align.metrics.neighbourhoods import by_blocks, check_search
 from align.metrics.prediction import directions
 
 
-def retrieval_ranks(prediction: Array, target: Array, *, metric: str = "cosine", block: int = 1024) -> Array:
+def retrieval_ranks(prediction: ArrayLike, target: ArrayLike, *, metric: str = "cosine", block: int = 1024) -> Array:
     """Return the rank, from 1, of each row of the target among all its rows for its prediction, float `[n]`.
 
     prediction: `[n, d]`, in the space of the target, row by row.
@@ -70,7 +71,7 @@ def _about_the_target(prediction, target, known):
     return prediction / finer, target
 
 
-def mean_reciprocal_rank(prediction: Array, target: Array, *, metric: str = "cosine") -> Array:
+def mean_reciprocal_rank(prediction: ArrayLike, target: ArrayLike, *, metric: str = "cosine") -> Array:
     """Return the mean of 1/rank with which each row of the prediction retrieves its row of the target, in (0, 1].
 
     prediction: `[n, d]`, in the space of the target, row by row.
@@ -82,7 +83,7 @@ def mean_reciprocal_rank(prediction: Array, target: Array, *, metric: str = "cos
     return jnp.mean(1 / retrieval_ranks(prediction, target, metric=metric))
 
 
-def top_k_accuracy(prediction: Array, target: Array, *, k: int = 10, metric: str = "cosine") -> Array:
+def top_k_accuracy(prediction: ArrayLike, target: ArrayLike, *, k: int = 10, metric: str = "cosine") -> Array:
     """Return the share of rows of the prediction with their own row of the target among the `k` nearest, in [0, 1].
 
     prediction: `[n, d]`, in the space of the target, row by row.

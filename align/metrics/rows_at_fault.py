@@ -28,8 +28,8 @@ def bad_rows(x: ArrayLike) -> BadRows:
     if array.ndim != 2:
         raise ValueError(f"x has shape {array.shape}; expected two axes, rows and features")
     inputs.float_dtype(x=array)
-    array = np.asarray(array)
-    finite = np.isfinite(array).all(1)
-    zero = (array == 0).all(1)
-    others = np.ascontiguousarray(array[finite & ~zero]) + np.zeros((), array.dtype)  # −0 becomes 0, which it equals
+    rows = np.asarray(array)
+    finite = np.isfinite(rows).all(1)
+    zero = (rows == 0).all(1)
+    others = np.ascontiguousarray(rows[finite & ~zero]) + np.zeros((), rows.dtype)  # −0 becomes 0, which it equals
     return BadRows(int(zero.sum()), int((~finite).sum()), len(others) - len({row.tobytes() for row in others}))

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from jax.typing import ArrayLike
 
 
 class Sums(NamedTuple):
@@ -21,7 +22,7 @@ class Sums(NamedTuple):
     directed: int
 
 
-def add_up(prediction, target) -> Sums:
+def add_up(prediction: ArrayLike, target: ArrayLike) -> Sums:
     """Add up the rows of a prediction `[n, d]` and of its target `[n, d]`, n at least 1."""
     prediction, target = (np.asarray(a, np.float64) for a in (prediction, target))
     mean = target.mean(0)

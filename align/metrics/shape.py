@@ -5,13 +5,14 @@ import functools
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
+from jax.typing import ArrayLike
 
 from align.arrays.products import matmul
 from align.arrays.scales import unit
 from align.metrics.comparable import centre, comparable
 
 
-def procrustes_distance(x: Array, y: Array, *, normalise: bool = True) -> Array:
+def procrustes_distance(x: ArrayLike, y: ArrayLike, *, normalise: bool = True) -> Array:
     """Return the Procrustes distance of two sets, a scalar.
 
     x: `[n, d_x]`. y: `[n, d_y]`, rows in correspondence; a row that is not finite in either is left out.

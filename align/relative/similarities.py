@@ -2,12 +2,13 @@
 
 from jax import Array
 from jax import numpy as jnp
+from jax.typing import ArrayLike
 
 from align.arrays import inputs
 from align.arrays.products import matmul
 
 
-def euclidean(codes: Array, anchors: Array) -> Array:
+def euclidean(codes: ArrayLike, anchors: ArrayLike) -> Array:
     """Give the distances of codes `[n, d]` to anchors `[a, d]`: `[n, a]`."""
     codes, anchors = _checked(codes, anchors)
     # Distances are translation-invariant: moving the origin into the cloud keeps the expanded square accurate.
@@ -20,7 +21,7 @@ def euclidean(codes: Array, anchors: Array) -> Array:
     return jnp.where(positive, jnp.sqrt(jnp.where(positive, squared, 1.0)), 0.0)
 
 
-def scaled(codes: Array, anchors: Array) -> Array:
+def scaled(codes: ArrayLike, anchors: ArrayLike) -> Array:
     """Give the distances, centred and scaled by those among the anchors: `[n, d], [a, d] -> [n, a]`.
 
     All distances in a space are positive and share a mean many times their differences, a poor input to a network:
@@ -32,20 +33,20 @@ def scaled(codes: Array, anchors: Array) -> Array:
     return (distances - among.mean(0)) / jnp.sqrt(jnp.where(variance > 0, variance, 1.0))
 
 
-def cosine(codes: Array, anchors: Array) -> Array:
+def cosine(codes: ArrayLike, anchors: ArrayLike) -> Array:
     """Give the cosines of the angles between codes `[n, d]` and anchors `[a, d]`: `[n, a]`; 0 for a zero vector."""
     codes, anchors = _checked(codes, anchors)
     return matmul(_unit(codes), _unit(anchors).T)
 
 
-def centred(codes: Array, anchors: Array) -> Array:
+def centred(codes: ArrayLike, anchors: ArrayLike) -> Array:
     """Give the cosines around the anchors' mean: `[n, d], [a, d] -> [n, a]`."""
     codes, anchors = _checked(codes, anchors)
     origin = anchors.mean(0)
     return cosine(codes - origin, anchors - origin)
 
 
-def whitened(codes: Array, anchors: Array) -> Array:
+def whitened(codes: ArrayLike, anchors: ArrayLike) -> Array:
     """Give the distances in the metric of the anchors' covariance (Mahalanobis): `[n, d], [a, d] -> [n, a]`.
 
     With x = L y, for L Lᵀ the covariance, an affine map of the space changes y by a rotation alone. Directions whose
@@ -68,7 +69,7 @@ def _unit(x):
     return x / norm
 
 
-def _checked(codes, anchors):
+def _checked(codes: ArrayLike, anchors: ArrayLike) -> tuple[Array, Array]:
     codes, anchors = inputs.as_array("codes", codes), inputs.as_array("anchors", anchors)
     inputs.float_dtype(codes=codes, anchors=anchors)
     if codes.ndim != 2 or anchors.ndim != 2 or codes.shape[1] != anchors.shape[1]:
@@ -81,7 +82,7 @@ def _checked(codes, anchors):
 SIMILARITIES = {"euclidean": euclidean, "scaled": scaled, "cosine": cosine, "centred": centred, "whitened": whitened}
 
 
-def represent(codes: Array, anchors: Array, similarity: str = "euclidean") -> Array:
+def represent(codes: ArrayLike, anchors: ArrayLike, similarity: str = "euclidean") -> Array:
     """Represent codes `[n, d]` relative to anchors `[a, d]` by a named similarity: `[n, a]` (equation 4).
 
     Raises ValueError for an unknown similarity or for codes and anchors of different dimensions.

@@ -4,17 +4,18 @@ from typing import Any
 
 from jax import Array
 from jax import numpy as jnp
+from jax.typing import ArrayLike
 
 from align.arrays import inputs
 from align.arrays.products import matmul
 
 
-def layer_normalised(representation: Array) -> Array:
+def layer_normalised(representation: ArrayLike) -> Array:
     """Bring every sample's similarities `[n, a]` to mean 0 and standard deviation 1: its scale and offset are lost."""
     return _standard(representation, representation, axis=1, name="representation")
 
 
-def standardised(representation: Array, reference: Array) -> Array:
+def standardised(representation: ArrayLike, reference: ArrayLike) -> Array:
     """Bring every anchor's similarities `[n, a]` to mean 0 and standard deviation 1 over a reference `[m, a]`.
 
     With the training samples of the same space as reference, the scale of the space as a whole is lost.
@@ -22,7 +23,7 @@ def standardised(representation: Array, reference: Array) -> Array:
     return _standard(representation, reference, axis=0, name="reference")
 
 
-def absorb_standard(params: Any, reference: Array) -> dict[str, Any]:
+def absorb_standard(params: Any, reference: ArrayLike) -> dict[str, Any]:
     """Let a decoder that has learned `standardised(x, reference)` take x `[n, a]` itself, with the same outputs.
 
     Its parameters are `params`, its first layer `Dense_0`, whose kernel and bias absorb the standardisation, up to

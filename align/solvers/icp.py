@@ -2,12 +2,13 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.typing import ArrayLike
 
 from align.arrays import checks, inputs
 from align.arrays.products import matmul
@@ -40,18 +41,18 @@ class Trace(NamedTuple):
 
 
 def icp(
-    key,
-    source,
-    target,
+    key: jax.Array,
+    source: ArrayLike,
+    target: ArrayLike,
     *,
-    source_labels=None,
-    target_labels=None,
-    start=None,
-    step="rigid",
-    matching="nearest",
-    iterations=20,
-    subset=None,
-    restarts=1,
+    source_labels: ArrayLike | None = None,
+    target_labels: ArrayLike | None = None,
+    start: AffineMap | None = None,
+    step: str | Callable[..., AffineMap] | Sequence[tuple[str | Callable[..., AffineMap], int]] = "rigid",
+    matching: str | Callable[..., tuple[jax.Array, jax.Array]] = "nearest",
+    iterations: int = 20,
+    subset: int | None = None,
+    restarts: int = 1,
 ) -> AffineMap:
     """Alternate between matching the mapped source to the target and fitting the matches.
 
@@ -78,10 +79,10 @@ def icp(
     schedule = _schedule(step, iterations)
     if not callable(matching) and matching not in MATCHINGS:
         raise ValueError(f"matching must be callable or one of {', '.join(MATCHINGS)}; it is {matching!r}")
-    matching = MATCHINGS.get(matching, matching)
+    match = matching if callable(matching) else MATCHINGS[matching]
     checks.check_counts(restarts=restarts, **({} if subset is None else {"subset": subset}))
     groups, _ = classes.group(source, target, source_labels, target_labels)
-    if start is None and source_labels is not None:
+    if start is None and source_labels is not None and target_labels is not None:
         *positions, count = classes.share(source, source_labels, target, target_labels)
         start = schedule[0][0](
             *(classes.average(a, p, count) for a, p in zip((source, target), positions, strict=True))
@@ -92,7 +93,7 @@ def icp(
             raise ValueError(
                 f"start must map {source.shape[1]} to {target.shape[1]} dimensions; its weight is {start.weight.shape}"
             )
-    run = functools.partial(_run, schedule=schedule, matching=matching, subset=subset)
+    run = functools.partial(_run, schedule=schedule, matching=match, subset=subset)
     keys = jax.random.split(key, restarts)
     if restarts == 1:  # a batch computes on for as long as its slowest member
         return diagnosis.check_fitted(run(keys[0], (source, target), groups, start), source=source, target=target)

@@ -2,11 +2,13 @@
 
 import dataclasses
 import functools
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.typing import ArrayLike
 
 from align.arrays import checks, inputs
 from align.arrays.products import matmul
@@ -18,7 +20,14 @@ from align.solvers.icp import STEPS, icp
 from align.solvers.polish import polish
 
 
-def class_means(source, source_labels, target, target_labels, *, step="rigid") -> AffineMap:
+def class_means(
+    source: ArrayLike,
+    source_labels: ArrayLike,
+    target: ArrayLike,
+    target_labels: ArrayLike,
+    *,
+    step: str | Callable[..., AffineMap] = "rigid",
+) -> AffineMap:
     """Fit a step to the means of the classes that both sides have.
 
     source `[n, d_source]`, target `[m, d_target]`; labels `[n]`, `[m]` are concrete integers; step: "rigid", "linear",
@@ -31,11 +40,19 @@ def class_means(source, source_labels, target, target_labels, *, step="rigid") -
         raise ValueError(f"step must be callable or one of {', '.join(STEPS)}; it is {step!r}")
     *positions, count = classes.share(source, source_labels, target, target_labels)
     means = [classes.average(a, p, count) for a, p in zip((source, target), positions, strict=True)]
-    return STEPS.get(step, step)(*means)
+    return (step if callable(step) else STEPS[step])(*means)
 
 
 def class_gaussians(
-    key, source, source_labels, target, target_labels, *, whitening=1.0, restarts=16, iterations=100
+    key: jax.Array,
+    source: ArrayLike,
+    source_labels: ArrayLike,
+    target: ArrayLike,
+    target_labels: ArrayLike,
+    *,
+    whitening: float = 1.0,
+    restarts: int = 16,
+    iterations: int = 100,
 ) -> AffineMap:
     """Fit the map that takes class means to class means and class covariances to class covariances.
 
@@ -94,17 +111,17 @@ def _covariances(points, group, means):
 
 
 def subclass_means(
-    key,
-    source,
-    source_labels,
-    target,
-    target_labels,
+    key: jax.Array,
+    source: ArrayLike,
+    source_labels: ArrayLike,
+    target: ArrayLike,
+    target_labels: ArrayLike,
     *,
-    clusters=20,
-    sample=2000,
-    start=None,
-    step="rigid",
-    iterations=10,
+    clusters: int = 20,
+    sample: int = 2000,
+    start: AffineMap | None = None,
+    step: str | Callable[..., AffineMap] = "rigid",
+    iterations: int = 10,
 ) -> AffineMap:
     """Fit a step to centroids within the classes: more anchors than there are classes.
 
@@ -136,17 +153,17 @@ def subclass_means(
 
 
 def labels(
-    key,
-    source,
-    source_labels,
-    target,
-    target_labels,
+    key: jax.Array,
+    source: ArrayLike,
+    source_labels: ArrayLike,
+    target: ArrayLike,
+    target_labels: ArrayLike,
     *,
-    whitenings=(0.0, 0.5, 1.0),
-    restarts=16,
-    iterations=10,
-    subset=1500,
-    tolerance=0.5,
+    whitenings: Sequence[float] = (0.0, 0.5, 1.0),
+    restarts: int = 16,
+    iterations: int = 10,
+    subset: int = 1500,
+    tolerance: float = 0.5,
 ) -> AffineMap:
     """Fit a map from class labels alone: match the classes' Gaussians, then their samples, then regress.
 

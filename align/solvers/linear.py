@@ -4,6 +4,7 @@ import functools
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from align.arrays import checks, inputs
 from align.arrays.products import matmul
@@ -14,7 +15,9 @@ from align.linalg.residuals import unexplained
 from align.maps import AffineMap, diagnosis
 
 
-def linear(source, target, *, weights=None, rcond=None) -> AffineMap:
+def linear(
+    source: ArrayLike, target: ArrayLike, *, weights: ArrayLike | None = None, rcond: float | None = None
+) -> AffineMap:
     """Fit the matrix closest to the pairs in the least-squares sense; bias is zero, as in the paper.
 
     source `[n, d_source]`, target `[n, d_target]`; weights `[n]` count rows; singular values of the source below
@@ -27,7 +30,9 @@ def linear(source, target, *, weights=None, rcond=None) -> AffineMap:
     return _solve(source, target, weights, rcond, intercept=False)
 
 
-def affine(source, target, *, weights=None, rcond=None) -> AffineMap:
+def affine(
+    source: ArrayLike, target: ArrayLike, *, weights: ArrayLike | None = None, rcond: float | None = None
+) -> AffineMap:
     """Fit the matrix and bias closest to the pairs in the least-squares sense; arguments as for `linear`.
 
     The bias is exact (the fit passes through the means) and takes no part in the minimum norm.
@@ -35,7 +40,9 @@ def affine(source, target, *, weights=None, rcond=None) -> AffineMap:
     return _solve(source, target, weights, rcond, intercept=True)
 
 
-def reduced_rank(source, target, *, rank, weights=None, rcond=None) -> AffineMap:
+def reduced_rank(
+    source: ArrayLike, target: ArrayLike, *, rank: int, weights: ArrayLike | None = None, rcond: float | None = None
+) -> AffineMap:
     """Fit the weight of at most the given rank, and the bias, closest to the pairs in the least-squares sense.
 
     Reduced-rank regression (Izenman 1975): the `affine` fit, projected onto the `rank` leading principal directions of

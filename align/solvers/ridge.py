@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from align.arrays import inputs
 from align.linalg import penalised
@@ -15,7 +16,15 @@ from align.linalg.shrinkage import TOWARDS, RidgePath, default_strengths
 from align.maps import AffineMap, diagnosis
 
 
-def ridge(source, target, *, weights=None, strengths=None, towards="auto", reflection=True) -> AffineMap:
+def ridge(
+    source: ArrayLike,
+    target: ArrayLike,
+    *,
+    weights: ArrayLike | None = None,
+    strengths: ArrayLike | None = None,
+    towards: str | AffineMap = "auto",
+    reflection: bool = True,
+) -> AffineMap:
     """Fit Σ w ‖target − source @ weight − bias‖² + strength ‖weight − W₀‖², the bias unpenalised.
 
     source `[n, d_source]`, target `[n, d_target]`, at least two rows; weights `[n]` count rows.

@@ -7,6 +7,7 @@ import functools
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from align.arrays import inputs
 from align.linalg.decompositions import numerical_rank
@@ -16,7 +17,9 @@ from align.linalg.residuals import unexplained
 from align.maps import AffineMap, diagnosis
 
 
-def orthogonal(source, target, *, weights=None, reflection=True) -> AffineMap:
+def orthogonal(
+    source: ArrayLike, target: ArrayLike, *, weights: ArrayLike | None = None, reflection: bool = True
+) -> AffineMap:
     """Fit the orthogonal matrix closest to the pairs in the least-squares sense; bias is zero.
 
     source `[n, d_source]`, target `[n, d_target]` with d_source ≤ d_target (an isometric embedding where smaller);
@@ -28,7 +31,9 @@ def orthogonal(source, target, *, weights=None, reflection=True) -> AffineMap:
     return _solve(source, target, weights, reflection, "orthogonal")
 
 
-def rigid(source, target, *, weights=None, reflection=True) -> AffineMap:
+def rigid(
+    source: ArrayLike, target: ArrayLike, *, weights: ArrayLike | None = None, reflection: bool = True
+) -> AffineMap:
     """Fit the Euclidean motion closest to the pairs, an orthogonal weight and a bias; arguments as for `orthogonal`.
 
     E(n) of equations (1) and (2) of the paper, reflections included unless reflection=False.
@@ -36,7 +41,9 @@ def rigid(source, target, *, weights=None, reflection=True) -> AffineMap:
     return _solve(source, target, weights, reflection, "rigid")
 
 
-def similarity(source, target, *, weights=None, reflection=True) -> AffineMap:
+def similarity(
+    source: ArrayLike, target: ArrayLike, *, weights: ArrayLike | None = None, reflection: bool = True
+) -> AffineMap:
     """Fit a Euclidean motion and one scale, the weight a multiple of an orthogonal one; arguments as for `orthogonal`.
 
     The scale is the one of least squares in this direction: fitting the other way round gives a different map.
@@ -44,7 +51,7 @@ def similarity(source, target, *, weights=None, reflection=True) -> AffineMap:
     return _solve(source, target, weights, reflection, "similarity")
 
 
-def scaling(source, target, *, weights=None) -> AffineMap:
+def scaling(source: ArrayLike, target: ArrayLike, *, weights: ArrayLike | None = None) -> AffineMap:
     """Fit one scale and one shift per dimension: a diagonal weight and a bias.
 
     source and target `[n, d]`; weights `[n]` count rows. A dimension that is constant in the source gets scale 0.

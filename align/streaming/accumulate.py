@@ -1,6 +1,7 @@
 """From blocks of rows to a record, on the host, whose BLAS multiplies a matrix with itself at half the price."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from scipy.linalg import blas
@@ -16,7 +17,9 @@ def from_blocks(blocks: Iterable[tuple]) -> Statistics:
     source `[rows, d_source]`, target `[rows, d_target]`, weights `[rows]`; the number of rows may differ from block to
     block. ValueError for shapes that do not fit, negative weights, and no rows at all.
     """
-    shift, total, first, products = None, 0.0, 0.0, None
+    shift, total = None, 0.0
+    first: Any = 0.0  # as wide as the first block says
+    products: Any = None
     for block in blocks:
         source, target, weights = check_blocks(*block, like=shift)
         if len(source) == 0:
@@ -41,7 +44,7 @@ def from_blocks(blocks: Iterable[tuple]) -> Statistics:
             products = blas.dsyrk(1.0, weighted.T, beta=1.0, c=products, overwrite_c=1)
     if shift is None:
         raise ValueError("blocks must hold at least one row; there was none")
-    return finished(*shift, total, first, products)
+    return finished(shift, total, first, products)
 
 
 @np.errstate(invalid="ignore", over="ignore")  # what is not finite is reported by whoever fits
@@ -58,7 +61,7 @@ def _centred(buffer, source, target, weights, shift):
     return rows, roots
 
 
-def from_arrays(source, target, *, weights=None) -> Statistics:
+def from_arrays(source: Any, target: Any, *, weights: Any = None) -> Statistics:
     """Accumulate source `[n, d_source]` and target `[n, d_target]`, weights `[n]` or None, block by block.
 
     Whatever slices like an array will do, such as a memory-mapped file: some 32 MiB of it are read at a time.

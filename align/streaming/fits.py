@@ -2,10 +2,12 @@
 
 import dataclasses
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
 from align.arrays import inputs
 from align.arrays.double import enable_x64
@@ -22,7 +24,7 @@ _LEAST_SQUARES = ("linear", "affine")
 FAMILIES = (*_PROCRUSTES, *_LEAST_SQUARES, "ridge")
 
 
-def fit(statistics: Statistics, solver: str, **options) -> AffineMap:
+def fit(statistics: Statistics, solver: str, **options: Any) -> AffineMap:
     """Fit "orthogonal", "rigid", "similarity", "linear", "affine" or "ridge" to the rows behind a record.
 
     The options are those of the solver; `rcond` cannot be resolved below √(d_source ε), as moments square it, and
@@ -45,7 +47,9 @@ def fit(statistics: Statistics, solver: str, **options) -> AffineMap:
     return _map(statistics, *fitted)
 
 
-def ridge(statistics: Statistics, *, strengths=None, towards="zero", reflection=True) -> AffineMap:
+def ridge(
+    statistics: Statistics, *, strengths: ArrayLike | None = None, towards: str = "zero", reflection: bool = True
+) -> AffineMap:
     """Fit `solvers.ridge` over the path of strengths, chosen by generalised cross-validation.
 
     strengths: `[k]`, absolute, or None for the default path. towards: "zero", "rigid" or "similarity", one of them,

@@ -23,7 +23,7 @@ def linear_cka(statistics: Statistics) -> float:
     return float(np.sum(statistics.cross**2) / norms)
 
 
-def procrustes_distance(statistics: Statistics, *, normalise=True) -> float:
+def procrustes_distance(statistics: Statistics, *, normalise: bool = True) -> float:
     """Return the least ‖source Q − target‖ over orthogonal Q after centring and, unless told not to, unit norms.
 
     As a difference of moments it resolves distances down to about 1e-8 of the norms.

@@ -1,7 +1,8 @@
 """The record that streams add up to: counts, means and centred second moments, in float64; it merges."""
 
 import functools
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -44,7 +45,9 @@ def _merge(a: Statistics, b: Statistics) -> Statistics:
     )
 
 
-def check_blocks(source, target, weights=None, like=None):
+def check_blocks(
+    source: Any, target: Any, weights: Any = None, *, like: Sequence[np.ndarray] | None = None
+) -> tuple[Any, Any, Any]:
     """Return a block of rows; ValueError where its parts, or it and the means of the blocks before, do not fit."""
     if source.ndim != 2 or target.ndim != 2 or source.shape[0] != target.shape[0]:
         raise ValueError(f"source and target must be [rows, d], as many rows; they are {source.shape}, {target.shape}")
@@ -58,28 +61,31 @@ def check_blocks(source, target, weights=None, like=None):
     return source, target, weights
 
 
-def finished(source_shift, target_shift, total, first, upper):
+def finished(
+    shift: Sequence[np.ndarray], total: float | np.ndarray, first: np.ndarray, upper: np.ndarray
+) -> Statistics:
     """Return the record of sums about a shift; ValueError where the weights are no weights.
 
-    total: of the weights; first `[d_source + d_target]`: of the rows; upper: of their products, its upper triangle.
+    shift: of the source `[d_source]` and of the target `[d_target]`; total: of the weights; first
+    `[d_source + d_target]`: of the rows; upper: of their products, its upper triangle.
     """
     total = np.asarray(total, np.float64)
     if not total > 0:
         raise ValueError(f"weights must have a positive sum; it is {total}")
     products = np.triu(upper) + np.triu(upper, 1).T - np.outer(first, first) / total
-    d = source_shift.size
+    d = shift[0].size
     offset = first / total
     return Statistics(
         total,
-        source_shift + offset[:d],
-        target_shift + offset[d:],
+        shift[0] + offset[:d],
+        shift[1] + offset[d:],
         products[:d, :d],
         products[:d, d:],
         products[d:, d:],
     )
 
 
-def check_finite(statistics):
+def check_finite(statistics: Statistics) -> None:
     """ValueError for a record that holds NaN or infinity."""
     for name, field in statistics._asdict().items():
         if not np.isfinite(field).all():

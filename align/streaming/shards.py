@@ -12,7 +12,14 @@ from align.arrays.products import matmul
 from align.streaming.record import BLOCK, Statistics, check_blocks, finished, merge
 
 
-def from_sharded(source, target, mesh, *, weights=None, axis=None) -> Statistics:
+def from_sharded(
+    source: jax.Array,
+    target: jax.Array,
+    mesh: jax.sharding.Mesh,
+    *,
+    weights: jax.Array | None = None,
+    axis: str | None = None,
+) -> Statistics:
     """Accumulate arrays whose rows are sharded over a mesh axis (the first unless named); one psum of O(d²) numbers.
 
     source `[n, d_source]`, target `[n, d_target]` and weights `[n]`, with n a multiple of the axis' size (pad with rows
@@ -44,7 +51,7 @@ def from_sharded(source, target, mesh, *, weights=None, axis=None) -> Statistics
         out = jax.jit(jax.shard_map(local, mesh=mesh, in_specs=rows, out_specs=everywhere, check_vma=False))(*given)
     *shift, total, first, strips = jax.tree.map(np.asarray, out)
     upper = np.concatenate([np.pad(s, ((0, 0), (first.size - s.shape[1], 0))) for s in strips])
-    return finished(*shift, total, first, upper)
+    return finished(shift, total, first, upper)
 
 
 def across_processes(mine: Statistics) -> Statistics:
