@@ -150,7 +150,9 @@ LINES = {
     "linear of rank 1, 2 to 2 dimensions": (np.array([[1, 2], [2, 4]]), np.zeros(2)),
     "constant, 2 to 2 dimensions": (np.zeros((2, 2)), np.ones(2)),
     "not finite, 2 to 2 dimensions": (np.full((2, 2), np.nan), np.zeros(2)),
-    "1025 to 1 dimensions": (np.ones((1025, 1)), np.zeros(1)),
+    "2049 to 1 dimensions": (np.ones((2049, 1)), np.zeros(1)),
+    "orthogonal projection, scaled, 2000 to 1 dimensions": (np.ones((2000, 1)), np.zeros(1)),
+    "600 to 600 dimensions": (np.ones((600, 600)), np.zeros(600)),  # only the singular values would say of rank 1
 }
 
 
@@ -158,8 +160,19 @@ LINES = {
 def test_is_said_in_one_line(line):
     weight, bias = (np.asarray(a, np.float32) for a in LINES[line])
     assert repr(AffineMap(weight, bias)) == f"AffineMap({line})"
-    if np.isfinite(weight).all() and "," in line:
+    if np.isfinite(weight).all() and len(weight) < 500:
         assert line.startswith(description.describe(AffineMap(weight, bias))["family"])
+
+
+@pytest.mark.parametrize("spread", [0, 2e-5, 9e-5, 1.1e-4, 2e-4, 1e-3, 1])
+@pytest.mark.parametrize("rank", [3, 4])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_line_needs_no_singular_values_to_name_the_family_that_they_say(spread, rank, dtype):
+    random = np.random.default_rng(0)
+    left, right = (np.linalg.qr(random.normal(size=(d, d)))[0] for d in (4, 6))
+    values = np.array([1, 1 + spread, 1 - spread / 2, 1]) * (np.arange(4) < rank)
+    fitted = AffineMap((left * values @ right[:4]).astype(dtype), np.zeros(6, dtype))
+    assert description.family(fitted) == description.describe(fitted)["family"]
 
 
 def test_the_line_says_how_well_it_fits(fitted):

@@ -1,9 +1,11 @@
 """From a rough map between two clouds to a good one: steps that cannot shrink it, then a regression that may."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from align.clouds import classes, coordinates
 from align.linalg.neighbours import discrepancy
@@ -18,25 +20,31 @@ _NO_MATCHES = 1.0
 class Polished(NamedTuple):
     """What was tried: scores `[2 + whitenings]`, the `discrepancy` of the start, of each ICP, and of the finish.
 
-    chosen: which of them was returned, 0 for the start.
+    chosen: which of them was returned, 0 for the start; by name, `stage`.
     """
 
     scores: jax.Array
     chosen: jax.Array
 
+    @property
+    def stage(self) -> str:
+        """The name of what was returned: "start", "icp 1" for the first of the whitenings and so on, or "finish"."""
+        last = len(self.scores) - 1
+        return {0: "start", last: "finish"}.get(int(self.chosen), f"icp {int(self.chosen)}")
+
 
 def polish(
-    key,
-    source,
-    target,
-    start,
+    key: jax.Array,
+    source: jax.Array,
+    target: jax.Array,
+    start: AffineMap,
     *,
-    source_labels=None,
-    target_labels=None,
-    whitenings=(0.0, 0.5, 1.0),
-    iterations=10,
-    subset=5000,
-    tolerance=0.5,
+    source_labels: ArrayLike | None = None,
+    target_labels: ArrayLike | None = None,
+    whitenings: Sequence[float] = (0.0, 0.5, 1.0),
+    iterations: int = 10,
+    subset: int = 5000,
+    tolerance: float = 0.5,
 ) -> AffineMap:
     """Improve a map between source `[n, d_source]` and target `[m, d_target]`, or keep it.
 
@@ -50,7 +58,7 @@ def polish(
     error shrinks; where only the matches are, shrinking is an artefact, and raises the discrepancy far more. The finish
     is kept where it raises it by no more than `tolerance` of itself.
     """
-    known = {"source_labels": source_labels, "target_labels": target_labels}
+    known: dict[str, Any] = {"source_labels": source_labels, "target_labels": target_labels}
     finish_key, score_key, *keys = jax.random.split(key, 2 + len(whitenings))
     groups, weights = classes.group(source, target, **known)
     sides = []

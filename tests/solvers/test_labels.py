@@ -50,6 +50,7 @@ def test_labels_beat_class_means_on_different_samples():
     fitted = solvers.labels(KEY, source, ys, target, yt, whitenings=(1.0,), iterations=4, subset=200, tolerance=0.1)
     assert error(fitted, source) < 0.02 < error(start, source)
     scores, chosen = fitted.details
+    assert fitted.details.stage == ["start", "icp 1", "finish"][int(chosen)]
     assert scores.shape == (3,) and 0 <= int(chosen) < 3
     assert float(scores[chosen]) <= float(scores.min() + 0.1 * jnp.abs(scores.min()))
 
@@ -69,6 +70,7 @@ def test_polish_keeps_a_start_without_matches():
     start = solvers.class_means(source, labels, target, labels)
     kept = polish(KEY, source, target, start, source_labels=labels, target_labels=labels)
     assert float(kept.details.scores.min()) > 1 and int(kept.details.chosen) == 0
+    assert kept.details.stage == "start"
     np.testing.assert_array_equal(kept.weight, start.weight)
 
 
