@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -141,7 +141,7 @@ def _grade(place, count):
     return plots().get_cmap("viridis")(0.85 * place / max(count - 1, 1))
 
 
-def plots():
+def plots() -> Any:
     """Give matplotlib's pyplot, which draws into files."""
     import matplotlib
 
@@ -151,7 +151,7 @@ def plots():
     return pyplot
 
 
-def save(figure, path: Path, *, dpi: int = 160) -> Path:
+def save(figure: Any, path: Path, *, dpi: int = 160) -> Path:
     """Write a figure of matplotlib whole or not at all, and close it; return the path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     try:

@@ -53,7 +53,7 @@ class RowError(ValueError):
 
 def schema_of(row: dict) -> Schema:
     """Give the schema of a row, by its table."""
-    return SCHEMAS.get(row.get("table"), NETWORKS)
+    return SCHEMAS.get(row.get("table", ""), NETWORKS)
 
 
 def check_row(row: dict) -> dict:

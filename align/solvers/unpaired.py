@@ -2,10 +2,12 @@
 
 import dataclasses
 import functools
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from align.arrays import checks, inputs
 from align.arrays.products import matmul
@@ -49,18 +51,18 @@ class UnpairedFit(NamedTuple):
 
 
 def unpaired(
-    key,
-    source,
-    target,
+    key: jax.Array,
+    source: ArrayLike,
+    target: ArrayLike,
     *,
-    forms=((0.0, None), (0.5, None), (0.0, 10), (1.0, None)),
-    restarts=2,
-    finalists=3,
-    clusters=200,
-    sample=10_000,
-    subset=5000,
-    contrast=0.5,
-    agreement=2,
+    forms: Sequence[tuple[float, int | None]] = ((0.0, None), (0.5, None), (0.0, 10), (1.0, None)),
+    restarts: int = 2,
+    finalists: int = 3,
+    clusters: int = 200,
+    sample: int = 10_000,
+    subset: int = 5000,
+    contrast: float = 0.5,
+    agreement: int = 2,
 ) -> AffineMap:
     """Fit a map between two clouds of which nothing is known, and say whether to trust it.
 
