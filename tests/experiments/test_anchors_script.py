@@ -183,36 +183,8 @@ def test_colours_on_a_terminal_alone(experiment, environment):
     assert b"anchors on" in plain and b"\x1b" not in plain
 
 
-@pytest.mark.parametrize(
-    ("flag", "message"),
-    [
-        ("--latent=ten", "--latent must be whole numbers from 1, such as 10,50; it is 'ten'"),
-        ("--latent=4,0", "--latent must be whole numbers from 1, such as 10,50; it is '4,0'"),
-        ("--anchors=-3", "--anchors must be whole numbers from 1, such as 10,50; it is '-3'"),
-        ("--anchors=6001", "--anchors must be at most the number of training images, 6000; it is 6001"),
-        ("--methods=magic,linear", "--methods has no magic; there are orthogonal, rigid, "),
-        ("--learning_rate=-1", "learning_rate must be positive and finite; it is -1.0"),
-        (
-            "--data_dir=/dev/null --dataset=mnist",
-            "no sound mnist in data_dir='/dev/null' (--data_dir or ALIGN_DATA_DIR)",
-        ),
-        ("--results=/dev/null", "/dev/null"),
-        ("--workdir=/dev/null/workdir", "/dev/null/workdir"),
-    ],
-)
-def test_wrong_values_are_one_line(call, tmp_path, flag, message):
-    run = call("anchors", *RUN, f"--workdir={tmp_path / 'workdir'}", *flag.split())
+def test_a_wrong_value_is_one_line_and_leaves_nothing(experiment):
+    run = experiment("anchors", *RUN, "--latent=ten")  # every other wrong value: tests/bad_input/test_flags.py
     assert run.code == 1
-    assert run.err.startswith("error: ") and message in run.err
-    assert len(run.err.strip().splitlines()) == 1
-    assert not list(tmp_path.rglob("*.jsonl"))
-
-
-@pytest.mark.parametrize(
-    "flag", ["--seeds=1", "--epochs=0", "--schedule=step", "--dataset=cifar", "--latnet=4", "extra"]
-)
-def test_wrong_flags_are_named(experiment, flag):
-    run = experiment("anchors", *RUN, flag)
-    assert run.code == 1
-    assert flag.strip("-").split("=")[0] in run.err and "Traceback" not in run.err
+    assert run.err == "error: --latent must be whole numbers from 1, such as 10,50; it is 'ten'\n"
     assert not experiment.workdir.exists()
