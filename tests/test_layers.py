@@ -8,6 +8,7 @@ from jax import numpy as jnp
 
 from align.models import layers
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 FORMS = {
     "conv": (layers.conv_matrix, layers.conv_lax),
     "conv_transpose": (layers.conv_transpose_matrix, layers.conv_transpose_lax),
@@ -28,10 +29,9 @@ def example(shape, size, channels=3, features=2):
 @pytest.mark.parametrize("layer", FORMS)
 @pytest.mark.parametrize(("size", "stride", "shape"), PAIRWISE)
 def test_matrix_form_equals_lax(layer, size, stride, shape, double_precision):
-    matrix, convolution = FORMS[layer]
     x, kernel = example(shape, size)
-    expected = convolution(x, kernel, stride)
-    np.testing.assert_allclose(matrix(x, kernel, stride), expected, atol=1e-12)
+    matrix, convolution = (jax.jit(form, static_argnums=2)(x, kernel, stride) for form in FORMS[layer])
+    np.testing.assert_allclose(matrix, convolution, atol=1e-12)
 
 
 @pytest.mark.parametrize("layer", FORMS)
@@ -40,7 +40,8 @@ def test_gradients_of_matrix_form_equal_lax(layer, size, stride, shape, double_p
     x, kernel = example(shape, size)
 
     def gradients(form):
-        return jax.grad(lambda x, kernel: jnp.sum(jnp.sin(form(x, kernel, stride))), argnums=(0, 1))(x, kernel)
+        loss = lambda x, kernel: jnp.sum(jnp.sin(form(x, kernel, stride)))  # noqa: E731
+        return jax.jit(jax.grad(loss, argnums=(0, 1)))(x, kernel)
 
     for ours, expected in zip(*map(gradients, FORMS[layer]), strict=True):
         np.testing.assert_allclose(ours, expected, atol=1e-12)

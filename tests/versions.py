@@ -1,8 +1,9 @@
 """The matrix of versions: the suite in fresh environments, one after the other, and a table of how they ended.
 
-    python tests/versions.py                 # everything, some 35 minutes on two cores
+    python tests/versions.py                 # everything, some half an hour on two cores
     python tests/versions.py --smoke         # the solvers' properties, a training and one small experiment on each
     python tests/versions.py 3.12            # one of them, by its Python
+    python tests/versions.py newest --smoke  # the newest Python at hand, with the newest JAX
 
 An interpreter is looked for on the path by its name, such as python3.12, and then among those that pyenv has. Exit code
 0: all passed; 1: one failed; 3: none failed, and one was not run because its interpreter is not there.
@@ -39,16 +40,22 @@ MATRIX = (
     Versions("3.13", ("jax==0.7.2", "jaxlib==0.7.2", "flax==0.11.2"), whole=False),
 )
 
+NEWEST = ("3.14", "3.13", "3.12", "3.11")
+
 
 def main():
     parser = argparse.ArgumentParser(description="Run the tests on a matrix of Python and JAX versions.")
-    parser.add_argument("python", nargs="*", help="only these, such as 3.12")
+    parser.add_argument("python", nargs="*", help="only these, such as 3.12; newest: of those at hand")
     parser.add_argument("--smoke", action="store_true", help="a part of the suite that takes minutes, on each")
     arguments = parser.parse_args()
     known = [one.python for one in MATRIX]
-    if unknown := set(arguments.python) - set(known):
-        parser.error(f"python must be of {', '.join(known)}; there is {', '.join(sorted(unknown))}")
-    results = {one: run(one, arguments.smoke) for one in MATRIX if one.python in (arguments.python or known)}
+    if arguments.python == ["newest"]:
+        chosen = [Versions(next((python for python in NEWEST if find(f"python{python}")), NEWEST[-1]))]
+    elif unknown := set(arguments.python) - set(known):
+        parser.error(f"python must be newest, or of {', '.join(known)}; there is {', '.join(sorted(unknown))}")
+    else:
+        chosen = [one for one in MATRIX if one.python in (arguments.python or known)]
+    results = {one: run(one, arguments.smoke) for one in chosen}
     for one, result in results.items():
         print(f"Python {one.python}, {', '.join(one.pinned) or 'newest JAX'}: {result}")
     ended = {result.split()[0] for result in results.values()}

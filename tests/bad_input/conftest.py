@@ -9,10 +9,8 @@ from running import EXPERIMENTS, forget_flags
 
 
 @pytest.fixture(autouse=True, scope="module")
-def quick_compilation():
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
+def all_compile_quickly(quick_compilation):
+    pass
 
 
 @pytest.fixture

@@ -20,10 +20,15 @@ def test_apply_by_blocks_equals_at_once(folder, capsys, monkeypatch, output):
     result = run(capsys, "apply", "map.safetensors", "x.npy", "-o", output)
     assert result == {"output": output, "rows": 200, "dimensions": 6, "dtype": "float32"}
     path, _, key = output.partition(":")
-    read = {".npy": lambda p: {"array": np.load(p)}, ".npz": np.load, ".safetensors": load_file}[Path(path).suffix](
-        path
-    )
-    np.testing.assert_allclose(read[key or "array"], solvers.rigid(*pairs())(pairs()[0]), atol=1e-5)
+    match Path(path).suffix:
+        case ".npy":
+            mapped = np.load(path)
+        case ".npz":
+            with np.load(path) as arrays:
+                mapped = arrays[key or "array"]
+        case _:
+            mapped = load_file(path)[key or "array"]
+    np.testing.assert_allclose(mapped, solvers.rigid(*pairs())(pairs()[0]), atol=1e-5)
     assert files.open_rows(path).shape == (200, 6)
 
 
