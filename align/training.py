@@ -126,7 +126,7 @@ def fit(
         arguments = (_stack(states, grid), _stack(keys, grid), *data, constants)
         leaves, tree = jax.tree.flatten(arguments)
         shapes = tree, tuple((jnp.shape(x), jnp.result_type(x)) for x in leaves)
-        run = _epochs(model, settings, samples, shared, tuple(devices[:width]), shapes)
+        run = compile_epochs(model, settings, samples, shared, tuple(devices[:width]), shapes)
         trained = jax.device_get(run(*arguments))
         for slot, index in enumerate(chosen):
             where = np.unravel_index(slot, grid.shape)
@@ -147,7 +147,14 @@ def _stack(values, grid):
 
 
 @functools.cache
-def _epochs(model, settings, samples, shared, devices, shapes):
+def compile_epochs(
+    model: nn.Module,
+    settings: Settings,
+    samples: int,
+    shared: tuple[bool, ...],
+    devices: tuple[jax.Device, ...],
+    shapes: tuple,
+) -> jax.stages.Compiled:
     """Compile an epoch of several networks: a program per device, on its networks one beside the other."""
     per_network = [None if same else 0 for same in shared]
 

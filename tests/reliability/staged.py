@@ -18,7 +18,7 @@ START = "start"
 STAGES = {
     "data preparation": ("align.data", "load"),
     "training": ("align.training", "fit"),
-    "compilation": ("align.training", "_epochs"),
+    "compilation": ("align.training", "compile_epochs"),
     "checkpoint save": ("align.checkpoints", "save"),
     "evaluation": ("align_lab.cells", "work"),
     "row append": ("align.rows", "append"),
