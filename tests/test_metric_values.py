@@ -1,5 +1,7 @@
 """Metrics against references in float64 NumPy and SciPy, and worked out by hand."""
 
+import functools
+
 import jax
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from metric_samples import rotation, sample
 from scipy.linalg import orthogonal_procrustes
 
 from align import metrics
+from align.arrays.double import enable_x64
 
 
 def reference_cka(k, l, unbiased):
@@ -182,3 +185,14 @@ def test_predictions_by_hand():
     assert metrics.relative_residual(np.zeros_like(y), y) == 1
     np.testing.assert_allclose(metrics.r_squared(y / 2, y), 0.75)
     np.testing.assert_allclose(metrics.mean_cosine(np.float32([[1, 1], [1, 0]]), y), (0.5**0.5 - 1) / 2, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "metric", [functools.partial(metrics.linear_cka, unbiased=True), metrics.cca, metrics.procrustes_distance]
+)
+def test_accuracy_at_many_rows(metric):
+    x, y = sample(n=40_000)
+    x = x * np.geomspace(1, 100, 6, dtype=np.float32)
+    with enable_x64(True):
+        expected = float(metric(x.astype(np.float64), y.astype(np.float64)))
+    np.testing.assert_allclose(metric(x, y), expected, rtol=1e-4)

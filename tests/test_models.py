@@ -1,5 +1,7 @@
 """The autoencoders: shapes, ranges, halves, and the errors of wrong names."""
 
+import functools
+
 import jax
 import numpy as np
 import pytest
@@ -8,9 +10,14 @@ from jax import numpy as jnp
 from align import evaluation, models
 
 
+@functools.cache
 def built(name, dataset="mnist", latent=7, seed=0):
     model = models.autoencoder(name, latent, dataset)
-    return model, model.init(jax.random.key(seed), jnp.zeros((1, 28, 28, 1)))
+    return model, jax.jit(model.init)(jax.random.key(seed), jnp.zeros((1, 28, 28, 1)))
+
+
+def whole(model, params, images):
+    return jax.jit(model.apply)(params, images)
 
 
 @pytest.mark.parametrize("name", models.MODELS)
@@ -21,7 +28,7 @@ def test_halves_compose_to_the_whole(name, dataset, sample):
     codes = models.encode(model, params, images)
     decoded = models.decode(model, params, codes)
     assert codes.shape == (5, 7) and decoded.shape == images.shape
-    np.testing.assert_allclose(decoded, model.apply(params, images), atol=1e-5)
+    np.testing.assert_allclose(decoded, whole(model, params, images), atol=1e-5)
     bounded = bool(((decoded > 0) & (decoded < 1)).all())
     assert bounded == (dataset == "mnist")
 
@@ -35,9 +42,12 @@ def test_seeds_give_different_networks(sample):
 def test_blocks_do_not_change_the_result(sample):
     model, params = built("conv")
     images = jnp.asarray(sample.test.images[:7])
-    whole = models.in_blocks(lambda x: model.apply(params, x), images, size=100)
-    blocks = models.in_blocks(lambda x: model.apply(params, x), images, size=3)
-    np.testing.assert_allclose(blocks, whole, atol=1e-6)
+    sizes = (100, 3)
+    at_once, blocks = (
+        jax.jit(lambda images, size=size: models.in_blocks(lambda x: model.apply(params, x), images, size=size))(images)
+        for size in sizes
+    )
+    np.testing.assert_allclose(blocks, at_once, atol=1e-6)
 
 
 def test_reconstruction_error_is_the_mean_over_pixels(sample):
@@ -45,7 +55,7 @@ def test_reconstruction_error_is_the_mean_over_pixels(sample):
     images = jnp.asarray(sample.test.images[:6])
     codes = models.encode(model, params, images)
     decoder, share = models.decoder_of(model, params)
-    expected = np.mean((np.asarray(model.apply(params, images), np.float64) - sample.test.images[:6]) ** 2)
+    expected = np.mean((np.asarray(whole(model, params, images), np.float64) - sample.test.images[:6]) ** 2)
     np.testing.assert_allclose(evaluation.reconstruction_error(decoder, share, codes, images), expected, rtol=1e-5)
 
 
