@@ -8,6 +8,7 @@ from flax import linen as nn
 from jax import Array
 from jax import numpy as jnp
 
+from align.arrays import inputs
 from align.models import in_blocks
 
 
@@ -17,5 +18,7 @@ def reconstruction_error(decoder: nn.Module, params: Any, codes: Array, images: 
 
     This is the paper's "test reconstruction error": its values carry no scale factor, its standard deviations 1e-3.
     """
+    (codes,) = inputs.as_floats(codes=codes)
     decoded = in_blocks(lambda block: decoder.apply(params, block), codes)
+    decoded, images = inputs.as_floats(decoded=decoded, images=images)
     return jnp.mean((decoded - images) ** 2)

@@ -28,5 +28,5 @@ def class_balanced(key: jax.Array, latents: ArrayLike, count: int, *, labels: Ar
     shuffle, tie = jax.random.uniform(key, (2, *labels.shape))
     by_class = jnp.lexsort((shuffle, labels))
     grouped = labels[by_class]
-    number = jnp.arange(len(labels)) - jnp.searchsorted(grouped, grouped)
+    number = jnp.arange(len(labels), dtype=int) - jnp.searchsorted(grouped, grouped).astype(int)
     return by_class[jnp.lexsort((tie, number))[:count]]

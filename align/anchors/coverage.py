@@ -20,7 +20,7 @@ def farthest_point(key: jax.Array, latents: ArrayLike, count: int) -> jax.Array:
 
     def choose(distances, _):
         index = jnp.argmax(distances)
-        distances = jnp.minimum(distances, ((latents - latents[index]) ** 2).sum(1))
+        distances = jnp.minimum(distances, ((latents - latents[index][None]) ** 2).sum(1))
         return distances.at[index].set(-1), index  # below every distance: not even a duplicate brings it back
 
     first = jax.random.randint(key, (), 0, latents.shape[0])
@@ -34,7 +34,7 @@ def kmeans(key: jax.Array, latents: ArrayLike, count: int, *, iterations: int = 
     _check_iterations(iterations)
 
     def choose(taken, centroid):
-        index = jnp.argmin(jnp.where(taken, jnp.inf, ((latents - centroid) ** 2).sum(1)))
+        index = jnp.argmin(jnp.where(taken, jnp.inf, ((latents - centroid[None]) ** 2).sum(1)))
         return taken.at[index].set(True), index
 
     centroids = _cluster(key, latents, count, iterations=iterations).centroids

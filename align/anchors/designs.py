@@ -46,9 +46,9 @@ def d_optimal(key: jax.Array, latents: ArrayLike, count: int, *, prior: float = 
 
 def _design(latents):
     """Return whitened latents and a column of ones `[n, d + 1]`: information I / n per sample on average."""
-    centred = latents - latents.mean(0)
+    centred = latents - latents.mean(0, keepdims=True)
     covariance = matmul(centred.T, centred) / latents.shape[0]
     values, vectors = lapack.eigh(covariance)
     keep = values > latents.shape[1] * jnp.finfo(latents.dtype).eps * values[-1]
-    white = matmul(centred, vectors * jnp.where(keep, lax.rsqrt(jnp.where(keep, values, 1)), 0))
+    white = matmul(centred, vectors * jnp.where(keep, lax.rsqrt(jnp.where(keep, values, 1)), 0)[None])
     return jnp.concatenate([white, jnp.ones_like(white[:, :1])], axis=1)

@@ -18,6 +18,8 @@ from align.arrays import precision
 def as_array(name: str, value: Any) -> jax.Array:
     """Return a value as an array; ValueError, with the argument's name, where it cannot be one of numbers."""
     try:
+        if not hasattr(value, "dtype") and any(isinstance(leaf, str) for leaf in jax.tree.leaves(value)):
+            raise TypeError("text")  # which JAX would try to read as the name of a dtype
         with np.errstate(over="raise"):
             array = jnp.asarray(value)
     except FloatingPointError as error:  # float64, in a JAX that computes in float32
@@ -66,13 +68,21 @@ def clouds(source: ArrayLike, target: ArrayLike) -> tuple[jax.Array, jax.Array]:
     return source, target
 
 
+def as_floats(**arrays: ArrayLike) -> list[jax.Array]:
+    """Return arrays as floats of one dtype by the rule above; ValueError where one is no array of real numbers."""
+    arrays = {name: as_array(name, value) for name, value in arrays.items()}
+    dtype = float_dtype(**arrays)
+    return [array.astype(dtype) for array in arrays.values()]
+
+
 def float_dtype(**arrays: jax.Array) -> np.dtype:
     """Return the dtype to compute in: that of the arrays, at least float32."""
     for name, array in arrays.items():
         if jnp.issubdtype(array.dtype, jnp.complexfloating) or array.dtype == bool:
             raise ValueError(f"{name} must hold real numbers; its dtype is {array.dtype}")
-    dtype = jnp.result_type(*(array.dtype for array in arrays.values()))
-    return jnp.promote_types(dtype, jnp.float32) if jnp.issubdtype(dtype, jnp.floating) else jnp.result_type(float)
+    with jax.numpy_dtype_promotion("standard"):  # the rule above, which a strict JAX has nothing to say about
+        dtype = jnp.result_type(*(array.dtype for array in arrays.values()))
+        return jnp.promote_types(dtype, jnp.float32) if jnp.issubdtype(dtype, jnp.floating) else jnp.result_type(float)
 
 
 def check_finite(**arrays: jax.Array) -> None:

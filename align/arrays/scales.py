@@ -18,6 +18,13 @@ def unit(array: jax.Array, *, axis: int | None = None) -> tuple[jax.Array, jax.A
     return array / power, power
 
 
+def directions(x: jax.Array) -> jax.Array:
+    """Return the rows of a finite `x` `[n, d]` over their norms; zero stays zero, with a derivative of zero."""
+    x, _ = unit(x, axis=1)
+    squares = jnp.sum(x**2, 1, keepdims=True)
+    return x / jnp.sqrt(jnp.where(squares > 0, squares, 1))
+
+
 def _power_of_two(x):
     """Return the greatest power of two that is at most x, for x ≥ 0; 1 for 0, and for what counts as 0."""
     word = {4: jnp.uint32, 8: jnp.uint64}[x.dtype.itemsize]

@@ -61,7 +61,7 @@ def sort_rows(positions: np.ndarray, count: int) -> Rows:
     order = np.argsort(positions, kind="stable")[np.sum(positions < 0) :]
     first = np.cumsum(sizes) - sizes
     column = np.arange(sizes.max())
-    valid = column < sizes[:, None]
+    valid = column[None] < sizes[:, None]
     return np.where(valid, order[np.where(valid, first[:, None] + column, 0)], 0), sizes
 
 
@@ -75,8 +75,8 @@ def average(array: jax.Array, positions: np.ndarray, count: int) -> jax.Array:
     """Return the mean `[count, d]` of the rows of array `[n, d]` at each position; rows at −1 are left out."""
     weights = jnp.asarray(positions[:, None] == np.arange(count), array.dtype)
     centre = array.mean(0)  # the sums of what is left are small, and so is their rounding
-    sums = matmul(weights.T, array - centre)
-    return centre + sums / weights.sum(0)[:, None]
+    sums = matmul(weights.T, array - centre[None])
+    return centre[None] + sums / weights.sum(0)[:, None]
 
 
 def draw_windows(
@@ -85,15 +85,15 @@ def draw_windows(
     """Return a function from the iteration to rows `[groups, n]` and which are no padding: all, or a random window."""
     column = jnp.arange(rows.shape[1])
     if subset is None or subset >= rows.shape[1]:
-        return lambda iteration: (rows, column < sizes[:, None])
+        return lambda iteration: (rows, column[None] < sizes[:, None])
     # Shuffled once; the windows then run through all rows of a group before they meet one again.
     draw = jax.random.uniform(key, rows.shape)
-    order = jnp.argsort(jnp.where(column < sizes[:, None], draw, jnp.inf), axis=1)
+    order = jnp.argsort(jnp.where(column[None] < sizes[:, None], draw, jnp.inf), axis=1)
     shuffled = jnp.take_along_axis(rows, order, axis=1)
     column = column[:subset]
 
     def window(iteration):
-        where = (iteration * subset + column) % jnp.maximum(sizes, 1)[:, None]
-        return jnp.take_along_axis(shuffled, where, axis=1), column < sizes[:, None]
+        where = (iteration * subset + column)[None] % jnp.maximum(sizes, 1)[:, None]
+        return jnp.take_along_axis(shuffled, where, axis=1), column[None] < sizes[:, None]
 
     return window

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from align.arrays.products import matmul
 from align.linalg import lapack
@@ -19,7 +20,7 @@ class Coordinates(NamedTuple):
     up: jax.Array
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        return matmul(x - self.mean, self.down)
+        return matmul(x - lax.expand_dims(self.mean, range(x.ndim - 1)), self.down)
 
 
 def principal(
@@ -38,8 +39,8 @@ def principal(
     """
     weights = jnp.full(array.shape[0], 1 / array.shape[0], array.dtype) if weights is None else weights / weights.sum()
     mean = matmul(weights, array)
-    centred = array - mean
-    variances, vectors = lapack.eigh(matmul(centred.T * weights, centred))
+    centred = array - mean[None]
+    variances, vectors = lapack.eigh(matmul(centred.T * weights[None], centred))
     variances, vectors = variances[::-1], vectors[:, ::-1]
     keep = variances > array.shape[1] * jnp.finfo(array.dtype).eps * variances[0]
     keep &= jnp.arange(array.shape[1]) < (array.shape[1] if components is None else components)
@@ -47,7 +48,7 @@ def principal(
     scale = safe ** (-whitening / 2)
     scale = scale / jnp.sqrt(jnp.where(keep, safe * scale**2, 0).sum())
     pad = ((0, 0), (0, (width or array.shape[1]) - array.shape[1]))
-    down, up = jnp.where(keep, vectors * scale, 0), jnp.where(keep, vectors / scale, 0)
+    down, up = jnp.where(keep[None], vectors * scale[None], 0), jnp.where(keep[None], vectors / scale[None], 0)
     return Coordinates(mean, jnp.pad(down, pad), jnp.pad(up, pad).T)
 
 

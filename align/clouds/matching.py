@@ -35,7 +35,7 @@ def csls(
         count = min(neighbours, others.shape[-2])
         index, squared = nearest(points, others, count=count, penalty=penalty)
         inside = jnp.isfinite(jnp.take_along_axis(penalty[..., None, :], index, axis=-1))
-        return jnp.where(inside, squared, 0).sum(-1) / jnp.maximum(inside.sum(-1), 1)
+        return jnp.where(inside, squared, 0).sum(-1) / jnp.maximum(inside.sum(-1), 1).astype(squared.dtype)
 
     return mutual(
         mapped,

@@ -68,8 +68,8 @@ def _pinv_jvp(rcond, primals, tangents):
 def pinv_semidefinite(matrix: jax.Array, rank: ArrayLike) -> jax.Array:
     """Return the pseudo-inverse of a symmetric positive semi-definite `[n, n]` of known rank."""
     values, vectors = lapack.eigh(matrix)
-    keep = (jnp.arange(values.shape[-1]) >= values.shape[-1] - rank) & (values > 0)
-    return matmul(vectors * reciprocal(values, keep), vectors.T)
+    keep = (jnp.arange(values.shape[-1], dtype=rank.dtype) >= values.shape[-1] - rank) & (values > 0)
+    return matmul(vectors * reciprocal(values, keep)[None], vectors.T)
 
 
 @pinv_semidefinite.defjvp
@@ -91,7 +91,7 @@ def sylvester(symmetric: jax.Array, right: jax.Array) -> jax.Array:
 
     def solve(_, right):
         values, vectors = lapack.eigh(symmetric)
-        sums = values[:, None] + values
+        sums = values[:, None] + values[None]
         keep = jnp.abs(sums) > _rounding(values)
         rotated = matmul(vectors.T, matmul(right, vectors))
         return matmul(vectors, matmul(rotated * reciprocal(sums, keep), vectors.T))
@@ -173,8 +173,8 @@ def _between(symmetric, projector, right, rank):
     def solve(_, right):
         values, vectors = lapack.eigh(symmetric)
         leads = jnp.arange(values.shape[0]) >= values.shape[0] - rank
-        gaps = values[:, None] - values
-        across = leads[:, None] & ~leads
+        gaps = values[:, None] - values[None]
+        across = leads[:, None] & ~leads[None]
         keep = gaps > _rounding(values)
         factors = jnp.where(across, reciprocal(gaps, keep), 1)
         rotated = matmul(vectors.T, matmul(right, vectors)) * factors

@@ -46,7 +46,7 @@ def _seeds(key, points, count):
     def draw(distances, key):
         # Where no distance is left, because there are fewer different points than seeds, any point will do.
         index = jax.random.categorical(key, jnp.log(jnp.where(distances.max() > 0, distances, 1)))
-        return jnp.minimum(distances, ((points - points[index]) ** 2).sum(1)), points[index]
+        return jnp.minimum(distances, ((points - points[index][None]) ** 2).sum(1)), points[index]
 
     # Equal distances to begin with, beyond any that follows: the first seed is drawn uniformly.
     far = jnp.full(points.shape[0], jnp.finfo(points.dtype).max)

@@ -100,10 +100,10 @@ def _from_moments(m, about_means):
     """
     centred = about_means.source
     scale = lax.rsqrt(jnp.diagonal(centred))
-    scaled = centred * scale * scale[:, None]
+    scaled = centred * scale[None] * scale[:, None]
     half = lapack.inverse_cholesky(scaled)
     scaled_inverse = matmul(half.T, half)
-    inverse = scaled_inverse * scale * scale[:, None]
+    inverse = scaled_inverse * scale[None] * scale[:, None]
     weight = matmul(inverse, about_means.cross)
 
     x, y = about_means.source_mean - m.source_mean, about_means.target_mean - m.target_mean

@@ -46,7 +46,8 @@ class Moments(NamedTuple):
 
     def centred(self, source: jax.Array, target: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Return rows of source and target about the means."""
-        return (source - self.source_shift) - self.source_offset, (target - self.target_shift) - self.target_offset
+        source, target = source - self.source_shift[None], target - self.target_shift[None]
+        return source - self.source_offset[None], target - self.target_offset[None]
 
 
 def moments(source: jax.Array, target: jax.Array, weights: jax.Array | None = None, *, gram: bool = True) -> Moments:
@@ -150,7 +151,7 @@ def _near_mean(array):
 def _moments(source, target, weights, gram):
     source_shift, target_shift = _near_mean(source), _near_mean(target)
     total, source_sum, target_sum, source_squares, target_squares, products = blocked_sum(
-        lambda x, y, w: _block_sums(x - source_shift, y - target_shift, w, gram), (source, target, weights)
+        lambda x, y, w: _block_sums(x - source_shift[None], y - target_shift[None], w, gram), (source, target, weights)
     )
     source_offset, target_offset = source_sum / total, target_sum / total
     offsets = jnp.concatenate([source_offset, target_offset]) if gram else target_offset

@@ -50,7 +50,9 @@ def mutual(
     """
     forth = nearest(queries, points, penalty=penalty)[0][..., 0]
     back = nearest(points, queries, penalty=query_penalty)[0][..., 0]
-    return forth, jnp.take_along_axis(back, forth, axis=-1) == jnp.arange(queries.shape[-2])
+    return forth, jnp.take_along_axis(back, forth, axis=-1) == lax.broadcasted_iota(
+        back.dtype, forth.shape, forth.ndim - 1
+    )
 
 
 def discrepancy(
@@ -112,9 +114,9 @@ def _nearest(queries, points, penalty, count):
 
         def search(rows):
             scores = matmul(rows, y.reshape(-1, d + 1).T).reshape(block, chunk, chunks)
-            best = _greatest(scores.max(1), min(count, chunks))[1]
+            best = _greatest(scores.max(1), min(count, chunks))[1].astype(jnp.int32)
             candidates = jnp.take_along_axis(scores, best[:, None], axis=2).swapaxes(1, 2).reshape(block, -1)
-            within = _greatest(candidates, count)[1]
+            within = _greatest(candidates, count)[1].astype(jnp.int32)
             return jnp.take_along_axis(best, within // chunk, axis=1) * chunk + within % chunk
 
         return lax.map(search, blocks)

@@ -28,7 +28,7 @@ class Spectrum(NamedTuple):
 
     def inverse(self, strength: jax.Array) -> jax.Array:
         """Return (G + strength)⁻¹ `[d, d]`."""
-        return matmul(self.vectors * shrinkage(self.values, self.keep, strength), self.vectors.T)
+        return matmul(self.vectors * shrinkage(self.values, self.keep, strength)[None], self.vectors.T)
 
 
 def spectrum(m: Moments) -> Spectrum:
@@ -66,12 +66,12 @@ def left_out_errors(
     solution = matmul(of.vectors.T, m.cross)
     motions = motions_left_out(goals, reflection, m, x, y, weights, of.vectors)
     inverses = jax.vmap(functools.partial(shrinkage, of.values, of.keep))(strengths)
-    free = 1 - intercept / m.total - matmul(inverses, (coordinates**2).T)  # 1 − h, [k, n]
+    free = 1 - int(intercept) / m.total - matmul(inverses, (coordinates**2).T)  # 1 − h, [k, n]
 
     def at(strength):
         inverse, free = strength
         of_target = y - matmul(coordinates, inverse[:, None] * solution)
-        of_source = coordinates * (1 - of.values * inverse)
+        of_source = coordinates * (1 - of.values * inverse)[None]
         # Where nothing is left for a row to be predicted from, no strength can be judged.
         scale = jnp.where(free > 0, 1 / free, jnp.inf)
 
@@ -82,7 +82,7 @@ def left_out_errors(
         return jnp.stack([squares(motion(of_source)) for motion in motions])
 
     errors = jax.lax.map(at, (inverses, free))
-    return jnp.where(jnp.isnan(errors), jnp.inf, errors).T, matmul(inverses, of.values) + intercept
+    return jnp.where(jnp.isnan(errors), jnp.inf, errors).T, matmul(inverses, of.values) + int(intercept)
 
 
 def solve(

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jax.typing import ArrayLike, DTypeLike
 
 from align.arrays import checks, inputs
@@ -78,8 +79,11 @@ class AffineMap:
             raise ValueError(
                 f"x must be [..., {self.d_source}] for a map of weight {self.weight.shape}; it is {x.shape}"
             )
-        bias = self.bias[..., None, :] if self.bias.ndim > 1 else self.bias
-        return matmul(x, self.weight) + bias
+        dtype = inputs.float_dtype(x=x, weight=self.weight)
+        x, weight, bias = (a.astype(dtype) for a in (x, self.weight, self.bias))
+        moved = matmul(x, weight)
+        bias = bias[..., None, :] if bias.ndim > 1 else bias
+        return moved + lax.expand_dims(bias, range(moved.ndim - bias.ndim))
 
     def then(self, after: "AffineMap") -> "AffineMap":
         """Compose: the map x ↦ after(self(x)). Its diagnostics are unknown, since no data was fitted."""

@@ -10,9 +10,8 @@ from jax.typing import ArrayLike
 
 from align.arrays import checks
 from align.arrays.products import matmul
-from align.arrays.scales import unit
+from align.arrays.scales import directions, unit
 from align.metrics.comparable import centre, comparable
-from align.metrics.prediction import directions
 
 
 def mutual_knn_overlap(

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from align.arrays.scales import unit
+from align.arrays.scales import directions, unit
 from align.metrics.comparable import PREDICTION, centre, comparable, mean
 
 
@@ -62,10 +62,3 @@ def mean_cosine(prediction: ArrayLike, target: ArrayLike) -> Array:
 def _mean_cosine(prediction, target, made, known):
     prediction, target = directions(prediction), directions(target)
     return mean(jnp.sum(prediction * target, 1), known & (target != 0).any(1))
-
-
-def directions(x: Array) -> Array:
-    """Return the rows of a finite `x` `[n, d]` over their norms; zero stays zero, with a derivative of zero."""
-    x, _ = unit(x, axis=1)
-    squares = jnp.sum(x**2, 1, keepdims=True)
-    return x / jnp.sqrt(jnp.where(squares > 0, squares, 1))

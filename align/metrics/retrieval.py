@@ -9,10 +9,9 @@ from jax.typing import ArrayLike
 
 from align.arrays import checks
 from align.arrays.products import matmul
-from align.arrays.scales import unit
+from align.arrays.scales import directions, unit
 from align.metrics.comparable import PREDICTION, centre, comparable, mean
 from align.metrics.neighbourhoods import by_blocks, check_search
-from align.metrics.prediction import directions
 
 
 def retrieval_ranks(prediction: ArrayLike, target: ArrayLike, *, metric: str = "cosine", block: int = 1024) -> Array:

@@ -30,10 +30,10 @@ def procrustes_distance(x: ArrayLike, y: ArrayLike, *, normalise: bool = True) -
 @functools.partial(jax.jit, static_argnames="normalise")
 def _procrustes_distance(x, y, finite_x, finite_y, normalise):
     d = max(x.shape[1], y.shape[1])
-    sides = []
+    kept, sides = finite_x & finite_y, []
     for a in (x, y):
         a, scale = unit(a)
-        a, finer = unit(centre(jnp.pad(a, ((0, 0), (0, d - a.shape[1]))), finite_x & finite_y))
+        a, finer = unit(centre(jnp.pad(a, ((0, 0), (0, d - a.shape[1]))), kept))
         sides.append((a, scale * finer))
     (x, scale_x), (y, scale_y) = sides
     if normalise:
@@ -46,4 +46,4 @@ def _procrustes_distance(x, y, finite_x, finite_y, normalise):
     # At the optimum the derivative through Q vanishes, while that of the SVD is undefined at equal singular values.
     # The norm of the residual itself, unlike 2 - 2·Σσ, keeps small distances from cancelling.
     rotation = lax.stop_gradient(matmul(u, vt))
-    return jnp.linalg.norm(matmul(x, rotation) - y) * larger
+    return jnp.where(kept.any(), jnp.linalg.norm(matmul(x, rotation) - y) * larger, jnp.nan)

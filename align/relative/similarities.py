@@ -6,16 +6,17 @@ from jax.typing import ArrayLike
 
 from align.arrays import inputs
 from align.arrays.products import matmul
+from align.arrays.scales import directions
 
 
 def euclidean(codes: ArrayLike, anchors: ArrayLike) -> Array:
     """Give the distances of codes `[n, d]` to anchors `[a, d]`: `[n, a]`."""
     codes, anchors = _checked(codes, anchors)
     # Distances are translation-invariant: moving the origin into the cloud keeps the expanded square accurate.
-    origin = anchors.mean(0)
+    origin = anchors.mean(0, keepdims=True)
     codes, anchors = codes - origin, anchors - origin
     products = matmul(codes, anchors.T)
-    squared = jnp.sum(codes**2, -1)[:, None] + jnp.sum(anchors**2, -1) - 2 * products
+    squared = jnp.sum(codes**2, -1)[:, None] + jnp.sum(anchors**2, -1)[None] - 2 * products
     # The root has no derivative at 0, where a code is an anchor itself: give it the subgradient 0.
     positive = squared > 0
     return jnp.where(positive, jnp.sqrt(jnp.where(positive, squared, 1.0)), 0.0)
@@ -30,19 +31,19 @@ def scaled(codes: ArrayLike, anchors: ArrayLike) -> Array:
     distances = euclidean(codes, anchors)
     among = jnp.where(jnp.eye(distances.shape[1], dtype=bool), 0.0, euclidean(anchors, anchors))
     variance = among.var()
-    return (distances - among.mean(0)) / jnp.sqrt(jnp.where(variance > 0, variance, 1.0))
+    return (distances - among.mean(0, keepdims=True)) / jnp.sqrt(jnp.where(variance > 0, variance, 1.0))
 
 
 def cosine(codes: ArrayLike, anchors: ArrayLike) -> Array:
     """Give the cosines of the angles between codes `[n, d]` and anchors `[a, d]`: `[n, a]`; 0 for a zero vector."""
     codes, anchors = _checked(codes, anchors)
-    return matmul(_unit(codes), _unit(anchors).T)
+    return matmul(directions(codes), directions(anchors).T)
 
 
 def centred(codes: ArrayLike, anchors: ArrayLike) -> Array:
     """Give the cosines around the anchors' mean: `[n, d], [a, d] -> [n, a]`."""
     codes, anchors = _checked(codes, anchors)
-    origin = anchors.mean(0)
+    origin = anchors.mean(0, keepdims=True)
     return cosine(codes - origin, anchors - origin)
 
 
@@ -53,25 +54,19 @@ def whitened(codes: ArrayLike, anchors: ArrayLike) -> Array:
     variance is below d · eps of the largest carry no information of the anchors and are left out.
     """
     codes, anchors = _checked(codes, anchors)
-    origin = anchors.mean(0)
+    origin = anchors.mean(0, keepdims=True)
     anchors, codes = anchors - origin, codes - origin
     _, scales, axes = jnp.linalg.svd(anchors / jnp.sqrt(len(anchors)), full_matrices=False)
     known = scales > scales[0] * anchors.shape[1] * jnp.finfo(anchors.dtype).eps
-    whiten = axes.T * jnp.where(known, 1 / jnp.where(known, scales, 1.0), 0.0)
+    whiten = axes.T * jnp.where(known, 1 / jnp.where(known, scales, 1.0), 0.0)[None]
     return euclidean(
         matmul(codes, whiten),
         matmul(anchors, whiten),
     )
 
 
-def _unit(x):
-    norm = jnp.sqrt(jnp.maximum(jnp.sum(x**2, -1, keepdims=True), jnp.finfo(x.dtype).tiny))
-    return x / norm
-
-
 def _checked(codes: ArrayLike, anchors: ArrayLike) -> tuple[Array, Array]:
-    codes, anchors = inputs.as_array("codes", codes), inputs.as_array("anchors", anchors)
-    inputs.float_dtype(codes=codes, anchors=anchors)
+    codes, anchors = inputs.as_floats(codes=codes, anchors=anchors)
     if codes.ndim != 2 or anchors.ndim != 2 or codes.shape[1] != anchors.shape[1]:
         raise ValueError(f"codes [n, d] and anchors [a, d] must agree in d; they are {codes.shape} and {anchors.shape}")
     if 0 in anchors.shape:

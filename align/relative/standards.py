@@ -12,6 +12,7 @@ from align.arrays.products import matmul
 
 def layer_normalised(representation: ArrayLike) -> Array:
     """Bring every sample's similarities `[n, a]` to mean 0 and standard deviation 1: its scale and offset are lost."""
+    (representation,) = inputs.as_floats(representation=representation)
     return _standard(representation, representation, axis=1, name="representation")
 
 
@@ -20,6 +21,7 @@ def standardised(representation: ArrayLike, reference: ArrayLike) -> Array:
 
     With the training samples of the same space as reference, the scale of the space as a whole is lost.
     """
+    representation, reference = inputs.as_floats(representation=representation, reference=reference)
     return _standard(representation, reference, axis=0, name="reference")
 
 
@@ -29,8 +31,7 @@ def absorb_standard(params: Any, reference: ArrayLike) -> dict[str, Any]:
     Its parameters are `params`, its first layer `Dense_0`, whose kernel and bias absorb the standardisation, up to
     rounding.
     """
-    reference = inputs.as_array("reference", reference)
-    inputs.float_dtype(reference=reference)
+    (reference,) = inputs.as_floats(reference=reference)
     layers = params["params"]
     if "Dense_0" not in layers:
         raise ValueError(f"params must have a first layer Dense_0; their layers are {', '.join(layers)}")
@@ -47,8 +48,6 @@ def absorb_standard(params: Any, reference: ArrayLike) -> dict[str, Any]:
 
 
 def _standard(x, reference, axis, name):
-    x, reference = inputs.as_array("representation", x), inputs.as_array(name, reference)
-    inputs.float_dtype(**{"representation": x, name: reference})
     if x.ndim != 2 or reference.ndim != 2 or x.shape[1] != reference.shape[1]:
         raise ValueError(
             f"representation [n, a] and {name} [m, a] must agree in a; they are {x.shape}, {reference.shape}"

@@ -143,14 +143,14 @@ def _match(fitted, window, matching):
     kept = keep & inside & target_inside.any(1, keepdims=True)
     found = jnp.take_along_axis(target, index[..., None], axis=1)
     hit = jax.vmap(lambda i, k: jnp.zeros(target.shape[1], bool).at[i].max(k))(index, kept)
-    squared = jnp.where(kept, ((mapped - found) ** 2).sum(-1), 0).sum() / kept.sum()
+    squared = jnp.where(kept, ((mapped - found) ** 2).sum(-1), 0).sum() / kept.sum().astype(source.dtype)
     return Matches(
         source,
         found,
         kept.astype(source.dtype),
         jnp.sqrt(squared),
-        kept.sum() / inside.sum(),
-        hit.sum() / target_inside.sum(),
+        kept.mean(where=inside, dtype=source.dtype),
+        hit.mean(where=target_inside, dtype=source.dtype),
     )
 
 
@@ -174,7 +174,7 @@ def _moved(last, fitted, spread):
 def _run(key, arrays, groups, start, schedule, matching, subset):
     start_key, *order_keys = jax.random.split(key, 3)
     fitted = _random_start(start_key, *arrays) if start is None else start
-    spread = jnp.sqrt(((arrays[1] - arrays[1].mean(0)) ** 2).sum(1).mean())
+    spread = jnp.sqrt(((arrays[1] - arrays[1].mean(0, keepdims=True)) ** 2).sum(1).mean())
     windows = [classes.draw_windows(k, *pair, subset) for k, pair in zip(order_keys, groups, strict=True)]
     # Where every iteration sees all rows, what has come to rest stays there, and is not computed again.
     sees_all = subset is None or all(rows.shape[1] <= subset for rows, _ in groups)

@@ -98,16 +98,16 @@ def _match_gaussians(key, points, groups, means, restarts, iterations):
     # The means say where their span goes, and chance the rest; the later a start, the less it heeds the means.
     cross = matmul(mu.T, nu)
     noise = jax.random.normal(key, (restarts, *cross.shape), mu.dtype) * jnp.linalg.norm(cross) / len(cross)
-    starts = cross + noise * jnp.geomspace(1e-3, 10, restarts)[:, None, None]
+    starts = cross[None] + noise * jnp.geomspace(1e-3, 10, restarts, dtype=mu.dtype)[:, None, None]
     weights, costs = jax.vmap(lambda m: run(polar(m)[0]))(starts)
     return weights[jnp.argmin(jnp.where(jnp.isnan(costs), jnp.inf, costs))], costs
 
 
 def _covariances(points, group, means):
     rows, sizes = group
-    inside = jnp.arange(rows.shape[1]) < sizes[:, None]
+    inside = jnp.arange(rows.shape[1])[None] < sizes[:, None]
     centred = jnp.where(inside[..., None], points[rows] - means[:, None], 0)
-    return matmul(centred.mT, centred) / sizes[:, None, None]
+    return matmul(centred.mT, centred) / sizes[:, None, None].astype(centred.dtype)
 
 
 def subclass_means(
