@@ -71,10 +71,11 @@ def about_origin(m: Moments) -> Moments:
     )
 
 
-def within_range(m: Moments, source: jax.Array, target: jax.Array) -> jax.Array:
+def within_range(m: Moments, source: jax.Array, target: jax.Array, *, source_may_overflow: bool = False) -> jax.Array:
     """Whether the squares of rows that the moments `m` sum stay within the range of the numbers; without a gradient.
 
-    Where they overflow, or vanish although the rows differ, what is computed from them may look like a fit.
+    Where they overflow, or vanish although the rows differ, what is computed from them may look like a fit. Those of
+    the source may overflow where the rows themselves are decomposed then.
     """
     m, source, target = lax.stop_gradient((m, source, target))
     info = jnp.finfo(source.dtype)
@@ -89,7 +90,8 @@ def within_range(m: Moments, source: jax.Array, target: jax.Array) -> jax.Array:
     vanishing = (sums <= least * m.total).any()
     shifts = m.source_mean, m.target_mean
     cases = [lambda *_: jnp.asarray(True), look]
-    return jnp.isfinite(sums).all() & with_care(jnp.where(vanishing, 1, 0), cases, source, target, *shifts)
+    finite = jnp.isfinite(sums[1] if source_may_overflow else sums).all()
+    return finite & with_care(jnp.where(vanishing, 1, 0), cases, source, target, *shifts)
 
 
 def _two_sum(a, b):

@@ -81,7 +81,7 @@ def discrepancy(
         within = nearest(x, x, count=min(2, x.shape[-2]), penalty=x_penalty)[1][..., -1]
         smallest = jnp.finfo(x.dtype).eps ** 2 * (x**2).sum(-1).max()
         ratio = jnp.log(jnp.maximum(across, smallest)) - jnp.log(jnp.maximum(within, smallest))
-        return jnp.where(inside, ratio, 0).sum() / inside.sum() / 2
+        return ratio.mean(where=inside) / 2
 
     forth = one_way(mapped, target, mapped_penalty, target_penalty)
     return (forth + one_way(target, mapped, target_penalty, mapped_penalty)) / 2

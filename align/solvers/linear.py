@@ -76,7 +76,7 @@ def _fit(source, target, weights, rcond, intercept):
     weight, solved = _weight(m, about_means, source, target, weights, rcond)
     bias = m.target_mean - matmul(m.source_mean, weight)
     fitted = AffineMap(weight, bias, solved.rank, solved.condition)
-    spread, within = about_means.target_squares.sum(), within_range(m, source, target)
+    spread, within = about_means.target_squares.sum(), within_range(m, source, target, source_may_overflow=True)
     return diagnosis.diagnosed(fitted, weights, solved.error, spread, within)
 
 
