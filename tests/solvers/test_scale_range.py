@@ -91,3 +91,15 @@ def test_clouds(name, scale):
     there, here = OF_CLOUDS[name](x * factor, y * factor), OF_CLOUDS[name](x, y)
     np.testing.assert_allclose(there.weight, here.weight, atol=1e-4)
     np.testing.assert_allclose(there.bias / factor, here.bias, atol=1e-4 * np.abs(y).max())
+
+
+@pytest.mark.parametrize("name", ["similarity", "scaling", "ridge"])
+def test_squares_that_vanish_are_a_failure_and_no_map_of_zeros(name):
+    target = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
+    source = target * np.float32(1e-30)
+    with pytest.raises(ValueError, match=r"source holds values up to .* whose squares vanish in float32"):
+        getattr(solvers, name)(source, target)
+    fitted = jax.jit(getattr(solvers, name))(source, target)
+    assert not bool(fitted.converged) and np.isnan(fitted.weight).all()
+    constant = getattr(solvers, name)(np.zeros_like(target), target)
+    assert bool(constant.converged) and not np.any(constant.weight)
