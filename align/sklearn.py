@@ -39,8 +39,8 @@ _FLOATS = (np.float64, np.float32)
 class Aligner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, MultiOutputMixin, RegressorMixin, BaseEstimator):
     """Map one embedding to another by a solver of rows in correspondence.
 
-    solver: name of a solver that needs pairs, one of "orthogonal", "rigid", "similarity", "scaling", "linear",
-    "affine", "reduced_rank", "ridge". options: its keyword arguments, such as `{"towards": "rigid"}`.
+    solver: name of a solver that needs pairs in the table `align.solvers.SOLVERS`, such as "rigid" or "ridge".
+    options: its keyword arguments, such as `{"towards": "rigid"}`.
 
     `X` `[n, d_source]` is the embedding to map, `y` `[n, d_target]` the one to map to, row by row of the same things; a
     `y` of `[n]` has one dimension. Both are computed in the precision of X, float64 unless X is float32, whatever

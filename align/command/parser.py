@@ -12,8 +12,7 @@ _EXAMPLES = """examples:
   align inspect map.safetensors
 
 files: .npy, .npz, .safetensors; file.npz:key and file.safetensors:key name an array within. Rows are in correspondence,
-except for solvers that need class labels (class_means, class_gaussians, subclass_means, labels) or nothing (icp,
-unpaired).
+except for solvers that need class labels (such as labels) or nothing (such as unpaired).
 exit codes: 0 done; 2 a mistake in the arguments or the files, said in one line; 3 done, but the map is not to be
 trusted, or, with --strict, there was a warning; 130 and 143 interrupted.
 """

@@ -15,7 +15,7 @@ def diagnosed(
     """Complete the map of a closed form: residual and status, NaN in place of a failed fit, diagnostics constant.
 
     error: sum of squares that the map leaves of the target; spread: that of the target about its mean;
-    within: whether the squares stayed within the range of the numbers.
+    within: whether the squares stayed within the range of the numbers. Rank and condition stay unknown where they are.
     """
     error, spread = jax.lax.stop_gradient((error, spread))
     residual = jnp.sqrt(jnp.where(error <= 0, 0, error / spread))  # a constant target reached exactly leaves nothing
@@ -26,7 +26,7 @@ def diagnosed(
         fitted,
         weight=jnp.where(sound, fitted.weight, jnp.nan),
         bias=jnp.where(sound, fitted.bias, jnp.nan),
-        rank=jnp.asarray(fitted.rank, jnp.int32),
+        rank=None if fitted.rank is None else jnp.asarray(fitted.rank, jnp.int32),
         condition=jax.lax.stop_gradient(fitted.condition),
         residual=jnp.where(sound, residual, jnp.nan),
         iterations=jnp.zeros((), jnp.int32),

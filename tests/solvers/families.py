@@ -16,14 +16,18 @@ class Family(NamedTuple):
     """solve: the solver under test; planted(rng, d) -> weight, bias it must recover; reference(x, y) -> the same.
 
     decomposed(x, y) -> the matrix whose singular values are behind the rank, at most `rank`, and the condition.
+    turns: whether the fit turns along with either space; if not, only axes may change places and signs. decomposes:
+    whether the solver decomposes a matrix. equal: whether it refuses spaces of unequal dimensions.
     """
 
     solve: Callable
     planted: Callable
     reference: Callable
     decomposed: Callable
-    turns: bool = True  # whether the fit turns along with either space; if not, only axes may change places and signs
+    turns: bool = True
     rank: float = np.inf
+    decomposes: bool = True
+    equal: bool = False
 
 
 def _rotation(rng, d, determinant=None):
@@ -172,7 +176,13 @@ FAMILIES = {
         solvers.similarity, _with_bias(lambda rng, d: 3 * _rotation(rng, d)), _centred(_procrustes_scaled), _cross
     ),
     "scaling": Family(
-        solvers.scaling, _with_bias(lambda rng, d: np.diag(rng.normal(size=d))), _centred(_per_axis), _spreads, False
+        solvers.scaling,
+        _with_bias(lambda rng, d: np.diag(rng.normal(size=d))),
+        _centred(_per_axis),
+        _spreads,
+        turns=False,
+        decomposes=False,
+        equal=True,
     ),
     "linear": Family(solvers.linear, _without_bias(_matrix), _through_origin(_lstsq), lambda x, y: x),
     "affine": Family(solvers.affine, _with_bias(_matrix), _centred(_lstsq), _rows),

@@ -209,7 +209,7 @@ def test_every_product_has_the_highest_precision(name, rows):
         return jax.jvp(jax.grad(loss, argnums=(0, 1, 2)), (x, y, w), (x, y, w))
 
     abstract = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in ((rows, D), (rows, D), (rows,))]
-    assert_exact_products(second, *abstract)
+    assert_exact_products(second, *abstract, least=10 if FAMILIES[name].decomposes else 5)
 
 
 @pytest.mark.parametrize("name", WITHOUT_PAIRS)
@@ -260,7 +260,7 @@ def test_squares_beyond_the_numbers_are_a_status_or_not_needed(name, where, doub
         assert_status(name, given, bad, where, sound)
 
 
-@pytest.mark.parametrize("name", [name for name in FAMILIES if name != "scaling"])  # which decomposes nothing
+@pytest.mark.parametrize("name", [name for name in FAMILIES if FAMILIES[name].decomposes])
 def test_a_decomposition_that_fails_is_a_status(name, monkeypatch):
     def failing(decompose):  # as JAX reports that LAPACK or cuSOLVER did not converge
         return lambda matrix: jax.tree.map(lambda a: jnp.full_like(a, jnp.nan), decompose(matrix))
@@ -277,7 +277,7 @@ def test_a_decomposition_that_fails_is_a_status(name, monkeypatch):
 def test_unequal_dimensions(name):
     x, y = (a.astype(np.float32) for a in pairs())
     solve = FAMILIES[name].solve
-    if name == "scaling":
+    if FAMILIES[name].equal:
         with pytest.raises(ValueError, match=r"share their dimensions.*\(24, 3\).*\(24, 4\)"):
             solve(x[:, :3], y)
         return
