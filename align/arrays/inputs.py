@@ -85,6 +85,20 @@ def float_dtype(**arrays: jax.Array) -> np.dtype:
         return jnp.promote_types(dtype, jnp.float32) if jnp.issubdtype(dtype, jnp.floating) else jnp.result_type(float)
 
 
+def strengths(value: ArrayLike) -> jax.Array:
+    """Return `[k]` penalties as an array; ValueError where they are none, no numbers, negative or not finite."""
+    array = as_array("strengths", value)
+    if array.ndim != 1 or array.size == 0:
+        raise ValueError(f"strengths must be [k], at least one; it is {array.shape}")
+    float_dtype(strengths=array)
+    check_finite(strengths=array)
+    if not isinstance(array, jax.core.Tracer):
+        with jax.ensure_compile_time_eval():
+            if bool((array < 0).any()):
+                raise ValueError("strengths must not be negative")
+    return array
+
+
 def check_finite(**arrays: jax.Array) -> None:
     """ValueError where a concrete array holds NaN or infinity; traced ones are let through."""
     for name, array in arrays.items():

@@ -107,6 +107,8 @@ class AffineMap:
         for the source space, 0 where the map is invertible there, √(1 − rank/d_source) where it is not.
         `trusted` stays that of the map: which point belongs to which is what was judged.
         """
+        if rcond is not None:
+            checks.check_fraction(rcond=rcond)
         inverse, rank, condition = pinv(self.weight, rcond=rcond)
         rank = rank.astype(jnp.int32)
         kept = matmul(self.weight, inverse)

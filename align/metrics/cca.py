@@ -52,7 +52,7 @@ def svcca(x: ArrayLike, y: ArrayLike, *, variance: float = 0.99) -> Array:
     if not checks.is_positive(variance, most=1):
         raise ValueError(f"variance is {variance!r}; expected a share in (0, 1]")
     x, y, _ = centred_sets(x, y)
-    (basis_x, rank_x), (basis_y, rank_y) = _basis(x, variance), _basis(y, variance)
+    (basis_x, rank_x), (basis_y, rank_y) = _basis(x, float(variance)), _basis(y, float(variance))
     # Directions that were left out have correlation 0, so the sum is that over the kept ones.
     rank = jnp.minimum(rank_x, rank_y)
     return _correlations(basis_x, basis_y).sum() / rank.astype(basis_x.dtype)

@@ -27,6 +27,7 @@ def linear_cka(x: ArrayLike, y: ArrayLike, *, unbiased: bool = False) -> Array:
 
     Raises ValueError for mismatched rows and, if `unbiased`, for fewer than 4 rows.
     """
+    checks.check_flags(unbiased=unbiased)
     x, y, kept = centred_sets(x, y, least=4 if unbiased else 1)
     return _linear_cka(x, y, kept, bool(unbiased))
 
@@ -49,9 +50,10 @@ def kernel_cka(x: ArrayLike, y: ArrayLike, *, bandwidth: float = 1.0, unbiased: 
 
     Raises ValueError for mismatched rows, a bandwidth that is not positive, and fewer than 2 (`unbiased`: 4) rows.
     """
+    checks.check_flags(unbiased=unbiased)
     _check_bandwidth(bandwidth)
     x, y, kept = centred_sets(x, y, least=4 if unbiased else 2)
-    return _kernel_cka(x, y, kept, bandwidth, bool(unbiased))
+    return _kernel_cka(x, y, kept, float(bandwidth), bool(unbiased))
 
 
 @functools.partial(jax.jit, static_argnames=("bandwidth", "unbiased"))
@@ -84,8 +86,9 @@ def minibatch_cka(x: ArrayLike, y: ArrayLike, *, batch_size: int = 256, bandwidt
         raise ValueError(f"batch_size is {batch_size!r}; expected 4 to the number of rows, {rows}")
     if bandwidth is not None:
         _check_bandwidth(bandwidth)
+        bandwidth = float(bandwidth)
     entering = rows // batch_size * batch_size
-    return _minibatch_cka(*about_means(*(a[:entering] for a in given)), batch_size, bandwidth)
+    return _minibatch_cka(*about_means(*(a[:entering] for a in given)), int(batch_size), bandwidth)
 
 
 @functools.partial(jax.jit, static_argnames=("batch_size", "bandwidth"))

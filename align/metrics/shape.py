@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.typing import ArrayLike
 
+from align.arrays import checks
 from align.arrays.products import matmul
 from align.arrays.scales import unit
 from align.metrics.comparable import centre, comparable
@@ -24,7 +25,8 @@ def procrustes_distance(x: ArrayLike, y: ArrayLike, *, normalise: bool = True) -
 
     Williams et al. 2021, section 2.2; Ding et al. 2021, section 3. Raises ValueError for mismatched rows.
     """
-    return _procrustes_distance(*comparable(x, y), normalise=normalise)
+    checks.check_flags(normalise=normalise)
+    return _procrustes_distance(*comparable(x, y), normalise=bool(normalise))
 
 
 @functools.partial(jax.jit, static_argnames="normalise")

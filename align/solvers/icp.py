@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import jax
@@ -76,9 +76,9 @@ def icp(
     the `Trace` as `details`; `residual` is over the last matches. ValueError for input that does not fit.
     """
     source, target = inputs.clouds(source, target)
-    schedule = _schedule(step, iterations)
-    if not callable(matching) and matching not in MATCHINGS:
-        raise ValueError(f"matching must be callable or one of {', '.join(MATCHINGS)}; it is {matching!r}")
+    schedule = read_schedule(step, iterations)
+    if not callable(matching):
+        checks.check_choice("matching", matching, tuple(MATCHINGS), or_else="callable or ")
     match = matching if callable(matching) else MATCHINGS[matching]
     checks.check_counts(restarts=restarts, **({} if subset is None else {"subset": subset}))
     groups, _ = classes.group(source, target, source_labels, target_labels)
@@ -88,6 +88,7 @@ def icp(
             *(classes.average(a, p, count) for a, p in zip((source, target), positions, strict=True))
         )
     if start is not None:
+        check_start(start)
         start = AffineMap(*(jnp.asarray(a, source.dtype) for a in (start.weight, start.bias)))
         if start.weight.shape != (source.shape[1], target.shape[1]):
             raise ValueError(
@@ -103,14 +104,31 @@ def icp(
     return diagnosis.check_fitted(jax.tree.map(lambda a: a[best], fitted), source=source, target=target)
 
 
-def _schedule(step, iterations):
+def read_schedule(
+    step: str | Callable[..., AffineMap] | Iterable, iterations: int
+) -> tuple[tuple[Callable[..., AffineMap], int], ...]:
     """Return `((step, iterations), ...)` with callable steps; ValueError for what is neither a step nor a schedule."""
-    pairs = ((step, iterations),) if isinstance(step, str) or callable(step) else tuple(map(tuple, step))
+    pairs = [(step, iterations)]
+    if isinstance(step, list | tuple):
+        pairs = step
+        if not pairs or not all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in pairs):
+            raise ValueError(f"step must be one step or a schedule of (step, iterations); it is {step!r}")
     for name, count in pairs:
-        if not callable(name) and name not in STEPS:
-            raise ValueError(f"step must be callable or one of {', '.join(STEPS)}; it is {name!r}")
+        check_step(name)
         checks.check_counts(iterations=count)
-    return tuple((STEPS.get(name, name), count) for name, count in pairs)
+    return tuple((name if callable(name) else STEPS[name], count) for name, count in pairs)
+
+
+def check_start(start: object) -> None:
+    """ValueError for what is no map to start from."""
+    if not hasattr(start, "weight") or not hasattr(start, "bias"):
+        raise ValueError(f"start must be an AffineMap; it is {type(start).__name__}")
+
+
+def check_step(step: object) -> None:
+    """ValueError for what is neither callable nor the name of a step."""
+    if not callable(step):
+        checks.check_choice("step", step, tuple(STEPS), or_else="callable or ")
 
 
 class State(NamedTuple):

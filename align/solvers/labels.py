@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 from collections.abc import Callable, Sequence
 
 import jax
@@ -16,7 +17,7 @@ from align.clouds import classes, coordinates
 from align.linalg.decompositions import polar
 from align.linalg.kmeans import kmeans
 from align.maps import AffineMap, diagnosis
-from align.solvers.icp import STEPS, icp
+from align.solvers.icp import STEPS, check_start, check_step, icp, read_schedule
 from align.solvers.polish import polish
 
 
@@ -36,8 +37,7 @@ def class_means(
     ValueError for input that does not fit.
     """
     source, target = inputs.clouds(source, target)
-    if not callable(step) and step not in STEPS:
-        raise ValueError(f"step must be callable or one of {', '.join(STEPS)}; it is {step!r}")
+    check_step(step)
     *positions, count = classes.share(source, source_labels, target, target_labels)
     means = [classes.average(a, p, count) for a, p in zip((source, target), positions, strict=True)]
     return (step if callable(step) else STEPS[step])(*means)
@@ -61,6 +61,8 @@ def class_gaussians(
     Arguments and errors as for `class_means`; the result of least cost of `restarts` random starts is kept, the first
     of which rely on the class means and the last do not; `details` holds the costs `[restarts]`.
     """
+    checks.check_between(0, 1, whitening=whitening)
+    checks.check_counts(restarts=restarts, iterations=iterations)
     source, target = inputs.clouds(source, target)
     *positions, count = classes.share(source, source_labels, target, target_labels)
     weights = [classes.balance(p, count).astype(source.dtype) for p in positions]
@@ -131,6 +133,9 @@ def subclass_means(
     """
     source, target = inputs.clouds(source, target)
     checks.check_counts(clusters=clusters, sample=sample)
+    read_schedule(step, iterations)  # before any work
+    if start is not None:
+        check_start(start)
     start_key, icp_key, *cluster_keys = jax.random.split(key, 4)
     if start is None:
         start = class_gaussians(start_key, source, source_labels, target, target_labels)
@@ -173,6 +178,12 @@ def labels(
 
     ValueError for input that does not fit.
     """
+    checks.check_counts(restarts=restarts, iterations=iterations, subset=subset)
+    checks.check_between(0, math.inf, tolerance=tolerance)
+    if not isinstance(whitenings, list | tuple):
+        raise ValueError(f"whitenings must be a sequence of numbers from 0 to 1; it is {whitenings!r}")
+    for whitening in whitenings:
+        checks.check_between(0, 1, whitenings=whitening)
     source, target = inputs.clouds(source, target)
     start_key, polish_key = jax.random.split(key)
     start = class_gaussians(start_key, source, source_labels, target, target_labels, restarts=restarts)

@@ -65,8 +65,11 @@ def _solve(source, target, weights, rcond, *, intercept):
 
 
 def _cutoff(source, rcond):
-    # From the number of columns: one from the number of rows would discard most of a tall float32 problem.
-    return source.shape[1] * float(jnp.finfo(source.dtype).eps) if rcond is None else rcond
+    if rcond is None:
+        # From the number of columns: one from the number of rows would discard most of a tall float32 problem.
+        return source.shape[1] * float(jnp.finfo(source.dtype).eps)
+    checks.check_fraction(rcond=rcond)
+    return rcond
 
 
 @functools.partial(jax.jit, static_argnames="intercept")

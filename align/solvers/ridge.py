@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from align.arrays import inputs
+from align.arrays import checks, inputs
 from align.linalg import penalised
 from align.linalg.moments import Moments, about_origin, moments, within_range
 from align.linalg.procrustes import procrustes, through_means
@@ -44,18 +44,14 @@ def ridge(
     input that is not finite or whose weights sum to one or less.
     """
     source, target, weights = inputs.paired(source, target, weights, minimum_rows=2)
+    checks.check_flags(reflection=reflection)
     given, candidates = _candidates(towards, source, target)
     if strengths is not None:
-        strengths = inputs.as_array("strengths", strengths).astype(source.dtype)
-        if strengths.ndim != 1 or strengths.size == 0:
-            raise ValueError(f"strengths must be [k], at least one; it is {strengths.shape}")
+        strengths = inputs.strengths(strengths).astype(source.dtype)
     fitted = _fit(source, target, weights, strengths, given, candidates, reflection)
     diagnosis.check_fitted(fitted, source=source, target=target, weights=weights, strengths=strengths)
-    if diagnosis.failed(fitted):
-        if strengths is not None and bool((strengths < 0).any()):
-            raise ValueError("strengths must not be negative")
-        if weights is not None and not bool(weights.sum() > 1):
-            raise ValueError(f"weights must sum to more than one for a row to be left out; they sum to {weights.sum()}")
+    if diagnosis.failed(fitted) and weights is not None and not bool(weights.sum() > 1):
+        raise ValueError(f"weights must sum to more than one for a row to be left out; they sum to {weights.sum()}")
     return fitted
 
 

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from align.arrays import inputs
+from align.arrays import checks, inputs
 from align.linalg.decompositions import numerical_rank
 from align.linalg.moments import about_origin, moments, within_range
 from align.linalg.procrustes import procrustes, slope, through_means
@@ -67,6 +67,7 @@ def scaling(source: ArrayLike, target: ArrayLike, *, weights: ArrayLike | None =
 
 
 def _solve(source, target, weights, reflection, family):
+    checks.check_flags(reflection=reflection)
     source, target, weights = inputs.paired(source, target, weights)
     inputs.check_embeddable(source, target)
     fitted = _fit(source, target, weights, reflection, family)

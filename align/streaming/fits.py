@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from align.arrays import inputs
+from align.arrays import checks, inputs
 from align.arrays.double import enable_x64
 from align.arrays.products import matmul
 from align.linalg.decompositions import numerical_rank
@@ -32,7 +32,7 @@ def fit(statistics: Statistics, solver: str, **options: Any) -> AffineMap:
     ValueError for an unknown solver, options that it does not take, dimensions that do not fit it, and statistics that
     are not finite.
     """
-    if solver not in FAMILIES:
+    if not isinstance(solver, str) or solver not in FAMILIES:
         raise ValueError(f"solver must be one of {FAMILIES}; it is {solver!r}")
     if solver == "ridge":
         return ridge(statistics, **options)
@@ -41,7 +41,9 @@ def fit(statistics: Statistics, solver: str, **options: Any) -> AffineMap:
         raise ValueError(f"{solver} takes {own}; there is {', '.join(sorted(unknown))}")
     if solver in _PROCRUSTES:
         inputs.check_embeddable(statistics.source_mean[None], statistics.target_mean[None])
-        fitted = _in_float64(_fit_procrustes, statistics, solver, options.get("reflection", True))
+        reflection = options.get("reflection", True)
+        checks.check_flags(reflection=reflection)
+        fitted = _in_float64(_fit_procrustes, statistics, solver, reflection)
     else:
         fitted = _in_float64(_fit_least_squares, statistics, _cutoff(statistics, options.get("rcond")), solver)
     return _map(statistics, *fitted)
@@ -60,19 +62,22 @@ def ridge(
     alone. `details` of the map is a `StreamedRidgePath`. Errors as for `fit`.
     """
     possible = TOWARDS[:3]  # a record of centred moments has an intercept
-    if towards not in possible:
+    checks.check_flags(reflection=reflection)
+    if not isinstance(towards, str) or towards not in possible:
         raise ValueError(f"towards must be one of {possible}; it is {towards!r}")
     if towards != "zero":
         inputs.check_embeddable(statistics.source_mean[None], statistics.target_mean[None])
     if strengths is not None:
-        strengths = np.asarray(strengths, np.float64)
+        strengths = np.asarray(inputs.strengths(strengths), np.float64)
     return _map(statistics, *_in_float64(_fit_ridge, statistics, strengths, towards, reflection))
 
 
 def _cutoff(statistics, rcond):
     d = statistics.source_mean.size
-    rcond = d * jnp.finfo(jnp.result_type(float)).eps if rcond is None else rcond
-    return max(rcond, float(np.sqrt(d * np.finfo(np.float64).eps)))
+    if rcond is None:
+        rcond = d * jnp.finfo(jnp.result_type(float)).eps
+    checks.check_fraction(rcond=rcond)
+    return max(float(rcond), float(np.sqrt(d * np.finfo(np.float64).eps)))
 
 
 def _in_float64(function, statistics, *arguments):

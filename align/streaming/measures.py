@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from align.arrays import checks
 from align.streaming.record import Statistics, check_finite
 
 
@@ -16,18 +17,22 @@ def canonical_correlations(statistics: Statistics) -> np.ndarray:
     return np.clip(np.linalg.svd(halves[0].T @ statistics.cross @ halves[1], compute_uv=False), 0, 1)
 
 
+@np.errstate(invalid="ignore", divide="ignore")  # a constant set has no alignment: NaN
 def linear_cka(statistics: Statistics) -> float:
-    """Return the linear centred kernel alignment (Kornblith et al. 2019), biased, in [0, 1]."""
+    """Return the linear centred kernel alignment (Kornblith et al. 2019), biased, in [0, 1]; NaN of a constant set."""
     check_finite(statistics)
     norms = np.linalg.norm(statistics.source) * np.linalg.norm(statistics.target)
     return float(np.sum(statistics.cross**2) / norms)
 
 
+@np.errstate(invalid="ignore", divide="ignore")
 def procrustes_distance(statistics: Statistics, *, normalise: bool = True) -> float:
     """Return the least ‖source Q − target‖ over orthogonal Q after centring and, unless told not to, unit norms.
 
-    As a difference of moments it resolves distances down to about 1e-8 of the norms.
+    As a difference of moments it resolves distances down to about 1e-8 of the norms. NaN of a constant set, unless told
+    not to.
     """
+    checks.check_flags(normalise=normalise)
     check_finite(statistics)
     aligned = np.linalg.svd(statistics.cross, compute_uv=False).sum()
     squares = np.trace(statistics.source), np.trace(statistics.target)
