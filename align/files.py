@@ -7,7 +7,6 @@ array needs no key. Nothing is ever unpickled.
 import contextlib
 import json
 import math
-import os
 import re
 import struct
 import zipfile
@@ -18,6 +17,8 @@ from typing import NamedTuple
 
 import ml_dtypes
 import numpy as np
+
+from align.arrays import atomic
 
 SUFFIXES = (".npy", ".npz", ".safetensors")
 _NPY = b"\x93NUMPY"
@@ -159,28 +160,21 @@ def writing(name: str, shape: tuple[int, int], dtype: np.dtype) -> Iterator[Call
     """
     path, key = split_name(name)
     dtype = np.dtype(dtype)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    start = {".npy": _start_npy, ".npz": _start_npz, ".safetensors": _start_safetensors}[path.suffix]
     come = 0
-    try:
-        with partial.open("wb") as raw:
-            start = {".npy": _start_npy, ".npz": _start_npz, ".safetensors": _start_safetensors}[path.suffix]
-            with start(raw, key or "array", shape, dtype) as file:
+    with atomic.replacing(path) as partial, partial.open("wb") as raw:
+        with start(raw, key or "array", shape, dtype) as file:
 
-                def append(block):
-                    nonlocal come
-                    if block.shape[1:] != tuple(shape[1:]):
-                        raise ValueError(f"rows of {block.shape[1:]} for {name}; expected {tuple(shape[1:])}")
-                    file.write(np.ascontiguousarray(block, dtype).tobytes())
-                    come += len(block)
+            def append(block):
+                nonlocal come
+                if block.shape[1:] != tuple(shape[1:]):
+                    raise ValueError(f"rows of {block.shape[1:]} for {name}; expected {tuple(shape[1:])}")
+                file.write(np.ascontiguousarray(block, dtype).tobytes())
+                come += len(block)
 
-                yield append
-            if come != shape[0]:
-                raise ValueError(f"{come} rows came for {name}; expected {shape[0]}")
-            raw.flush()
-            os.fsync(raw.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+            yield append
+        if come != shape[0]:
+            raise ValueError(f"{come} rows came for {name}; expected {shape[0]}")
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,9 +11,12 @@ from pathlib import Path
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a path beside `path` to write to; it takes the place of `path` at the end, and is removed on an error."""
     path = Path(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial{path.suffix}")
+    # Not by the number of the process, which those on other machines, or in other containers, may share.
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial{path.suffix}")
     try:
         yield partial
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())  # a name must not survive a loss of power without what it names
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)

@@ -2,9 +2,9 @@
 
 import os
 import sys
-import uuid
 from pathlib import Path
 
+from align.arrays import atomic
 from align.data import idx
 from align.data.errors import DataError, SourceUnavailable
 
@@ -45,12 +45,8 @@ def write_cache(name: str, files: dict[str, bytes]) -> None:
 def write_atomically(path: Path, data: bytes) -> None:
     """Write `data` to `path` so that another process, or a later run, sees all of it or nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with atomic.replacing(path) as partial:
+        partial.write_bytes(data)
 
 
 def _find(file: str, folders: tuple[Path, ...]) -> Path | None:

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-from jax import numpy as jnp
 
 from align.arrays.double import enable_x64
+from align.arrays.products import matmul
 from align_lab.bench import measurements, profiles
 
 # A contender prepares what is not to be timed, and gives what is: a function that does the task and returns its result.
@@ -187,7 +187,7 @@ def products(dtype: str, side: int) -> dict[str, Contender]:
         return lambda: a @ a
 
     def by_jax():
-        product = jax.jit(lambda a: jnp.matmul(a, a, precision=jax.lax.Precision.HIGHEST))
+        product = jax.jit(lambda a: matmul(a, a))
         with enable_x64(True):
             a = jax.random.normal(jax.random.key(0), (side, side), dtype)
             compiled = product.lower(a).compile()
