@@ -4,7 +4,7 @@
     python experiments/report.py --results=DIR         # the same for another run
     python experiments/report.py --readme=README.md    # and the headline table of the project's README
 
-Paragraphs that explain cells are kept in notes.md beside the rows, under headings such as "# table 3".
+Paragraphs that explain cells are kept in notes.md beside the report, under headings such as "# table 3".
 """
 
 from pathlib import Path

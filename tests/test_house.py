@@ -1,9 +1,12 @@
 """The house stands as CONTRIBUTING draws it: imports go one way, names are used once, files stay short.
 
+What the documents name is there: files, and what the package depends on.
+
 The imports are read from the syntax trees, those inside functions and under `TYPE_CHECKING` included.
 """
 
 import ast
+import json
 import re
 from collections import Counter
 from pathlib import Path
@@ -125,8 +128,56 @@ def lines(path):
 def test_files_are_short():
     paths = [*MODULES.values(), *ROOT.glob("docs/*.py"), *ROOT.glob("tests/**/*.py")]
     assert [f"{path.relative_to(ROOT)}: {lines(path)}" for path in paths if lines(path) > LONGEST] == []
-    written = [lines(path) for path in paths if lines(path) > 1]
-    assert median(written) <= TYPICAL
+    assert median(lines(path) for path in paths if lines(path) > 1) <= TYPICAL
+
+
+def written(document):
+    """Give the text of a Markdown file, or of a notebook without its outputs."""
+    text = document.read_text()
+    if document.suffix == ".md":
+        return text
+    return "\n".join("".join(cell["source"]) for cell in json.loads(text)["cells"])
+
+
+@pytest.mark.parametrize(
+    "document",
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("notebooks/*.ipynb")],
+    ids=lambda path: path.name,
+)
+def test_files_that_documents_name_are_there(document):
+    named = re.findall(r"\b(?:align|align_lab|docs|experiments|notebooks|tests)/[\w./*-]*\w", written(document))
+    places = (ROOT, ROOT / "experiments")
+    # `name` stands for what a newcomer writes.
+    missing = [one for one in named if "name.py" not in one and not any([*place.glob(one)] for place in places)]
+    assert missing == []
+
+
+def test_every_dependency_has_its_reason():
+    runtime = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if line and line[0] != "#"]
+    (call,) = (node for node in ast.walk(ast.parse((ROOT / "setup.py").read_text())) if _calls(node, "setup"))
+    extras = ast.literal_eval(next(each.value for each in call.keywords if each.arg == "extras_require"))
+    text = (ROOT / "CONTRIBUTING.md").read_text().partition("| package |")[2]
+    cells = [line.split("|")[1].strip() for line in text.splitlines() if line.startswith(("| `", "| extra"))]
+    whole = {
+        cell.split("`")[1] for cell in cells if cell.startswith("extra ")
+    }  # rows of an extra and all that it holds
+    needed = {_package(line): set() for line in runtime}
+    for extra in extras.keys() - whole:
+        for line in extras[extra]:
+            needed.setdefault(_package(line), set()).add(extra)
+    assert whole <= extras.keys()
+    reasons = {}
+    for names, _, of in (cell.partition(" (") for cell in cells if not cell.startswith("extra ")):
+        reasons |= {name: set(re.findall(r"`([^`]+)`", of)) for name in re.findall(r"`([^`]+)`", names)}
+    assert reasons == needed
+
+
+def _calls(node, name):
+    return isinstance(node, ast.Call) and getattr(node.func, "id", None) == name
+
+
+def _package(line):
+    return re.match(r"[\w-]+", line)[0]
 
 
 @pytest.mark.parametrize("name", sorted(SCRIPTS))

@@ -69,7 +69,7 @@ def _head(rows, problems):
     lines = [
         "# The paper's tables and figures, reproduced",
         "",
-        "Made by `python experiments/paper.py`, and rebuilt from the rows beside this file by "
+        "Made by `python experiments/paper.py`, and rebuilt from the rows in `rows/` by "
         "`python experiments/report.py`. Errors are the mean squared error per standardised pixel on the test images. "
         "As in the paper, means carry no factor and standard deviations (over ordered pairs of networks) are in units "
         "of 10⁻³. Each cell: **ours**, the paper's, and the ratio of the two.",
