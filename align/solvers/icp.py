@@ -56,15 +56,19 @@ def icp(
 ) -> AffineMap:
     """Alternate between matching the mapped source to the target and fitting the matches.
 
-    source `[n, d_source]` and target `[m, d_target]` need not correspond, nor be as many. With labels `[n]`, `[m]`,
-    concrete integers, matches stay within a class, and rows of a class that the other side lacks are left out.
-
+    key: of the start, where it is random, and of the subsets.
+    source: `[n, d_source]`.
+    target: `[m, d_target]`; rows need not correspond to those of source, nor be as many.
+    source_labels, target_labels: labels `[n]` and `[m]`, concrete integers: matches then stay within a class, and rows
+        of a class that the other side lacks are left out.
     start: the first map; without it the step fitted to the class means where labels are given, else a random
-    orthogonal map about the means. step: "rigid", "linear", "affine", a callable `(source, target, *, weights)`, or a
-    schedule `((step, iterations), ...)`, which overrides `iterations`. matching: "nearest" (the paper's: every source
-    row to its nearest target row), "mutual" (rows that are each other's nearest), "csls" (mutual after a correction
-    for hubs, Lample et al. 2018), or a callable `(mapped, target, mapped_penalty, target_penalty)` of `[classes, rows,
-    d]` and `[classes, rows]` arrays, penalty inf for padding, to indices and which of them to keep, `[classes, rows]`.
+        orthogonal map about the means.
+    step: "rigid", "linear", "affine", a callable `(source, target, *, weights)`, or a schedule
+        `((step, iterations), ...)`, which overrides `iterations`.
+    matching: "nearest" (the paper's: every source row to its nearest target row), "mutual" (rows that are each other's
+        nearest), "csls" (mutual after a correction for hubs, Lample et al. 2018), or a callable as in
+        `align.clouds.matching`.
+    iterations: how many, unless the map comes to rest before.
     subset: rows of each class and side in an iteration, a fresh random window each time, all without it.
     restarts: keys to try, of which the result with the least final error is kept.
 
@@ -172,7 +176,7 @@ def _match(fitted, window, matching):
     )
 
 
-def _fit(last, matches, step):
+def _refit(last, matches, step):
     """Fit the step to the matches; without any, stay where you are."""
     source, target = (a.reshape(-1, a.shape[-1]) for a in (matches.source, matches.target))
     weights = matches.weights.reshape(-1)
@@ -201,7 +205,7 @@ def _run(key, arrays, groups, start, schedule, matching, subset):
         drawn = [window(iteration) for window in windows]
         window = [(array[rows], inside) for array, (rows, inside) in zip(arrays, drawn, strict=True)]
         matches = _match(fitted, window, matching)
-        moved = _fit(fitted, matches, step)
+        moved = _refit(fitted, matches, step)
         return State(moved, _moved(fitted, moved, spread), matches.error / spread, matches.matched, matches.hit)
 
     def follow(step, fitted, numbers):

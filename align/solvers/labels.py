@@ -31,10 +31,14 @@ def class_means(
 ) -> AffineMap:
     """Fit a step to the means of the classes that both sides have.
 
-    source `[n, d_source]`, target `[m, d_target]`; labels `[n]`, `[m]` are concrete integers; step: "rigid", "linear",
-    "affine" or a callable `(source, target)`. With fewer classes than dimensions the linear step is the map of minimum
-    norm, and the rigid one is arbitrary outside the span of the means. Section 4.2.3 and Table 4 of the paper.
-    ValueError for input that does not fit.
+    source: `[n, d_source]`.
+    source_labels: the labels `[n]` of its rows, concrete integers.
+    target: `[m, d_target]`.
+    target_labels: the labels `[m]` of its rows; a class that one side lacks is left out.
+    step: "rigid", "linear", "affine" or a callable `(source, target)`. With fewer classes than dimensions the linear
+        one is the map of minimum norm, and the rigid one is arbitrary outside the span of the means.
+
+    Section 4.2.3 and Table 4 of the paper. ValueError for input that does not fit.
     """
     source, target = inputs.clouds(source, target)
     check_step(step)
@@ -56,10 +60,13 @@ def class_gaussians(
 ) -> AffineMap:
     """Fit the map that takes class means to class means and class covariances to class covariances.
 
-    Between principal coordinates of mean squared norm 1 the map is orthogonal; whitening makes it keep the spread of
-    the whole (1: any linear map with the covariance of the target), distances up to one scale (0), or a compromise.
-    Arguments and errors as for `class_means`; the result of least cost of `restarts` random starts is kept, the first
-    of which rely on the class means and the last do not; `details` holds the costs `[restarts]`.
+    key: of the starts. source, target, their labels, and errors as for `class_means`.
+    whitening: between principal coordinates of mean squared norm 1 the map is orthogonal; 1 makes it keep the spread of
+        the whole (any linear map with the covariance of the target), 0 distances up to one scale, what lies between is
+        a compromise.
+    restarts: random starts, of which the result of least cost is kept; the first rely on the class means, the last do
+        not. `details` of the map holds the costs `[restarts]`.
+    iterations: of each start.
     """
     checks.check_between(0, 1, whitening=whitening)
     checks.check_counts(restarts=restarts, iterations=iterations)
@@ -127,9 +134,14 @@ def subclass_means(
 ) -> AffineMap:
     """Fit a step to centroids within the classes: more anchors than there are classes.
 
-    In every class and on either side, the centroids of k-means over `sample` rows; `icp` on mutual nearest neighbours
-    within the class, from `start` (`class_gaussians` without it), finds out which belong together. Arguments and errors
-    as for `class_means`.
+    In every class and on either side, the centroids of k-means; `icp` on mutual nearest neighbours within the class
+    finds out which belong together.
+
+    key: of the samples, the centroids and the start. source, target, their labels, and errors as for `class_means`.
+    clusters: how many centroids of a class.
+    sample: rows that they are the centroids of, drawn from the class.
+    start: the first map, that of `class_gaussians` without it.
+    step, iterations: of `icp`.
     """
     source, target = inputs.clouds(source, target)
     checks.check_counts(clusters=clusters, sample=sample)
@@ -172,9 +184,19 @@ def labels(
 ) -> AffineMap:
     """Fit a map from class labels alone: match the classes' Gaussians, then their samples, then regress.
 
-    source `[n, d_source]`, target `[m, d_target]`; labels `[n]`, `[m]` are concrete integers. The start is that of
-    `class_gaussians` with `restarts`; `polish` improves on it, class by class, `subset` rows of each in every one of
-    its `iterations`, or keeps it; `details` is its record, `Polished`.
+    The start is that of `class_gaussians`; `align.solvers.polish` improves on it, class by class, or keeps it, and its
+    record, `Polished`, is the `details` of the map.
+
+    key: of the starts and of the subsets.
+    source: `[n, d_source]`.
+    source_labels: the labels `[n]` of its rows, concrete integers.
+    target: `[m, d_target]`.
+    target_labels: the labels `[m]` of its rows; a class that one side lacks is left out.
+    whitenings: of the principal coordinates in which the matches are refined, one after the other.
+    restarts: of `class_gaussians`.
+    iterations: of each refinement.
+    subset: rows of each class and side in an iteration.
+    tolerance: by what share of itself the last regression may raise the discrepancy of the clouds and be kept.
 
     ValueError for input that does not fit.
     """

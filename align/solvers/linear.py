@@ -20,14 +20,16 @@ def linear(
 ) -> AffineMap:
     """Fit the matrix closest to the pairs in the least-squares sense; bias is zero, as in the paper.
 
-    source `[n, d_source]`, target `[n, d_target]`; weights `[n]` count rows; singular values of the source below
-    rcond times the largest count as zero (d_source times the machine epsilon unless given). The solution of minimum
-    norm where the rows leave the matrix undetermined.
+    source: `[n, d_source]`, rows in correspondence with target.
+    target: `[n, d_target]`.
+    weights: `[n]`, count rows.
+    rcond: singular values of the source below rcond times the largest count as zero; d_source times the machine
+        epsilon unless given.
 
-    R^(n x n) of equations (1) and (2) of the paper. ValueError for shapes that do not fit and concrete input that is
-    not finite.
+    R^(n x n) of equations (1) and (2) of the paper; of minimum norm where the rows leave the matrix undetermined.
+    ValueError for shapes that do not fit and concrete input that is not finite.
     """
-    return _solve(source, target, weights, rcond, intercept=False)
+    return _regression(source, target, weights, rcond, intercept=False)
 
 
 def affine(
@@ -37,7 +39,7 @@ def affine(
 
     The bias is exact (the fit passes through the means) and takes no part in the minimum norm.
     """
-    return _solve(source, target, weights, rcond, intercept=True)
+    return _regression(source, target, weights, rcond, intercept=True)
 
 
 def reduced_rank(
@@ -45,8 +47,10 @@ def reduced_rank(
 ) -> AffineMap:
     """Fit the weight of at most the given rank, and the bias, closest to the pairs in the least-squares sense.
 
+    rank: of the weight, 1 ≤ rank ≤ min(d_source, d_target). The other arguments as for `linear`.
+
     Reduced-rank regression (Izenman 1975): the `affine` fit, projected onto the `rank` leading principal directions of
-    its own predictions. Arguments as for `linear`; ValueError unless 1 ≤ rank ≤ min(d_source, d_target).
+    its own predictions. ValueError as for `linear`, and for another rank.
     """
     source, target, weights = inputs.paired(source, target, weights)
     largest = min(source.shape[1], target.shape[1])
@@ -58,9 +62,9 @@ def reduced_rank(
     return diagnosis.check_fitted(fitted, source=source, target=target, weights=weights)
 
 
-def _solve(source, target, weights, rcond, *, intercept):
+def _regression(source, target, weights, rcond, *, intercept):
     source, target, weights = inputs.paired(source, target, weights)
-    fitted = _fit(source, target, weights, _cutoff(source, rcond), intercept)
+    fitted = _fit_regression(source, target, weights, _cutoff(source, rcond), intercept)
     return diagnosis.check_fitted(fitted, source=source, target=target, weights=weights)
 
 
@@ -73,7 +77,7 @@ def _cutoff(source, rcond):
 
 
 @functools.partial(jax.jit, static_argnames="intercept")
-def _fit(source, target, weights, rcond, intercept):
+def _fit_regression(source, target, weights, rcond, intercept):
     about_means = moments(source, target, weights)
     m = about_means if intercept else about_origin(about_means)
     weight, solved = _weight(m, about_means, source, target, weights, rcond)

@@ -27,15 +27,18 @@ def ridge(
 ) -> AffineMap:
     """Fit Σ w ‖target − source @ weight − bias‖² + strength ‖weight − W₀‖², the bias unpenalised.
 
-    source `[n, d_source]`, target `[n, d_target]`, at least two rows; weights `[n]` count rows.
+    source: `[n, d_source]`, at least two rows, in correspondence with target.
+    target: `[n, d_target]`.
+    weights: `[n]`, count rows.
     strengths: `[k]`, absolute; unless given, 60 over nine decades about the mean squared singular value of the source,
         zero among them where there are more rows than unknowns.
     towards: W₀, one of "zero", "rigid", "similarity", or "auto" for the best of them ("zero" alone where the source
-        has more dimensions than the target, since no map keeps distances there); reflection is that of the rigid map.
+        has more dimensions than the target, since no map keeps distances there).
         "origin" is zero with a bias of zero, for "auto" a candidate where there are no more rows than dimensions: the
         mean of a handful of rows may be further from that of all than the origin is.
         An `AffineMap` that is known from elsewhere: its weight, with a bias of its own or with that of the map kept
         ("map" and "whole map" among the candidates), so that few pairs correct it and many replace it.
+    reflection: False keeps the rigid map and the similarity among the goals to rotations.
 
     Strength and W₀ minimise the exact leave-one-out error, W₀ included: each left-out row is predicted by a map that
     never saw it. Where a W₀ for every row would cost too much (beyond 1,000 rows, or some 250 dimensions), rows are
@@ -48,7 +51,7 @@ def ridge(
     given, candidates = _candidates(towards, source, target)
     if strengths is not None:
         strengths = inputs.strengths(strengths).astype(source.dtype)
-    fitted = _fit(source, target, weights, strengths, given, candidates, reflection)
+    fitted = _fit_ridge(source, target, weights, strengths, given, candidates, reflection)
     diagnosis.check_fitted(fitted, source=source, target=target, weights=weights, strengths=strengths)
     if diagnosis.failed(fitted) and weights is not None and not bool(weights.sum() > 1):
         raise ValueError(f"weights must sum to more than one for a row to be left out; they sum to {weights.sum()}")
@@ -94,7 +97,7 @@ class _Path(NamedTuple):
 
 
 @functools.partial(jax.jit, static_argnames=("candidates", "reflection"))
-def _fit(source, target, weights, strengths, given, candidates, reflection):
+def _fit_ridge(source, target, weights, strengths, given, candidates, reflection):
     m = moments(source, target, weights)
     if strengths is None:
         strengths = default_strengths(m)

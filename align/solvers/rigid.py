@@ -22,13 +22,15 @@ def orthogonal(
 ) -> AffineMap:
     """Fit the orthogonal matrix closest to the pairs in the least-squares sense; bias is zero.
 
-    source `[n, d_source]`, target `[n, d_target]` with d_source ≤ d_target (an isometric embedding where smaller);
-    weights `[n]` count rows; reflection=False keeps to rotations, which only restricts maps of equal dimensions.
-    `rank` and `condition` are those of the cross-covariance: below full rank the map is one of several as good.
+    source: `[n, d_source]`, rows in correspondence with target.
+    target: `[n, d_target]`, d_source ≤ d_target; where it has more dimensions, the map is an isometric embedding.
+    weights: `[n]`, count rows.
+    reflection: False keeps to rotations, which only restricts maps of equal dimensions.
 
+    `rank` and `condition` are those of the cross-covariance: below full rank the map is one of several as good.
     ValueError for shapes that do not fit and concrete input that is not finite.
     """
-    return _solve(source, target, weights, reflection, "orthogonal")
+    return _motion(source, target, weights, reflection, "orthogonal")
 
 
 def rigid(
@@ -38,7 +40,7 @@ def rigid(
 
     E(n) of equations (1) and (2) of the paper, reflections included unless reflection=False.
     """
-    return _solve(source, target, weights, reflection, "rigid")
+    return _motion(source, target, weights, reflection, "rigid")
 
 
 def similarity(
@@ -48,13 +50,16 @@ def similarity(
 
     The scale is the one of least squares in this direction: fitting the other way round gives a different map.
     """
-    return _solve(source, target, weights, reflection, "similarity")
+    return _motion(source, target, weights, reflection, "similarity")
 
 
 def scaling(source: ArrayLike, target: ArrayLike, *, weights: ArrayLike | None = None) -> AffineMap:
     """Fit one scale and one shift per dimension: a diagonal weight and a bias.
 
-    source and target `[n, d]`; weights `[n]` count rows. A dimension that is constant in the source gets scale 0.
+    source: `[n, d]`, rows in correspondence with target; a dimension that is constant gets scale 0.
+    target: `[n, d]`.
+    weights: `[n]`, count rows.
+
     ValueError for shapes that do not fit, unequal dimensions, and concrete input that is not finite.
     """
     source, target, weights = inputs.paired(source, target, weights)
@@ -66,16 +71,16 @@ def scaling(source: ArrayLike, target: ArrayLike, *, weights: ArrayLike | None =
     return diagnosis.check_fitted(_scaling(source, target, weights), source=source, target=target, weights=weights)
 
 
-def _solve(source, target, weights, reflection, family):
+def _motion(source, target, weights, reflection, family):
     checks.check_flags(reflection=reflection)
     source, target, weights = inputs.paired(source, target, weights)
     inputs.check_embeddable(source, target)
-    fitted = _fit(source, target, weights, reflection, family)
+    fitted = _fit_motion(source, target, weights, reflection, family)
     return diagnosis.check_fitted(fitted, source=source, target=target, weights=weights)
 
 
 @functools.partial(jax.jit, static_argnames=("reflection", "family"))
-def _fit(source, target, weights, reflection, family):
+def _fit_motion(source, target, weights, reflection, family):
     about_means = moments(source, target, weights, gram=False)
     m = about_origin(about_means) if family == "orthogonal" else about_means
     weight, singular_values = procrustes(m, reflection, scaled=family == "similarity")
