@@ -62,3 +62,11 @@ def quick_compilation():
     jax.config.update("jax_disable_most_optimizations", True)
     yield
     jax.config.update("jax_disable_most_optimizations", False)
+
+
+@pytest.fixture(scope="module")
+def strict_promotion():
+    """For tests of what takes arrays and gives arrays: no dtype is mixed with another unsaid."""
+    jax.config.update("jax_numpy_dtype_promotion", "strict")
+    yield
+    jax.config.update("jax_numpy_dtype_promotion", "standard")

@@ -9,6 +9,8 @@ import pytest
 
 from align import anchors
 
+pytestmark = pytest.mark.usefixtures("quick_compilation", "strict_promotion")
+
 KEY = jax.random.key(0)
 LATENTS = np.random.default_rng(0).normal(size=(90, 3)).astype(np.float32) * [3, 1, 0.5]
 LABELS = np.arange(90) % 4

@@ -12,6 +12,8 @@ from scipy.linalg import orthogonal_procrustes
 from align import metrics
 from align.arrays.double import enable_x64
 
+pytestmark = pytest.mark.usefixtures("strict_promotion")
+
 
 def reference_cka(k, l, unbiased):
     n = len(k)
