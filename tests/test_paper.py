@@ -4,6 +4,7 @@ import math
 from collections import Counter
 
 import pytest
+from result_rows import row
 
 from align import paper
 from align.paper import Key
@@ -76,25 +77,6 @@ def test_no_error_on_mnist_lies_below_the_floor():
 
 
 # Our rows beside them
-
-SETTINGS = {"epochs": 10, "batch": 64}
-ROW = {
-    "table": 3,
-    "dataset": "mnist",
-    "method": "rigid",
-    "source_model": "conv",
-    "target_model": "conv",
-    "latent": 50,
-    "anchors": 100,
-    "source_seed": 0,
-    "target_seed": 1,
-    "settings": SETTINGS,
-    "test_error": 0.5,
-}
-
-
-def row(**changes):
-    return {**ROW, **changes}
 
 
 def test_summary_by_hand():

@@ -5,27 +5,9 @@ import math
 import subprocess
 
 import pytest
+from result_rows import ROW, SETTINGS, row
 
 from align import rows
-
-SETTINGS = {"epochs": 10, "batch": 64}
-ROW = {
-    "table": 3,
-    "dataset": "mnist",
-    "method": "rigid",
-    "source_model": "conv",
-    "target_model": "conv",
-    "latent": 50,
-    "anchors": 100,
-    "source_seed": 0,
-    "target_seed": 1,
-    "settings": SETTINGS,
-    "test_error": 0.5,
-}
-
-
-def row(**changes):
-    return {**ROW, **changes}
 
 
 @pytest.fixture

@@ -8,13 +8,7 @@ from align_lab.ladder import rung_maps
 from align_lab.trainings import Network
 
 CLASSES, D = 4, 3
-
-
-@pytest.fixture(autouse=True, scope="module")
-def quick_compilation():
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 @pytest.fixture(scope="module")

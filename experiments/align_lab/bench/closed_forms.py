@@ -4,6 +4,7 @@
 """
 
 import functools
+import importlib
 
 import jax
 import numpy as np
@@ -20,13 +21,16 @@ def ours(solver, pair):
     return prepare
 
 
-def numpy_lstsq(pair, intercept):
+def lstsq(module, pair, intercept):
+    """Solve by the function of this name in a module, which may not be installed."""
+
     def prepare():
+        solve = importlib.import_module(module).lstsq
         source, target = pair()
 
         def run():
             columns = point_sets.with_ones(source) if intercept else source
-            return np.linalg.lstsq(columns, target)[0][: source.shape[1]]
+            return solve(columns, target)[0][: source.shape[1]]
 
         return run
 
@@ -42,21 +46,6 @@ def numpy_normal_equations(pair, intercept):
         def run():
             columns = (point_sets.with_ones(source) if intercept else source).astype(np.float64)
             return np.linalg.solve(columns.T @ columns, columns.T @ target)[: source.shape[1]]
-
-        return run
-
-    return prepare
-
-
-def scipy_lstsq(pair, intercept):
-    def prepare():
-        from scipy import linalg
-
-        source, target = pair()
-
-        def run():
-            columns = point_sets.with_ones(source) if intercept else source
-            return linalg.lstsq(columns, target)[0][: source.shape[1]]
 
         return run
 
@@ -161,9 +150,9 @@ def jobs(small):
             question=f"{solver.__name__} fit, {n:,} x {d} → {d}",
             ours=ours(solver, general),
             peers={
-                "numpy lstsq": numpy_lstsq(general, intercept),
+                "numpy lstsq": lstsq("numpy.linalg", general, intercept),
                 "numpy, normal equations in float64": numpy_normal_equations(general, intercept),
-                "scipy lstsq": scipy_lstsq(general, intercept),
+                "scipy lstsq": lstsq("scipy.linalg", general, intercept),
                 "scikit-learn LinearRegression": scikit_learn(general, intercept),
                 "torch lstsq (gels)": pytorch_lstsq(general, intercept),
                 "latentis lstsq": latentis_lstsq(general, intercept),
