@@ -5,6 +5,7 @@ in a folder that lives as long as the run, unless JAX_COMPILATION_CACHE_DIR name
 """
 
 import atexit
+import gc
 import os
 import shutil
 import tempfile
@@ -19,6 +20,7 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.02")
 # One thread for each worker: more would only take turns on the same cores.
 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false".strip()
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
+gc.set_threshold(100_000, 20, 20)  # tracing makes many objects that live long: looking through them took an eighth
 
 import jax  # noqa: E402 (reads the environment)
 import pytest  # noqa: E402

@@ -255,7 +255,7 @@ def test_the_turn_of_a_killed_process_ends_with_it(tmp_path):
     row = {**dict.fromkeys(results.NETWORKS.identity, 1), "test_error": 0.5}
     code = f"""
 import time
-from align import locks
+from align.arrays import locks
 with open({str(path)!r}, "ab+") as file:
     locks.wait_for_turn(file.fileno())
     file.write(b'{{"table": 3, "half": ')
