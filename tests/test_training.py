@@ -50,6 +50,13 @@ def test_one_device_gives_what_two_do():
     assert max(largest_difference(a, b) for a, b in zip(one, two, strict=True)) <= 1e-5
 
 
+def test_what_equals_in_shape_is_compiled_once(caplog):
+    fitted([0, 1])
+    with jax.log_compiles():
+        fitted([2, 3], data=problem(seed=1))
+    assert caplog.messages == []
+
+
 def test_several_networks_per_device_give_what_rounds_give(monkeypatch):
     monkeypatch.setattr(training, "networks_per_device", lambda devices, networks: 2)
     beside = fitted([0, 1, 2], devices=jax.local_devices()[:1])
