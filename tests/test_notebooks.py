@@ -91,7 +91,7 @@ def test_what_must_be_known(elsewhere):
     found = run("20_what_must_be_known", TINY["20_what_must_be_known"])
     assert set(found["ladder"]) == {"rigid", "linear", "ridge"}
     assert not set(found["here"]) & set(found["there"])
-    assert found["from_nothing"].converged is not None
+    assert found["from_nothing"].trusted is not None
 
 
 def test_reading_the_results(elsewhere):

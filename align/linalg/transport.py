@@ -65,7 +65,7 @@ def by_profiles(
     source `[n, n]`, target `[m, m]`: distances; rows `[n]`, columns `[m]`: weights. The profile of a point is the
     weighted quantile function of its distances; transport between two such on a line is their difference squared.
     """
-    levels = (jnp.arange(quantiles) + 0.5) / quantiles
+    levels = (jnp.arange(quantiles, dtype=rows.dtype) + 0.5) / quantiles
 
     def profile(distances, weights):
         order = jnp.argsort(distances)

@@ -12,6 +12,7 @@ import importlib
 from align.linalg.shrinkage import TOWARDS, RidgePath
 from align.maps import AffineMap
 from align.solvers.catalogue import Known, Solver, from_clouds, from_labels, from_pairs
+from align.solvers.circles import Circles, unpaired_many
 from align.solvers.icp import icp
 from align.solvers.labels import class_gaussians, class_means, labels, subclass_means
 from align.solvers.linear import affine, linear, reduced_rank
@@ -23,6 +24,7 @@ __all__ = [
     "SOLVERS",
     "TOWARDS",
     "AffineMap",
+    "Circles",
     "Known",
     "RidgePath",
     "Solver",
@@ -40,6 +42,7 @@ __all__ = [
     "similarity",
     "subclass_means",
     "unpaired",
+    "unpaired_many",
 ]
 
 SOLVERS: dict[str, Solver] = {
@@ -60,8 +63,8 @@ SOLVERS: dict[str, Solver] = {
         helped_by=("source_labels", "target_labels"),
     ),
     "unpaired": from_clouds(
-        unpaired, "forms", "restarts", "finalists", "clusters", "sample", "subset", "contrast", "agreement",
-        helped_by=(),
+        unpaired, "forms", "restarts", "finalists", "clusters", "sample", "subset", "contrast",
+        helped_by=("pairs", "source_labels", "target_labels"),
     ),
 }  # fmt: skip
 

@@ -63,10 +63,8 @@ def fit(method: str, count: int | None, run: int | None, ends: Ends, strangers: 
     if method == "control_other":
         target = strangers[ends.target.seed % len(strangers)]
     fitted = solvers.unpaired(key, source, target)
-    contrast, agreement = float(fitted.details.contrast), int(fitted.details.agreement)
-    # Maps whose solver judges them say so by `trusted`; `converged` said it before there was a field for it.
-    sure = fitted.converged if fitted.trusted is None else fitted.trusted
-    return fitted, {"confident": bool(sure), "contrast": contrast, "agreement": agreement}
+    contrast, agreement = float(fitted.details.contrast), float(fitted.details.agreement)
+    return fitted, {"confident": bool(fitted.trusted), "contrast": contrast, "agreement": agreement}
 
 
 def _from_pairs(method, count, ends):

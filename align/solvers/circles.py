@@ -1,0 +1,138 @@
+"""Several clouds at once: maps between all of them that agree around every circle.
+
+Maps fitted pair by pair contradict each other: x → y → z need not be x → z. Were all right, each would be U_i U_jᵀ with
+one orthogonal U_i from cloud i to a common space, so that the blocks W_ij of one symmetric matrix make up a matrix of
+the rank of that space. Its leading eigenvectors, block by block, are the U_i that agree with all maps at once, in the
+least-squares sense (synchronisation; Singer 2011). One failed map is outvoted by the ways round it: blocks are weighted
+by how well they agree with the rest, and the eigenvectors taken again.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+
+from align.arrays.products import matmul
+from align.linalg import lapack
+from align.linalg.decompositions import polar
+from align.maps import AffineMap
+from align.solvers.unpaired import unpaired
+
+_ROUNDS = 10
+
+
+class Circles(NamedTuple):
+    """Maps between several clouds, that compose to the identity around every circle.
+
+    hubs: one map per cloud into the common space, an isometry and a scale. pairs: `{(i, j): AffineMap}`, as fitted.
+    disagreement `[clouds, clouds]`: 1 − cosine between a fitted map and the way through the common space, NaN on the
+    diagonal: what is far above the rest has failed, and is repaired by the way round. trusted `[clouds]`: whether the
+    cloud hangs together with the first by fitted maps that were trusted or that agree with trusted ones.
+    """
+
+    hubs: tuple
+    pairs: dict
+    disagreement: np.ndarray
+    trusted: np.ndarray
+
+    def between(self, i: int, j: int) -> AffineMap:
+        """Return the map from cloud i to cloud j, by way of the common space."""
+        return self.hubs[i].then(_back(self.hubs[j]))
+
+
+def unpaired_many(key: jax.Array, clouds: Sequence[ArrayLike], **options: Any) -> Circles:
+    """Fit maps between three or more clouds `[n_i, d_i]` of which nothing is known; options are those of `unpaired`.
+
+    Every unordered pair is fitted once, the wider cloud as the target, and the maps are made to agree. Of the clouds'
+    shapes only what all of them hold is used: the common space has the least of their dimensions. ValueError for fewer
+    than three clouds.
+    """
+    if len(clouds) < 3:
+        raise ValueError(f"clouds must be three or more for circles; they are {len(clouds)}")
+    order = sorted(range(len(clouds)), key=lambda i: np.shape(clouds[i])[1])
+    pairs = {}
+    for a, i in enumerate(order):
+        for j in order[a + 1 :]:
+            pairs[i, j] = unpaired(jax.random.fold_in(key, len(pairs)), clouds[i], clouds[j], **options)
+    return agreed(clouds, pairs)
+
+
+def agreed(clouds: Sequence[ArrayLike], pairs: dict[tuple[int, int], AffineMap]) -> Circles:
+    """Make maps `{(i, j): AffineMap}` between clouds `[n_i, d_i]`, one of either direction of each pair, agree."""
+    with jax.numpy_rank_promotion("allow"), jax.numpy_dtype_promotion("standard"):  # whatever a caller's rules are
+        return _agreed([jnp.asarray(c) for c in clouds], pairs)
+
+
+def _agreed(clouds, pairs):
+    sides = [_standard(c) for c in clouds]
+    widths = [c.shape[1] for c in clouds]
+    first = np.concatenate([[0], np.cumsum(widths)])
+    rank, count = min(widths), len(clouds)
+    blocks = {}
+    for (i, j), fitted in pairs.items():
+        # Between principal axes, each weighted by its spread: what a map does to noise is no matter.
+        (_, up_i, s_i), (_, up_j, _) = sides[i], sides[j]
+        block = matmul(matmul(up_i.T, fitted.weight), up_j)
+        blocks[i, j] = _orthogonal(block * s_i[:, None])
+
+    def solve(weights):
+        whole = jnp.eye(first[-1])
+        for (i, j), block in blocks.items():
+            at = (slice(first[i], first[i + 1]), slice(first[j], first[j + 1]))
+            whole = whole.at[at].set(weights[i, j] * block)
+            whole = whole.at[at[::-1]].set(weights[i, j] * block.T)
+        vectors = lapack.eigh(whole)[1][:, -rank:]
+        return [polar(vectors[first[i] : first[i + 1]].T)[0].T for i in range(count)]
+
+    weights = dict.fromkeys(blocks, 1.0)
+    for _ in range(_ROUNDS):
+        units = solve(weights)
+        apart = {
+            (i, j): float(1 - _cosine(sides[i][2], block, matmul(units[i], units[j].T)))
+            for (i, j), block in blocks.items()
+        }
+        typical = max(float(np.median(list(apart.values()))), 1e-3)
+        weights = {pair: 1 / (1 + (value / (2 * typical)) ** 2) for pair, value in apart.items()}
+
+    disagreement = np.full((count, count), np.nan)
+    for (i, j), value in apart.items():
+        disagreement[i, j] = disagreement[j, i] = value
+    linked = np.eye(count, dtype=bool)
+    for (i, j), value in apart.items():
+        believed = pairs[i, j].trusted is None or bool(pairs[i, j].trusted)
+        linked[i, j] = linked[j, i] = believed and value <= max(3 * typical, 0.3)
+    trusted = np.linalg.matrix_power(linked.astype(int), count)[0] > 0
+    return Circles(tuple(map(_hub, clouds, sides, units)), dict(pairs), disagreement, trusted)
+
+
+def _standard(cloud):
+    """Return the scale of a cloud `[n, d]`, its axes `[d, d]`, and the spreads `[d]` along them, of norm 1."""
+    centred = cloud - cloud.mean(0)
+    variances, axes = lapack.eigh(matmul(centred.T, centred) / len(cloud))
+    scale = jnp.sqrt(variances.clip(0).sum())
+    return scale, axes[:, ::-1], jnp.sqrt(variances[::-1].clip(0)) / scale
+
+
+def _orthogonal(matrix):
+    return polar(matrix)[0] if matrix.shape[0] <= matrix.shape[1] else polar(matrix.T)[0].T
+
+
+def _cosine(spread, a, b):
+    x, y = spread[:, None] * a, spread[:, None] * b
+    return (x * y).sum() / jnp.sqrt((x**2).sum() * (y**2).sum())
+
+
+def _hub(cloud, side, unit):
+    scale, axes, _ = side
+    weight = matmul(axes, unit) / scale
+    return AffineMap(weight, -matmul(cloud.mean(0), weight))
+
+
+def _back(hub):
+    """Return the map out of the common space: the inverse of an isometry and a scale is its transpose."""
+    squared = (hub.weight**2).sum() / hub.weight.shape[1]
+    weight = hub.weight.T / squared
+    return AffineMap(weight, -matmul(hub.bias, weight))

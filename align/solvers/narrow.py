@@ -1,0 +1,268 @@
+"""Two clouds of few dimensions: candidates from distances and third moments, refined, scored, and doubted."""
+
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from align.arrays.products import matmul
+from align.clouds import coordinates
+from align.linalg.components import nearest_orthogonal
+from align.linalg.decompositions import polar
+from align.linalg.kmeans import kmeans
+from align.linalg.neighbours import discrepancy
+from align.linalg.third_moments import climb, third_moments
+from align.linalg.transport import by_profiles, gromov_wasserstein
+from align.maps import AffineMap
+from align.solvers.icp import icp
+from align.solvers.labels import class_gaussians
+from align.solvers.polish import polish
+from align.solvers.ridge import ridge
+from align.solvers.rigid import orthogonal
+from align.solvers.verdict import DEVIATIONS, FEWEST_ROWS, UnpairedFit, cosine, unjudged
+
+# Half way between distances and whitened distances, where clusters and fine steps count all directions.
+_WHITENING = 0.5
+# Rows that are clustered; third moments compared, and from how many starts.
+_CLUSTERED, _COMPONENTS, _STARTS = 10_000, 32, 16
+# Rows of either side that a candidate's score is of.
+_SCORED = 1000
+# Candidates agree where they differ by less than this share of the variance; unrelated rotations differ by 2.
+_AGREE = 0.25
+# Differences of scores below this are those of samples of one distribution.
+_RESOLVED = 0.05
+
+
+FORMS = ((0.0, None), (0.5, None), (0.0, 10), (1.0, None))
+# Other maps that might fit as well: turns at random, and the map after a mirror, a half and a quarter turn of leading
+# axes, which are the symmetries of boxes and of regular figures.
+_TURNED, _MIRRORED, _TURNED_BY_QUARTERS = 6, 4, 2
+# A map is another one where the cosine of its images with the chosen one's is below this.
+_SAME = 0.8
+_LEAST_AGREEMENT = 1 - _AGREE / 2
+
+
+class Settings(NamedTuple):
+    """How much is tried; the fields are arguments of `unpaired`."""
+
+    forms: tuple[tuple[float, int | None], ...]
+    restarts: int
+    finalists: int
+    clusters: int
+    sample: int
+    subset: int
+    contrast: float
+
+
+def between_narrow(
+    key: jax.Array,
+    source: jax.Array,
+    target: jax.Array,
+    pairs: tuple[jax.Array, jax.Array] | None,
+    labels: tuple[Any, Any] | None,
+    settings: Settings,
+) -> tuple[AffineMap, jax.Array, UnpairedFit, dict[str, Any]]:
+    """Return a map, whether it rests, the evidence (an `UnpairedFit`, not judged yet), and what `judged` asks of it.
+
+    1. Candidates: in each of the `restarts`, k-means centroids of `sample` rows on either side; for each of the `forms`
+       (whitening, leading components or None for all), their principal coordinates in that form, coupled by distance
+       profiles and then by Gromov-Wasserstein; the orthogonal map closest to the coupling. Third moments laid over
+       each other, from random starts, give one more, and pairs or labels theirs.
+    2. Each is refined by mutual-neighbour ICP on half of `subset` rows, in distances that the leading components
+       dominate, and scored by its `discrepancy`: no knowledge needed, and none to be gained by shrinking.
+    3. The best `finalists` go on with `subset` rows in an iteration, half whitened, and are scored again.
+    4. `polish` improves the best of them.
+    5. Turns and mirror images go the same way. Where one of them fits as well and is another map, no data can choose.
+    """
+    candidate_key, refine_key, score_key, polish_key, other_key = jax.random.split(key, 5)
+    forms, restarts, finalists, clusters, sample, subset, contrast = settings
+    keys = jax.random.split(candidate_key, restarts)
+    maps, _ = _candidates(keys, source, target, forms, clusters, min(sample, _CLUSTERED))
+    more = _informed(other_key, source, target, pairs, labels)
+    maps = jax.tree.map(lambda *a: jnp.concatenate(a), maps, *more)
+    sides, unrelated, spread = _scale(score_key, source, target)
+    steps = ((0.0, 6, -(-subset // 2)), (_WHITENING, 3, subset))
+    for fold, (whitening, iterations, rows) in enumerate(steps):
+        icp_key = jax.random.fold_in(refine_key, fold)
+        maps = _refined(icp_key, source, target, maps, whitening, iterations, rows)
+        final, images = _scored(maps, *sides)
+        if fold == 0:
+            scores, best = final, jnp.argsort(final)[:finalists]
+            maps = jax.tree.map(lambda x, best=best: x[best], maps)
+
+    best = jnp.argmin(final)
+    start = jax.tree.map(lambda x: x[best], maps)
+    agreeing = cosine(images, images[best])
+    agreement = jnp.where(jnp.arange(len(final)) == best, -1, agreeing).max()
+
+    others = _others(other_key, source, target, start)
+    for whitening, iterations, rows in (steps[0], *steps):  # some have a long way to go
+        others = _refined(refine_key, source, target, others, whitening, iterations, rows)
+    others = jax.tree.map(lambda *a: jnp.concatenate(a), others, maps)
+    other_scores, other_images = _scored(others, *sides)
+    as_good = (other_scores < final[best] + DEVIATIONS * spread) & (cosine(other_images, images[best]) < _SAME)
+    alternatives = _different(as_good, other_images)
+
+    chance = jnp.median(unrelated)
+    ratio = 1 - (chance - final[best]) / jnp.maximum(chance, _RESOLVED)
+    # The start is close: few steps, and none in distances in which it was found.
+    known = {} if labels is None else {"source_labels": labels[0], "target_labels": labels[1]}
+    fitted = polish(
+        polish_key, source, target, start, whitenings=(_WHITENING, 1.0), iterations=6, subset=subset, **known
+    )
+    evidence = unjudged(
+        scores=scores, final=final, unrelated=unrelated, contrast=ratio, agreement=agreement, alternatives=alternatives
+    )
+    criteria = {
+        "resolved": chance - final[best] > DEVIATIONS * spread,
+        "most_contrast": contrast,
+        "least_agreement": _LEAST_AGREEMENT,
+    }
+    return fitted, fitted.converged, evidence, criteria
+
+
+def _informed(key, source, target, pairs, labels):
+    """Return maps that third moments, pairs and labels suggest, `[1, d_source, d_target]` each."""
+    maps = []
+    if min(len(source), len(target)) >= FEWEST_ROWS:
+        maps.append(_by_third_moments(key, source, target))
+    if pairs is not None and len(pairs[0]) > 1:
+        maps.append(ridge(*pairs))
+    if labels is not None:
+        maps.append(class_gaussians(key, source, labels[0], target, labels[1]))
+    return [jax.tree.map(lambda a: a[None], AffineMap(m.weight, m.bias)) for m in maps]
+
+
+@jax.jit
+def _by_third_moments(key, source, target):
+    """Return the map that lays the third moments of whitened clouds over each other best, from random starts."""
+    a, b = coordinates.principal_of_both(source, target, whitening=1.0)
+    count = min(source.shape[1], target.shape[1], _COMPONENTS)
+    # Coordinates have a mean squared norm of 1 in all; white ones in each.
+    white = [c(z)[:_CLUSTERED, :count] * jnp.sqrt(z.shape[1]) for c, z in zip((a, b), (source, target), strict=True)]
+    start_key, climb_key = jax.random.split(key)
+    starts = nearest_orthogonal(jax.random.normal(start_key, (_STARTS, count, count), source.dtype))
+    weights, values = climb(
+        climb_key, *map(third_moments, white), starts, jnp.zeros_like(starts[0]), temperature=0.5, iterations=400
+    )
+    width = a.down.shape[1]
+    weight = jnp.zeros((width, width), source.dtype).at[:count, :count].set(weights[jnp.argmax(values)])
+    return coordinates.conjugate(a, weight, b)
+
+
+def _others(key, source, target, fitted):
+    """Return maps that a symmetric cloud would fit as well, `[turns + mirrors, d_source, d_target]`."""
+    a, b = coordinates.principal_of_both(source, target, whitening=_WHITENING)
+    weight = coordinates.express(a, fitted, b).weight
+    width, count = len(weight), min(_MIRRORED, source.shape[1])
+    identity = jnp.eye(width, dtype=weight.dtype)
+    symmetries = [identity.at[i, i].set(-1) for i in range(count)]
+    for i in range(min(count - 1, _TURNED_BY_QUARTERS)):
+        symmetries.append(matmul(symmetries[i], symmetries[i + 1]))
+        symmetries.append(symmetries[i][:, jnp.arange(width).at[jnp.array([i, i + 1])].set(jnp.array([i + 1, i]))])
+    turns = nearest_orthogonal(jax.random.normal(key, (_TURNED, width, width), weight.dtype))
+    weights = jnp.concatenate([matmul(jnp.stack(symmetries), weight), matmul(turns, weight)])
+    return jax.vmap(lambda w: coordinates.conjugate(a, w, b))(weights)
+
+
+def _different(chosen, images):
+    """Count the chosen maps that differ from each other, by their images `[maps, n, d]`."""
+    alike = jax.vmap(lambda image: cosine(images, image))(images) > _SAME
+    earlier = jnp.tril(jnp.ones(alike.shape, bool), -1)
+    return (chosen & ~(alike & earlier & chosen).any(1)).sum()
+
+
+@functools.partial(jax.jit, static_argnames=("forms", "clusters", "sample"))
+def _candidates(keys, source, target, forms, clusters, sample):
+    """Return a map for each form and key, `[forms * keys, d_source, d_target]`, and their losses."""
+    sides = coordinates.principal_of_both(source, target, whitening=_WHITENING)
+    found = [
+        jax.vmap(functools.partial(_clustered, points=side(array), clusters=clusters, sample=sample))(k)
+        for side, array, k in zip(sides, (source, target), jax.vmap(jax.random.split, out_axes=1)(keys), strict=True)
+    ]
+    # The mean of a cluster is the same in all coordinates, so that the forms can share the clusters.
+    centroids = [matmul(f.centroids, side.up) + side.mean for side, f in zip(sides, found, strict=True)]
+    masses = [jnp.maximum(f.sizes, 1e-3) for f in found]  # an empty cluster must not divide by zero
+    masses = [m / m.sum(1, keepdims=True) for m in masses]
+
+    maps = []
+    for whitening, components in forms:
+        a, b = coordinates.principal_of_both(source, target, whitening=whitening)
+        # What has no spread on one side says nothing of the other.
+        kept = (a.down != 0).any(0) & (b.down != 0).any(0)
+        kept &= jnp.arange(len(kept)) < (components or len(kept))
+        weight, loss = jax.vmap(_coupled)(*(s(c) * kept for s, c in zip((a, b), centroids, strict=True)), *masses)
+        weight = weight * kept * kept[:, None]
+        maps.append((jax.vmap(lambda w, a=a, b=b: coordinates.conjugate(a, w, b))(weight), loss))
+    return jax.tree.map(lambda *x: jnp.concatenate(x), *maps)
+
+
+def _clustered(key, points, clusters, sample):
+    draw_key, cluster_key = jax.random.split(key)
+    rows = jax.random.permutation(draw_key, points.shape[0])[:sample]
+    return kmeans(cluster_key, points[rows], min(clusters, len(rows)), iterations=10)
+
+
+def _coupled(source, target, rows, columns):
+    """Return the orthogonal weight between coordinates `[n, k]` and `[m, k]` of weighted points, and its loss."""
+    distances = []
+    for points, mass in ((source, rows), (target, columns)):
+        apart = jnp.sqrt(((points[:, None] - points[None]) ** 2).sum(-1))
+        distances.append(apart / jnp.sqrt(matmul(matmul(mass, apart**2), mass)))
+    start = by_profiles(*distances, rows, columns)
+    coupling, loss = gromov_wasserstein(*distances, rows, columns, start)
+    return polar(matmul(matmul(source.T, coupling), target))[0], loss
+
+
+def _refined(key, source, target, maps, whitening, iterations, subset):
+    """Refine maps `[count, d_source, d_target]` by ICP with rigid steps between principal coordinates."""
+    keys = jax.random.split(key, len(maps.weight))
+
+    def improve(one):
+        return _improved(*one, source, target, whitening=whitening, iterations=iterations, subset=subset)
+
+    if isinstance(source, jax.core.Tracer) or isinstance(keys, jax.core.Tracer):
+        return lax.map(improve, (keys, maps))
+    # One after the other: a batch is no faster where rows fill the machine, and would be compiled for every count.
+    each = [improve(jax.tree.map(lambda x, i=i: x[i], (keys, maps))) for i in range(len(keys))]
+    return jax.tree.map(lambda *x: jnp.stack(x), *each)
+
+
+@functools.partial(jax.jit, static_argnames=("whitening", "iterations", "subset"))
+def _improved(key, fitted, source, target, *, whitening, iterations, subset):
+    a, b = coordinates.principal_of_both(source, target, whitening=whitening)
+    moved = icp(
+        key, a(source), b(target), start=coordinates.express(a, fitted, b), step=orthogonal, matching="mutual",
+        iterations=iterations, subset=subset,
+    )  # fmt: skip
+    return coordinates.conjugate(a, moved.weight, b)
+
+
+@jax.jit
+def _scale(key, source, target):
+    """Return the rows that scores are of, scores of random rotations, which know nothing, and how scores scatter.
+
+    The scatter is that of the target against itself, half of the rows against the other half.
+    """
+    turn_key, half_key, *draw_keys = jax.random.split(key, 4)
+    sides = [z[jax.random.permutation(k, len(z))[:_SCORED]] for k, z in zip(draw_keys, (source, target), strict=True)]
+    a, b = coordinates.principal_of_both(source, target, whitening=_WHITENING)
+    turns = jax.random.normal(turn_key, (8, a.down.shape[1], b.down.shape[1]), source.dtype)
+    turns = jax.vmap(lambda m: coordinates.conjugate(a, polar(m)[0], b))(turns)
+
+    def halves(k):
+        y = sides[1][jax.random.permutation(k, len(sides[1]))]
+        return discrepancy(y[: len(y) // 2], y[len(y) // 2 :])
+
+    among = lax.map(halves, jax.random.split(half_key, 16))
+    return sides, _scored(turns, *sides)[0], jnp.std(among)
+
+
+@jax.jit
+def _scored(maps, source, target):
+    """Return the discrepancy of maps, inf where it is no number, and where they send some rows."""
+    mapped = maps(source)
+    scores = jax.vmap(lambda m: discrepancy(m, target))(mapped)
+    return jnp.where(jnp.isfinite(scores), scores, jnp.inf), mapped[:, :500]

@@ -1,0 +1,116 @@
+"""Whether to believe a map that no pairs determine, and why."""
+
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+REASONS = (
+    "searches that started apart lead to the same map, and no other fits as well",
+    "too few rows to tell",
+    "the clouds look the same however they are turned",
+    "the clouds are not alike under any map that was found",
+    "several maps fit equally well: the clouds are symmetric, or nearly",
+    "searches that started apart lead to different maps",
+    "the map does not foretell the known pairs",
+    "the map does not come to rest, or is no number",
+)
+# Rows of either side below which nothing is said.
+FEWEST_ROWS = 32
+# A score counts as better only by this many of its standard deviations.
+DEVIATIONS = 4.0
+# Of known pairs, beyond which their left-out error alone speaks for a map, and the share of the spread that it may be.
+PAIRS_THAT_JUDGE, LEFT_OUT = 20, 0.9
+
+
+class UnpairedFit(NamedTuple):
+    """What was tried, and what speaks for and against the result.
+
+    scores: `[candidates]` of the coarse search: third moments laid over each other where there are many dimensions
+    (greater is better), else `discrepancy`. final: `[finalists]`, the `discrepancy` of what the best of them became.
+    unrelated: `[turns]`, that of random rotations. contrast: the least of `final` over the median of `unrelated`, 1
+    where chance cannot tell them apart. agreement: the greatest cosine between the images of the source under the map
+    and under one from another start, on other rows where there are enough. alternatives: how many different maps fit
+    equally well. left_out: error of known pairs left out of the fit, over their spread, NaN without pairs.
+    confidence: 0.1 where not trusted, from 0.95 to 1 by how far agreement and contrast exceed what is asked; an order
+    of how well supported maps are, not yet a share that was measured.
+    reason: an index into `verdict.REASONS`.
+    """
+
+    scores: jax.Array
+    final: jax.Array
+    unrelated: jax.Array
+    contrast: jax.Array
+    agreement: jax.Array
+    alternatives: jax.Array
+    left_out: jax.Array
+    confidence: jax.Array
+    reason: jax.Array
+
+    @property
+    def explanation(self) -> str:
+        """Say in words what the verdict rests on."""
+        told = [REASONS[int(self.reason)]]
+        told.append(f"agreement of independent searches {float(self.agreement):.2f}")
+        told.append(f"discrepancy {float(self.contrast):.2f} of chance")
+        if int(self.alternatives):
+            told.append(f"{int(self.alternatives)} other maps fit equally well")
+        if jnp.isfinite(self.left_out):
+            told.append(f"left-out error of the known pairs {float(self.left_out):.2f}")
+        return "; ".join(told)
+
+    def summary(self) -> dict[str, float | int | str | None]:
+        """Give the evidence as plain values, None where there is none."""
+        names = ("confidence", "agreement", "contrast", "left_out")
+        values = {name: round(float(getattr(self, name)), 4) for name in names}
+        plain = {name: value if math.isfinite(value) else None for name, value in values.items()}
+        return {"verdict": self.explanation, **plain, "alternatives": int(self.alternatives)}
+
+
+def unjudged(**evidence: jax.Array) -> UnpairedFit:
+    """Return the evidence without a verdict."""
+    nothing = jnp.full((), jnp.nan)
+    return UnpairedFit(**evidence, left_out=nothing, confidence=nothing, reason=jnp.zeros((), jnp.int32))
+
+
+def judged(
+    fit: UnpairedFit,
+    *,
+    rows: int,
+    resolved: jax.Array,
+    rests: jax.Array,
+    most_contrast: float,
+    least_agreement: float,
+    pairs: int = 0,
+) -> tuple[UnpairedFit, jax.Array]:
+    """Return the details with reason and confidence, and whether to trust the map.
+
+    rows: of the smaller side; resolved: whether the map's discrepancy is below chance beyond sampling; rests: whether
+    the search came to rest at numbers.
+    """
+    few = jnp.asarray(rows < FEWEST_ROWS)
+    speak = (pairs >= PAIRS_THAT_JUDGE) & (fit.left_out < LEFT_OUT)  # pairs that the map foretells stand for the rest
+    against = [
+        (7, ~rests),
+        (1, few | (~resolved & (rows < 10 * FEWEST_ROWS)) & ~speak),
+        (2, ~resolved & ~speak),
+        (3, ~(fit.contrast < most_contrast) & ~speak),
+        (4, (fit.alternatives > 0) & ~speak),
+        (5, ~(fit.agreement >= least_agreement) & ~speak),
+        (6, (pairs >= PAIRS_THAT_JUDGE) & ~(fit.left_out < LEFT_OUT)),
+    ]
+    reason = jnp.zeros((), jnp.int32)
+    for code, holds in reversed(against):
+        reason = jnp.where(holds, code, reason)
+    trusted = reason == 0
+    # Between the bounds of the evidence, by how far it exceeds what is asked.
+    margin = jnp.minimum((fit.agreement - least_agreement) / (1 - least_agreement), 1 - fit.contrast / most_contrast)
+    confidence = jnp.where(trusted, 0.95 + 0.05 * jnp.clip(jnp.where(speak, 1, margin), 0, 1), 0.1)
+    return fit._replace(reason=reason, confidence=confidence), trusted
+
+
+def cosine(a: jax.Array, b: jax.Array) -> jax.Array:
+    """Return the cosine between two clouds of images `[..., n, d]` in correspondence, each about its mean."""
+    a, b = (x - x.mean(-2, keepdims=True) for x in (a, b))
+    return (a * b).sum((-2, -1)) / jnp.sqrt((a**2).sum((-2, -1)) * (b**2).sum((-2, -1)))

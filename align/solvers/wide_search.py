@@ -1,0 +1,207 @@
+"""Between two clouds of many dimensions, of which nothing or little is known: a rough map, and then a good one.
+
+Coarse. What second moments say is used up by whitening; third moments say the rest (`linalg.third_moments`). Starts
+come from independent components, matched by the moments that they have between them; heat below the melting point of
+the right map makes the better ones grow; the value of the third moments tells which is best.
+
+Fine. Every row is sent to the mean of the rows that it resembles under the map, near ones more than far, every row of
+the target as much in demand as any other (entropic transport; that is also what corrects for hubs). The orthogonal map
+closest to these pairs is the next. First few coordinates and soft matches, then all and hard ones, until it rests.
+"""
+
+import functools
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from align.arrays.products import matmul
+from align.linalg import lapack
+from align.linalg.assignment import assigned, traits
+from align.linalg.components import CONTRASTS, independent, nearest_orthogonal
+from align.linalg.decompositions import polar
+from align.linalg.third_moments import climb, third_moments
+
+_tiny = jnp.finfo(jnp.float32).tiny
+# Components: enough for this share of the variance, within these bounds.
+_SHARE, _FEWEST, _MOST = 0.55, 16, 64
+# Rows that components and that third moments are found from.
+_ROWS_COMPONENTS, _ROWS_MOMENTS = 4000, 24_000
+# Heat: starts, steps, temperature. Above 0.4 the right map melts.
+_GROWTH = ((12, 200, 0.15), (3, 500, 0.2))
+Stage = tuple[int | None, float, int, int]
+# Coordinates compared, softness in units of a cosine, the most steps, and rows of either side in each.
+STAGES: tuple[Stage, ...] = ((64, 0.1, 40, 3000), (128, 0.07, 20, 4000), (None, 0.07, 12, 6000))
+_BALANCING = 4
+_RESTING = 0.9995  # cosine between one step's images and the next's
+
+
+class Directions(NamedTuple):
+    """Directions of a cloud: rows less `mean` `[d]`, at unit length, less `shift` `[d]`, in the axes `basis` `[d, d]`.
+
+    variances `[d]`: along the axes, descending. scale: root mean square norm of the rows about their mean.
+    """
+
+    mean: jax.Array
+    shift: jax.Array
+    basis: jax.Array
+    variances: jax.Array
+    scale: jax.Array
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        x = x - self.mean
+        return matmul(x / jnp.maximum(jnp.linalg.norm(x, axis=1, keepdims=True), _tiny) - self.shift, self.basis)
+
+
+@jax.jit
+def directions(array: jax.Array) -> Directions:
+    """Return the directions of array `[n, d]`; axes point to the side of positive skewness, however it is turned."""
+    mean = array.mean(0)
+    centred = array - mean
+    norm = jnp.linalg.norm(centred, axis=1, keepdims=True)
+    unit = centred / jnp.maximum(norm, _tiny)
+    shift = unit.mean(0)
+    unit = unit - shift
+    variances, basis = lapack.eigh(matmul(unit.T, unit) / len(array))
+    variances, basis = jnp.maximum(variances[::-1], 0), basis[:, ::-1]
+    skewness = (matmul(unit, basis) ** 3).mean(0)
+    return Directions(mean, shift, basis * jnp.where(skewness < 0, -1, 1), variances, jnp.sqrt((norm**2).mean()))
+
+
+def number_of_components(*sides: Directions) -> int:
+    """Choose how many components to compare: enough for half of the variance on the side that needs more of them."""
+
+    def needed(side):
+        share = jnp.cumsum(side.variances) / side.variances.sum()
+        return int((share < _SHARE).sum()) + 1
+
+    dimensions = [len(side.variances) for side in sides]
+    if any(isinstance(side.variances, jax.core.Tracer) for side in sides):  # a shape cannot depend on what is traced
+        return min(_MOST, *dimensions)
+    return int(min(max(max(map(needed, sides)), _FEWEST), _MOST, *dimensions))
+
+
+def whitened(side: Directions, coordinates: jax.Array, count: int) -> jax.Array:
+    """Return coordinates `[n, d]` whitened, the leading `count`."""
+    return coordinates[:, :count] * _inverse_root(side, count)
+
+
+def _inverse_root(side, count):
+    leading = side.variances[:count]
+    kept = leading > 1e-6 * leading[0]
+    return jnp.where(kept, lax.rsqrt(jnp.where(kept, leading, 1)), 0)
+
+
+@functools.partial(jax.jit, static_argnames=("restarts", "matches"))
+def coarse(
+    key: jax.Array, source: jax.Array, target: jax.Array, pull: jax.Array, *, restarts: int = 3, matches: int = 4
+) -> tuple[jax.Array, jax.Array]:
+    """Return orthogonal weights between white rows `[n, k]` and `[m, k]`, the best first, and their values.
+
+    pull `[k, k]`: what is known besides; see `climb`. restarts: of the components; matches: of each, to go on with.
+    """
+    k = source.shape[1]
+    component_key, match_key, heat_key = jax.random.split(key, 3)
+    starts = []
+    for i, contrast in enumerate(CONTRASTS):
+        keys = jax.random.split(jax.random.fold_in(component_key, i), 2 * restarts)
+        x, y = source[:_ROWS_COMPONENTS], target[:_ROWS_COMPONENTS]
+        axes = [independent(k, z, contrast=contrast) for k, z in zip((keys[::2], keys[1::2]), (x, y), strict=True)]
+        sides = [lax.map(lambda a, z=z: traits(matmul(z, a.T)), one) for z, one in zip((x, y), axes, strict=True)]
+        known = k * matmul(matmul(axes[0], pull), axes[1].mT)
+        couplings = jax.vmap(functools.partial(assigned, starts=matches))(
+            jax.random.split(jax.random.fold_in(match_key, i), restarts), *sides, known
+        )
+        starts.append(matmul(matmul(axes[0].mT[:, None], couplings), axes[1][:, None]).reshape(-1, k, k))
+    moments = [third_moments(z) for z in (source, target)]
+    starts.append(pull[None] + jax.random.normal(match_key, (1, k, k)) * jnp.finfo(pull.dtype).eps)  # by itself
+    weights = nearest_orthogonal(jnp.concatenate(starts))
+    weights, values = climb(heat_key, *moments, weights, pull, temperature=0.0, iterations=40)
+    for i, (count, iterations, temperature) in enumerate(_GROWTH):
+        best = jnp.argsort(-values)[:count]
+        weights, values = climb(
+            jax.random.fold_in(heat_key, i), *moments, weights[best], pull, temperature=temperature,
+            iterations=iterations,
+        )  # fmt: skip
+    order = jnp.argsort(-values)
+    return weights[order], values[order]
+
+
+def unwhitened(weight: jax.Array, sides: Sequence[Directions]) -> jax.Array:
+    """Return the orthogonal weight `[d_source, d_target]` between directions closest to one between white rows."""
+    k = weight.shape[0]
+    scaled = _inverse_root(sides[0], k)[:, None] * weight * jnp.sqrt(sides[1].variances[:k])
+    full = jnp.zeros((len(sides[0].variances), len(sides[1].variances)), weight.dtype)
+    return full.at[:k, :k].set(polar(scaled)[0])
+
+
+def staged(
+    stages: Sequence[Stage], weight: jax.Array, source: jax.Array, target: jax.Array, anchors: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Refine a weight by stages of `STAGES`, and say whether the last of them came to rest."""
+    for width, softness, iterations, rows in stages:
+        weight, taken = refined(
+            weight, source, target, anchors, width=width, softness=softness, iterations=iterations, rows=rows
+        )
+    return weight, taken < iterations
+
+
+@functools.partial(jax.jit, static_argnames=("width", "iterations", "rows"))
+def refined(
+    weight: jax.Array,
+    source: jax.Array,
+    target: jax.Array,
+    anchors: jax.Array,
+    *,
+    width: int | None,
+    softness: float,
+    iterations: int,
+    rows: int,
+) -> tuple[jax.Array, jax.Array]:
+    """Take transport steps from an orthogonal weight until it rests; source `[n, d]`, target `[m, e]`: directions.
+
+    anchors `[d, e]`: the cross-moments of known pairs, weighted as they count against the rows. Returns the weight and
+    the number of steps.
+    """
+    # Only the leading coordinates take part, on both sides: they are what the two clouds share first.
+    full, (d, e) = weight, (min(width or z.shape[1], z.shape[1]) for z in (source, target))
+    source, target, anchors = source[:, :d], target[:, :e], anchors[:d, :e]
+    weight = _semiorthogonal(full[:d, :e])
+
+    def unit(x):
+        return x / jnp.maximum(jnp.linalg.norm(x, axis=1, keepdims=True), _tiny)
+
+    def step(state):
+        weight, i, _ = state
+        windows = []
+        for array in (source, target):
+            count = min(rows, len(array))
+            windows.append(lax.dynamic_slice_in_dim(array, (i * count) % (len(array) - count + 1), count))
+        x, y = windows
+        mapped = matmul(x, weight)
+        alike = matmul(unit(mapped), unit(y).T)
+        kernel = jnp.exp((alike - alike.max(1, keepdims=True)) / softness)
+
+        def balance(_, v):
+            u = 1 / matmul(kernel, v)
+            return len(x) / len(y) / matmul(u, kernel)
+
+        v = lax.fori_loop(0, _BALANCING, balance, jnp.ones(len(y), x.dtype))
+        sent = matmul(kernel, v[:, None] * y) / matmul(kernel, v)[:, None]
+        moved = _semiorthogonal(matmul(x.T, sent) / len(x) + anchors)
+        after = matmul(x, moved)
+        cosine = (after * mapped).sum() / jnp.sqrt((after**2).sum() * (mapped**2).sum())
+        return moved, i + 1, cosine
+
+    def going(state):
+        return (state[1] < iterations) & (state[2] < _RESTING)
+
+    weight, taken, _ = lax.while_loop(going, step, (weight, 0, jnp.zeros((), weight.dtype)))
+    return jnp.zeros_like(full).at[:d, :e].set(weight), taken
+
+
+def _semiorthogonal(matrix):
+    u, _, vt = lapack.svd(matrix)
+    return matmul(u, vt)

@@ -1,0 +1,51 @@
+"""Several clouds: maps that agree around circles, and one failure that the others repair."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from align import solvers
+from align.maps import AffineMap
+from align.solvers.circles import agreed
+
+
+def planted():
+    """Four clouds of one latent cloud, and the true maps between them, one of each pair."""
+    random = np.random.default_rng(0)
+    turns = [np.linalg.qr(random.normal(size=(6, 6)))[0].astype(np.float32) for _ in range(4)]
+    latent = random.gamma(1, size=(400, 6)).astype(np.float32) * np.arange(1, 7, dtype=np.float32)
+    clouds = [latent @ t + i for i, t in enumerate(turns)]
+    maps = {}
+    for i in range(4):
+        for j in range(i + 1, 4):
+            weight = jnp.asarray(turns[i].T @ turns[j])
+            maps[i, j] = AffineMap(weight, j - i * weight.sum(0), trusted=jnp.asarray(True))
+    return clouds, maps
+
+
+def test_circles_close_and_a_failed_map_is_repaired():
+    clouds, maps = planted()
+    wrong = jnp.asarray(np.linalg.qr(np.random.default_rng(1).normal(size=(6, 6)))[0], jnp.float32)
+    maps[0, 1] = AffineMap(wrong, jnp.zeros(6), trusted=jnp.asarray(True))
+    circles = agreed(clouds, maps)
+    for i, j in ((0, 1), (1, 0), (3, 0)):
+        np.testing.assert_allclose(circles.between(i, j)(clouds[i]), clouds[j], atol=0.2)
+    around = circles.between(0, 1).then(circles.between(1, 2)).then(circles.between(2, 0))
+    np.testing.assert_allclose(around.weight, np.eye(6), atol=1e-4)
+    np.testing.assert_allclose(around.bias, 0, atol=1e-3)
+    others = [circles.disagreement[i, j] for i, j in maps if (i, j) != (0, 1)]
+    assert circles.disagreement[0, 1] > 10 * max(others)
+    assert circles.trusted.all()
+
+
+def test_what_no_trusted_map_reaches_is_not_trusted():
+    clouds, maps = planted()
+    for i in range(3):
+        maps[i, 3] = AffineMap(maps[i, 3].weight, maps[i, 3].bias, trusted=jnp.asarray(False))
+    assert agreed(clouds, maps).trusted.tolist() == [True, True, True, False]
+
+
+def test_fewer_than_three_clouds_make_no_circle():
+    with pytest.raises(ValueError, match="three or more"):
+        solvers.unpaired_many(jax.random.key(0), [np.ones((40, 3))] * 2)

@@ -1,0 +1,73 @@
+"""Nothing known, or a few pairs, between two real encoders: the shipped sample, reduced to run in seconds."""
+
+import functools
+
+import jax
+import numpy as np
+import pytest
+
+from align import solvers
+from align.data.texts import encoder_sample
+
+KEY = jax.random.key(0)
+FIT = functools.partial(solvers.unpaired, KEY, restarts=1)
+ROWS = 3000
+HELD = slice(6000, 7000)
+
+
+@pytest.fixture(scope="module")
+def texts():
+    return encoder_sample()
+
+
+@pytest.fixture(scope="module")
+def fitted(texts):
+    return FIT(texts.minilm[:ROWS], texts.mpnet[ROWS : 2 * ROWS])
+
+
+def top1(fitted, texts):
+    """Share of held-out texts whose own embedding is the most alike, by cosine about the mean."""
+    return nearest(np.asarray(fitted(texts.minilm[HELD])), texts).mean()
+
+
+def nearest(mapped, texts):
+    """Whether each mapped held-out text is nearest to its own embedding."""
+    centre = texts.mpnet[ROWS : 2 * ROWS].mean(0)
+    mapped, truth = (
+        z / np.linalg.norm(z, axis=1, keepdims=True) for z in (mapped - centre, texts.mpnet[HELD] - centre)
+    )
+    return (mapped @ truth.T).argmax(1) == np.arange(len(truth))
+
+
+def test_finds_the_map_between_encoders_and_trusts_it(texts, fitted):
+    assert top1(fitted, texts) > 0.9
+    assert bool(fitted.trusted)
+    assert float(fitted.details.confidence) > 0.9
+    assert fitted.details.explanation.startswith("searches that started apart lead to the same map")
+
+
+def test_turning_a_side_or_permuting_rows_leads_to_the_same_map(texts, fitted):
+    random = np.random.default_rng(0)
+    turn = np.linalg.qr(random.normal(size=(160, 160)))[0].astype(np.float32)
+    source = texts.minilm[:ROWS][random.permutation(ROWS)] @ turn
+    again = FIT(source, texts.mpnet[ROWS : 2 * ROWS])
+    images = [np.asarray(m(x)) for m, x in ((fitted, texts.minilm[HELD]), (again, texts.minilm[HELD] @ turn))]
+    # What rounding begins, thousands of noisy steps go on with; they end at one map, but for how near to it they rest.
+    apart = np.linalg.norm(images[0] - images[1]) / np.linalg.norm(images[0] - images[0].mean(0))
+    assert apart < 0.25  # unrelated maps differ by 1.4
+    assert abs(top1(fitted, texts) - np.mean(nearest(images[1], texts))) < 0.03
+    assert bool(again.trusted)
+
+
+def test_a_gaussian_of_the_same_covariance_is_not_trusted(texts):
+    y = texts.mpnet[ROWS : 2 * ROWS]
+    noise = np.random.default_rng(0).multivariate_normal(y.mean(0), np.cov(y.T), ROWS, method="cholesky")
+    fitted = FIT(texts.minilm[:ROWS], noise.astype(np.float32))
+    assert not bool(fitted.trusted) and float(fitted.details.agreement) < 0.3
+
+
+def test_pairs_find_what_the_clouds_alone_cannot(texts):
+    pairs = texts.minilm[5000:5050], texts.mpnet[5000:5050]
+    fitted = FIT(texts.minilm[:1000], texts.mpnet[ROWS : ROWS + 1000], pairs=pairs)
+    assert top1(fitted, texts) > top1(solvers.ridge(*pairs), texts) + 0.1
+    assert np.isfinite(fitted.details.left_out)

@@ -1,0 +1,47 @@
+"""Ridge regression towards a map that was known before."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from align import solvers
+from align.maps import AffineMap
+
+
+def data(rows, noise=0.3):
+    random = np.random.default_rng(rows)
+    truth = np.random.default_rng(0).normal(size=(8, 5))
+    x = random.normal(size=(rows, 8)).astype(np.float32)
+    y = (x @ truth + 2 + noise * random.normal(size=(rows, 5))).astype(np.float32)
+    return x, y, AffineMap(jnp.asarray(truth, jnp.float32), jnp.full(5, 2.0))
+
+
+def test_few_rows_stay_at_a_good_map_and_many_leave_a_bad_one():
+    x, y, truth = data(6)
+    kept = solvers.ridge(x, y, towards=truth)
+    np.testing.assert_allclose(kept.weight, truth.weight, atol=0.2)
+    x, y, _ = data(2000)
+    wrong = AffineMap(-truth.weight, truth.bias)
+    np.testing.assert_allclose(solvers.ridge(x, y, towards=wrong).weight, solvers.ridge(x, y).weight, atol=0.02)
+
+
+def test_one_strength_equals_the_formula():
+    x, y, truth = data(20)
+    known = AffineMap(truth.weight + 0.5, truth.bias)
+    fitted = solvers.ridge(x, y, towards=known, strengths=[3.0])
+    results = []
+    left = y - np.asarray(known(x))
+    for centre in (True, False):  # the bias free, and kept
+        mx, ml = (x.mean(0), left.mean(0)) if centre else (0, 0)
+        change = np.linalg.solve((x - mx).T @ (x - mx) + 3 * np.eye(8), (x - mx).T @ (left - ml))
+        results.append(np.abs(np.asarray(fitted.weight) - known.weight - change).max())
+    assert min(results) < 1e-4
+    error = y - np.asarray(fitted(x))
+    expected = np.sqrt((error**2).sum() / ((y - y.mean(0)) ** 2).sum())
+    np.testing.assert_allclose(fitted.residual, expected, rtol=1e-4)
+
+
+def test_shape_of_the_known_map_is_checked():
+    x, y, truth = data(20)
+    with pytest.raises(ValueError, match="towards must map 5 to 8 dimensions"):
+        solvers.ridge(y, x, towards=truth)
