@@ -46,10 +46,10 @@ __all__ = [
 ]
 
 SOLVERS: dict[str, Solver] = {
-    "orthogonal": from_pairs(orthogonal, "reflection", streams=True),
-    "rigid": from_pairs(rigid, "reflection", streams=True),
-    "similarity": from_pairs(similarity, "reflection", streams=True),
-    "scaling": from_pairs(scaling),
+    "orthogonal": from_pairs(orthogonal, "reflection", streams=True, into="as many"),
+    "rigid": from_pairs(rigid, "reflection", streams=True, into="as many"),
+    "similarity": from_pairs(similarity, "reflection", streams=True, into="as many"),
+    "scaling": from_pairs(scaling, into="equal"),
     "linear": from_pairs(linear, "rcond", streams=True),
     "affine": from_pairs(affine, "rcond", streams=True),
     "reduced_rank": from_pairs(reduced_rank, "rank", "rcond", required=("rank",)),
@@ -70,6 +70,7 @@ SOLVERS: dict[str, Solver] = {
 
 
 def __getattr__(name):
-    if name == "statistics":  # what `align.streaming` was called first
-        return importlib.import_module("align.streaming")
+    moved = {"statistics": "align.streaming", "stitching": "align.stitching"}  # what was here first
+    if name in moved:
+        return importlib.import_module(moved[name])
     raise AttributeError(f"module 'align.solvers' has no attribute {name!r}")

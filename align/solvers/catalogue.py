@@ -34,6 +34,7 @@ class Solver(NamedTuple):
     "clouds" (no more than the two clouds). run: `run(known, **options)` calls `fit` with its share of what is known.
     streams: whether `align.streaming.fit` has it. options: names of the keyword arguments that are choices (a
     map to start from is none); required: those of them without a default. helps: what else it takes where it is known.
+    into: spaces of "any" dimensions, "as many" as the source has or more, or of "equal" dimensions.
     """
 
     fit: Callable[..., AffineMap]
@@ -43,15 +44,26 @@ class Solver(NamedTuple):
     streams: bool = False
     required: tuple[str, ...] = ()
     helps: tuple[str, ...] = ()
+    into: Literal["any", "as many", "equal"] = "any"
+
+    def fits(self, d_source: int, d_target: int) -> bool:
+        """Whether it can map a space of so many dimensions to another."""
+        return {"any": True, "as many": d_source <= d_target, "equal": d_source == d_target}[self.into]
 
 
-def from_pairs(fit: Callable, *options: str, streams: bool = False, required: tuple[str, ...] = ()) -> Solver:
+def from_pairs(
+    fit: Callable,
+    *options: str,
+    streams: bool = False,
+    required: tuple[str, ...] = (),
+    into: Literal["any", "as many", "equal"] = "any",
+) -> Solver:
     """Enter `fit(source, target, *, weights=None, **options)`."""
 
     def run(known, **chosen):
         return fit(known.source, known.target, weights=known.weights, **chosen)
 
-    return Solver(fit, "pairs", run, options, streams, required)
+    return Solver(fit, "pairs", run, options, streams, required, into=into)
 
 
 def from_labels(fit: Callable, *options: str, draws: bool = True) -> Solver:

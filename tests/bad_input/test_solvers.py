@@ -10,7 +10,7 @@ from align import solvers
 from align.stitching import stitch_pairs, stitching
 
 PAIRED = {
-    **{name: getattr(solvers, name) for name in ("orthogonal", "rigid", "similarity", "scaling", "linear", "affine")},
+    **{name: solver.fit for name, solver in solvers.SOLVERS.items() if solver.needs == "pairs"},
     "reduced_rank": functools.partial(solvers.reduced_rank, rank=2),
     "ridge": functools.partial(solvers.ridge, towards="zero"),
 }

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from align import solvers, streaming
+from align import solvers, stitching, streaming
 from align.solvers import SOLVERS, Known
 from align.streaming.fits import FAMILIES
 
@@ -28,6 +28,22 @@ def test_every_public_solver_is_in_the_table():
     functions -= {"unpaired_many"}  # more than two clouds, and more than one map
     assert functions == SOLVERS.keys() == {solver.fit.__name__ for solver in SOLVERS.values()}
     assert [name for name, solver in SOLVERS.items() if solver.streams] == list(FAMILIES)
+
+
+@pytest.mark.parametrize("name", [name for name, solver in SOLVERS.items() if solver.needs == "pairs"])
+@pytest.mark.parametrize("dimensions", [(2, 3), (3, 2)])
+def test_dimensions_that_a_solver_cannot_map_between_are_refused(name, dimensions):
+    x, y = (np.random.default_rng(0).normal(size=(12, d)).astype(np.float32) for d in dimensions)
+    options = {"rank": 1} if SOLVERS[name].required else {}
+    if SOLVERS[name].fits(*dimensions):
+        assert SOLVERS[name].fit(x, y, **options).weight.shape == dimensions
+    else:
+        with pytest.raises(ValueError, match=r"source.*dimensions"):
+            SOLVERS[name].fit(x, y, **options)
+
+
+def test_what_was_once_among_the_solvers_is_found_there():
+    assert solvers.statistics is streaming and solvers.stitching is stitching
 
 
 def test_solvers_get_their_share_of_what_is_known():

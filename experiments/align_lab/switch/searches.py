@@ -16,8 +16,6 @@ TOP = 10
 DIRECTIONS = ("queries", "index")
 # What is found without a map: by embedding again, by the old encoder's own queries, and by the new one's as they are.
 AGAIN, OLD, NO_MAP = "re-embedding", "old encoder", "no map"
-# Maps of these solvers keep distances, or all up to a scale: there is none into fewer dimensions.
-INTO_AS_MANY = ("orthogonal", "rigid", "similarity")
 # Seconds on two cores of a map and a search, to weigh the tasks of a progress bar.
 SECONDS = 1.0
 
@@ -70,7 +68,7 @@ def _missing(switch, store):
         source, target = (old, new) if row["direction"] == "index" else (new, old)
         if row["method"] == NO_MAP:
             return source == target
-        return row["method"] not in INTO_AS_MANY or source <= target
+        return SOLVERS[row["method"]].fits(source, target)
 
     missing = store.missing(rows(switch))
     return [row for row in missing if possible(row)] if old and new else missing
