@@ -3,6 +3,7 @@
 import math
 import numbers
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -20,12 +21,12 @@ def is_number(value: object, *, least: float = -math.inf, most: float = math.inf
     """Whether a value is a finite number from `least` to `most`; of a traced one nothing is known, and it passes."""
     if isinstance(value, jax.core.Tracer):
         return True
-    if isinstance(value, bool) or not isinstance(value, numbers.Real | jax.Array) or getattr(value, "ndim", 0):
+    if isinstance(value, bool) or not isinstance(value, numbers.Real | jax.Array) or bool(getattr(value, "ndim", 0)):
         return False
     return math.isfinite(float(value)) and least <= float(value) <= most
 
 
-def is_positive(value: object, *, most: float = math.inf) -> bool:
+def is_positive(value: Any, *, most: float = math.inf) -> bool:
     """Whether a value is a finite positive number, at most `most`; a traced one passes."""
     return is_number(value, most=most) and (isinstance(value, jax.core.Tracer) or float(value) > 0)
 

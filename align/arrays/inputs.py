@@ -70,9 +70,9 @@ def clouds(source: ArrayLike, target: ArrayLike) -> tuple[jax.Array, jax.Array]:
 
 def as_floats(**arrays: ArrayLike) -> list[jax.Array]:
     """Return arrays as floats of one dtype by the rule above; ValueError where one is no array of real numbers."""
-    arrays = {name: as_array(name, value) for name, value in arrays.items()}
-    dtype = float_dtype(**arrays)
-    return [array.astype(dtype) for array in arrays.values()]
+    checked = {name: as_array(name, value) for name, value in arrays.items()}
+    dtype = float_dtype(**checked)
+    return [array.astype(dtype) for array in checked.values()]
 
 
 def float_dtype(**arrays: jax.Array) -> np.dtype:
@@ -85,7 +85,7 @@ def float_dtype(**arrays: jax.Array) -> np.dtype:
         return jnp.promote_types(dtype, jnp.float32) if jnp.issubdtype(dtype, jnp.floating) else jnp.result_type(float)
 
 
-def strengths(value: ArrayLike) -> jax.Array:
+def as_strengths(value: ArrayLike) -> jax.Array:
     """Return `[k]` penalties as an array; ValueError where they are none, no numbers, negative or not finite."""
     array = as_array("strengths", value)
     if array.ndim != 1 or array.size == 0:

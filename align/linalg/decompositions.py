@@ -65,7 +65,7 @@ def _pinv_jvp(rcond, primals, tangents):
 
 
 @jax.custom_jvp
-def pinv_semidefinite(matrix: jax.Array, rank: ArrayLike) -> jax.Array:
+def pinv_semidefinite(matrix: jax.Array, rank: jax.Array) -> jax.Array:
     """Return the pseudo-inverse of a symmetric positive semi-definite `[n, n]` of known rank."""
     values, vectors = lapack.eigh(matrix)
     keep = (jnp.arange(values.shape[-1], dtype=rank.dtype) >= values.shape[-1] - rank) & (values > 0)

@@ -2,8 +2,8 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -109,14 +109,12 @@ def icp(
 
 
 def read_schedule(
-    step: str | Callable[..., AffineMap] | Iterable, iterations: int
+    step: str | Callable[..., AffineMap] | Sequence[tuple[str | Callable[..., AffineMap], int]], iterations: int
 ) -> tuple[tuple[Callable[..., AffineMap], int], ...]:
     """Return `((step, iterations), ...)` with callable steps; ValueError for what is neither a step nor a schedule."""
-    pairs = [(step, iterations)]
-    if isinstance(step, list | tuple):
-        pairs = step
-        if not pairs or not all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in pairs):
-            raise ValueError(f"step must be one step or a schedule of (step, iterations); it is {step!r}")
+    pairs: Sequence[Any] = step if isinstance(step, list | tuple) else [(step, iterations)]
+    if not pairs or not all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in pairs):
+        raise ValueError(f"step must be one step or a schedule of (step, iterations); it is {step!r}")
     for name, count in pairs:
         check_step(name)
         checks.check_counts(iterations=count)

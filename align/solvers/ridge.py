@@ -50,7 +50,7 @@ def ridge(
     checks.check_flags(reflection=reflection)
     given, candidates = _candidates(towards, source, target)
     if strengths is not None:
-        strengths = inputs.strengths(strengths).astype(source.dtype)
+        strengths = inputs.as_strengths(strengths).astype(source.dtype)
     fitted = _fit_ridge(source, target, weights, strengths, given, candidates, reflection)
     diagnosis.check_fitted(fitted, source=source, target=target, weights=weights, strengths=strengths)
     if diagnosis.failed(fitted) and weights is not None and not bool(weights.sum() > 1):

@@ -68,7 +68,7 @@ def ridge(
     if towards != "zero":
         inputs.check_embeddable(statistics.source_mean[None], statistics.target_mean[None])
     if strengths is not None:
-        strengths = np.asarray(inputs.strengths(strengths), np.float64)
+        strengths = np.asarray(inputs.as_strengths(strengths), np.float64)
     return _map(statistics, *_in_float64(_fit_ridge, statistics, strengths, towards, reflection))
 
 
