@@ -7,8 +7,8 @@ from align.paper.printed import (
     CELLS,
     LATENTS,
     MNIST_FLOOR,
-    Cell,
     Key,
+    Printed,
 )
 
 __all__ = [
@@ -17,8 +17,8 @@ __all__ = [
     "CELLS",
     "LATENTS",
     "MNIST_FLOOR",
-    "Cell",
     "Key",
+    "Printed",
     "Summary",
     "comparison",
     "key_of",

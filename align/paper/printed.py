@@ -1,6 +1,6 @@
 """The paper's own numbers, as data: Lähner & Moeller, "On the Direct Alignment of Latent Spaces", Tables 1 to 6.
 
-Means are as printed. Standard deviations are printed in units of 1e-3 and kept so here (`std`); `Cell.deviation` is in
+Means are as printed. Standard deviations are printed in units of 1e-3 and kept so here (`std`); `Printed.deviation` is in
 the units of the mean. A column "method" is the transfer N → M, "method.own" the network's own reconstruction.
 """
 
@@ -20,7 +20,7 @@ class Key(NamedTuple):
     own: bool
 
 
-class Cell(NamedTuple):
+class Printed(NamedTuple):
     """A mean and the standard deviation in units of 1e-3, as printed."""
 
     mean: float
@@ -102,7 +102,7 @@ _TABLE_6 = {
 }
 
 
-def _read(table: int, dataset: str, models: tuple[str, str], text: str) -> dict[Key, Cell]:
+def _read(table: int, dataset: str, models: tuple[str, str], text: str) -> dict[Key, Printed]:
     header, *lines = text.split("\n") if not text.startswith("\n") else text.strip().split("\n")
     columns = header.split()
     settings = [name for name in columns if name in ("latent", "anchors")]
@@ -116,11 +116,11 @@ def _read(table: int, dataset: str, models: tuple[str, str], text: str) -> dict[
             # The plain autoencoder has no anchors, whatever row it stands in.
             anchors = None if method == "autoencoder" else given.get("anchors")
             key = Key(table, dataset, method, *models, given["latent"], anchors, bool(own))
-            cells[key] = Cell(next(numbers), next(numbers))
+            cells[key] = Printed(next(numbers), next(numbers))
     return cells
 
 
-CELLS: dict[Key, Cell] = {
+CELLS: dict[Key, Printed] = {
     **_read(1, "mnist", ("conv", "conv"), _TABLE_1),
     **_read(2, "mnist", ("conv", "conv"), _TABLE_2),
     **_read(3, "mnist", ("conv", "conv"), _TABLE_3),
