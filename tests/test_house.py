@@ -152,6 +152,17 @@ def test_files_that_documents_name_are_there(document):
     assert missing == []
 
 
+def test_every_page_is_found_from_another():
+    pages = {*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "experiments" / "results" / "README.md"}
+    found = {ROOT / "README.md"}
+    for page in pages:
+        links = re.findall(r"\]\(([^)#:]+)\)", page.read_text())
+        there = {(page.parent / link).resolve() for link in links}
+        assert [link for link in there if not link.exists()] == [], f"{page.name} links to what is not there"
+        found |= there - {page}
+    assert pages - found == set()
+
+
 def test_every_dependency_has_its_reason():
     runtime = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if line and line[0] != "#"]
     (call,) = (node for node in ast.walk(ast.parse((ROOT / "setup.py").read_text())) if _calls(node, "setup"))

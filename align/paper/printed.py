@@ -1,7 +1,7 @@
 """The paper's own numbers, as data: Lähner & Moeller, "On the Direct Alignment of Latent Spaces", Tables 1 to 6.
 
-Means are as printed. Standard deviations are printed in units of 1e-3 and kept so here (`std`); `Printed.deviation` is in
-the units of the mean. A column "method" is the transfer N → M, "method.own" the network's own reconstruction.
+Means are as printed. Standard deviations are printed in units of 1e-3 and kept so here (`std`); `Printed.deviation` is
+in the units of the mean. A column "method" is the transfer N → M, "method.own" the network's own reconstruction.
 """
 
 from typing import NamedTuple
