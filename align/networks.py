@@ -36,10 +36,14 @@ def obtain(
 ) -> list[Any]:
     """Give the trained parameters of networks of one architecture, training those (parts) that are not there yet.
 
-    Each identity says what a network is: at least its `kind` and `seed`; with the settings and the architecture it is
-    what a checkpoint in `folder` is found by; `context` names anything else that it depends on. `inputs`, `targets`
-    and `constants` are as for `training.fit`. `after_round` receives the number of network-epochs just finished and
-    their mean loss; it is called first with those found.
+    model, inputs, targets, settings, constants: as for `training.fit`.
+    identities: what each network is, at least its `kind` and `seed`; with the settings and the architecture, what a
+        checkpoint is found by.
+    folder: where checkpoints are looked for and kept. PermissionError where there is training to do and it cannot be
+        written.
+    context: names anything else that the networks depend on.
+    after_round: receives the number of network-epochs just finished and their mean loss; it is called first with those
+        found.
     """
     shared = not isinstance(inputs, list | tuple)
     samples: Any = inputs if shared else inputs[0]
@@ -73,7 +77,7 @@ def obtain(
 def trained_share(
     model: nn.Module, identities: Sequence[dict], settings: training.Settings, folder: Path, *, context: str = ""
 ) -> float:
-    """Give the share of the training of some networks that has been done already, from 0 to 1."""
+    """Give the share of the training of some networks that has been done already, from 0 to 1; see `obtain`."""
     names = (_describe(model, identity, settings, context)[0] for identity in identities)
     epochs = sum(checkpoints.latest_epoch(folder / name) for name in names)
     return epochs / (settings.epochs * len(identities))

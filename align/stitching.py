@@ -59,10 +59,16 @@ def stitching(
     factor: int = 2,
     settings: training.Settings = SETTINGS,
 ) -> StitchingMap:
-    """Train a stitching network from source `[n, d_source]` to target `[n, d_target]`, rows in correspondence.
+    """Train a stitching network from source to target, rows in correspondence.
 
-    `weights` `[n]` weigh the rows' squared errors, relative to their mean; `factor` is k of equation (3). ValueError
-    for shapes that do not fit, for input that is not finite, and for weights that are negative or all zero.
+    key: of the start, and of the order of the rows.
+    source: `[n, d_source]`.
+    target: `[n, d_target]`.
+    weights: `[n]`, of the rows' squared errors, relative to their mean.
+    factor: k of equation (3), the hidden width over d_source.
+    settings: of the training.
+
+    ValueError for shapes that do not fit, for input that is not finite, and for weights that are negative or all zero.
     """
     heavy = None if weights is None else [weights]
     return stitch_pairs([key], [source], [target], weights=heavy, factor=factor, settings=settings)[0]
@@ -78,16 +84,17 @@ def stitch_pairs(
     settings: training.Settings = SETTINGS,
     after_round: Callable[[dict[int, training.State]], None] = lambda done: None,
 ) -> list[StitchingMap]:
-    """Train one stitching network per pair of equally shaped latents, side by side; see `stitching`.
+    """Train one stitching network per pair of equally shaped latents, side by side; arguments as for `stitching`.
+
+    keys, sources, targets, weights: one for each network. after_round: as for `training.fit`.
 
     A pass over a few anchors is a step or two: passes are added until the training has `MIN_STEPS` steps.
     """
     checks.check_counts(factor=factor)
     given = zip(sources, targets, [None] * len(sources) if weights is None else weights, strict=True)
     pairs = [inputs.paired(*each) for each in given]
-    for *pair, heavy in pairs:
-        if not all(jnp.isfinite(each).all() for each in pair):
-            raise ValueError("source and target must be finite; they hold NaN or infinity")
+    for source, target, heavy in pairs:
+        inputs.check_finite(source=source, target=target)
         if heavy is not None:
             inputs.check_weights(heavy)
     x, y, heavies = (list(each) for each in zip(*pairs, strict=True))

@@ -104,10 +104,16 @@ def fit(
 ) -> list[State]:
     """Train networks of one architecture to the end of their epochs, in parallel.
 
-    `inputs` and `targets` are one array `[n, ...]` that all networks share, or a list with one array per network.
-    `keys[i]` draws the order of network i's samples; a network's result does not depend on those beside it.
-    `after_round` receives {network's index: its state} whenever some of them have finished an epoch: the place to save
-    a checkpoint, to show progress, and to stop by raising.
+    model: the architecture. states: of the networks, as `start` gives them, or of any epoch.
+    keys: one for each network, which draws the order of its samples.
+    inputs, targets: one array `[n, ...]` that all networks share, or a list with one array per network.
+    settings: how long, how fast, and in batches of how many.
+    constants: further arguments of the model, which are not trained.
+    devices: to train on, side by side; all that are local without it.
+    after_round: receives {network's index: its state} whenever some of them have finished an epoch: the place to save a
+        checkpoint, to show progress, and to stop by raising.
+
+    A network's result does not depend on those beside it. ValueError unless there are as many keys as states.
     """
     if len(keys) != len(states):
         raise ValueError(f"keys must be one per state; there are {len(keys)} for {len(states)} states")

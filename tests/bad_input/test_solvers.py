@@ -97,9 +97,7 @@ def short(name):
             lambda: stitching(KEY, np.full((6, 3), "a"), Y), "source", "<U1 (6, 3)", "array of real numbers"
         ),
         "stitching: complex numbers": Refusal(lambda: stitching(KEY, X, 1j * Y), "target", "complex", "real numbers"),
-        "stitching: NaN": Refusal(
-            lambda: stitching(KEY, X, with_one(np.nan)), "source and target", "hold NaN or infinity", "finite"
-        ),
+        "stitching: NaN": Refusal(lambda: stitching(KEY, X, with_one(np.nan)), "target", "holds NaN or infinity"),
         **{
             f"stitching: {what}": Refusal(lambda weights=weights: stitching(KEY, X, Y, weights=weights), *words)
             for what, (weights, *words) in {
