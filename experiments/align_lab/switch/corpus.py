@@ -31,10 +31,10 @@ def read_pairs(corpus: str) -> list[tuple[str, str]]:
     """Read `(query, document)` strings, each document once, from WordNet's folder or from tab-separated lines."""
     path = Path(corpus)
     if path.is_dir():
-        lines = [line for part in ("noun", "verb", "adj", "adv") for line in (path / f"data.{part}").open()]
+        lines = [line for part in ("noun", "verb", "adj", "adv") for line in _lines(path / f"data.{part}")]
         pairs = [_synset(line) for line in lines if not line.startswith("  ")]
     elif path.is_file():
-        pairs = [tuple(line.rstrip("\n").split("\t")) for line in path.open()]
+        pairs = [tuple(line.rstrip("\n").split("\t")) for line in _lines(path)]
         if wrong := [i for i, pair in enumerate(pairs, 1) if len(pair) != 2 or not all(pair)]:
             raise ValueError(f"{path}, line {wrong[0]}: expected query<TAB>document")
     else:
@@ -42,6 +42,11 @@ def read_pairs(corpus: str) -> list[tuple[str, str]]:
             f"no corpus at {path}: install the Debian package wordnet-base, or name a file of pairs"
         )
     return list({document: (query, document) for query, document in pairs}.values())
+
+
+def _lines(path):
+    with path.open() as file:
+        return list(file)
 
 
 def _synset(line):

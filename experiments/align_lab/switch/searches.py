@@ -66,8 +66,8 @@ def _missing(switch, store):
 
     def possible(row):
         source, target = (old, new) if row["direction"] == "index" else (new, old)
-        if row["method"] == NO_MAP:
-            return source == target
+        if row["anchors"] is None:  # nothing is mapped
+            return row["method"] != NO_MAP or source == target
         return SOLVERS[row["method"]].fits(source, target)
 
     missing = store.missing(rows(switch))
