@@ -3,6 +3,8 @@
 import argparse
 import math
 
+from align.arrays import paths
+
 _EXAMPLES = """examples:
   align fit old.npy new.npy -o map.safetensors --solver ridge --holdout 0.1
   align fit old.npy new.npy -o map.safetensors --solver labels --source-labels a.npy --target-labels b.npy
@@ -31,7 +33,7 @@ def build() -> argparse.ArgumentParser:
     _add_apply(_add(commands, "apply", "apply a map to the rows of a file, block by block"))
     _add_score(_add(commands, "score", "score a map on pairs of rows that it was not fitted on"))
     look = _add(commands, "inspect", "print what a map is: its family, shape, rank, condition, residual")
-    look.add_argument("map", help="file written by align fit")
+    look.add_argument("map", type=_path, help="file written by align fit")
     return parser
 
 
@@ -44,15 +46,17 @@ def _add(commands, name, summary):
 
 
 def _add_fit(fit):
-    fit.add_argument("source", help="array [n, d_source]")
-    fit.add_argument("target", help="array [n, d_target], rows in correspondence with source where the solver needs it")
+    fit.add_argument("source", type=_path, help="array [n, d_source]")
+    fit.add_argument(
+        "target", type=_path, help="array [n, d_target], rows in correspondence with source where the solver needs it"
+    )
     fit.add_argument(
         "--solver", default="affine", help="a name in align.solvers: rigid, affine, ridge, labels, ... (%(default)s)"
     )
     fit.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="an option of the solver, as reflection=false"
     )
-    fit.add_argument("--weights", help="array [n, 1] of weights of the rows")
+    fit.add_argument("--weights", type=_path, help="array [n, 1] of weights of the rows")
     fit.add_argument("--anchors", type=_positive, metavar="N", help="fit on N rows at random instead of all")
     fit.add_argument("--holdout", type=_fraction, default=0.0, metavar="SHARE", help="keep a share of rows to score on")
     fit.add_argument(
@@ -60,17 +64,21 @@ def _add_fit(fit):
     )
     known = fit.add_argument_group("rows that are not in correspondence")
     known.add_argument("--unpaired", dest="solver", action="store_const", const="unpaired", help="--solver unpaired")
-    known.add_argument("--pairs", nargs=2, metavar=("X", "Y"), help="arrays [p, d_source] and [p, d_target] that are")
-    known.add_argument("--source-labels", metavar="FILE", help="classes of the rows of source, integers [n]")
-    known.add_argument("--target-labels", metavar="FILE", help="classes of the rows of target, integers")
+    known.add_argument(
+        "--pairs", nargs=2, type=_path, metavar=("X", "Y"), help="arrays [p, d_source] and [p, d_target] that are"
+    )
+    known.add_argument(
+        "--source-labels", type=_path, metavar="FILE", help="classes of the rows of source, integers [n]"
+    )
+    known.add_argument("--target-labels", type=_path, metavar="FILE", help="classes of the rows of target, integers")
     _add_sample(fit)
     _add_care(fit)
     _add_output(fit)
 
 
 def _add_apply(apply):
-    apply.add_argument("map", help="file written by align fit")
-    apply.add_argument("input", help="array [n, d_source]")
+    apply.add_argument("map", type=_path, help="file written by align fit")
+    apply.add_argument("input", type=_path, help="array [n, d_source]")
     apply.add_argument("--inverse", action="store_true", help="apply the least-squares inverse, from target to source")
     _add_strict(apply)
     apply.add_argument("--dtype", choices=["float16", "float32", "float64"], help="of the output; that of the product")
@@ -78,9 +86,9 @@ def _add_apply(apply):
 
 
 def _add_score(score):
-    score.add_argument("map", help="file written by align fit")
-    score.add_argument("source", help="array [n, d_source]")
-    score.add_argument("target", help="array [n, d_target], rows in correspondence with source")
+    score.add_argument("map", type=_path, help="file written by align fit")
+    score.add_argument("source", type=_path, help="array [n, d_source]")
+    score.add_argument("target", type=_path, help="array [n, d_target], rows in correspondence with source")
     _add_sample(score)
     _add_care(score)
 
@@ -101,17 +109,30 @@ def _add_sample(sub):
         "--sample", type=_positive, default=10_000, metavar="N", help="score retrieval on N rows (%(default)s)"
     )
     sub.add_argument("--metric", choices=["cosine", "euclidean"], default="cosine", help="of retrieval (%(default)s)")
-    sub.add_argument("--seed", type=int, default=0, help="of every choice at random (%(default)s)")
+    sub.add_argument("--seed", type=_seed, default=0, help="of every choice at random (%(default)s)")
 
 
 def _add_output(sub):
-    sub.add_argument("-o", "--output", required=True, help="file to write")
+    sub.add_argument("-o", "--output", required=True, type=_path, help="file to write")
     sub.add_argument("--force", action="store_true", help="replace the output if it exists")
 
 
 def _positive(text):
     if not text.isdigit() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a positive integer")
+    return int(text)
+
+
+def _path(text):
+    try:
+        return paths.expanded(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _seed(text):
+    if not text.isdecimal() or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to {2**32 - 1}")
     return int(text)
 
 

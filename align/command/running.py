@@ -16,8 +16,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.build().parse_args(argv)
     import jax  # only now: --help and mistakes in the arguments answer at once
 
-    if reason := _no_device(jax):
-        print(f"align {arguments.name}: error: {reason}", file=sys.stderr)
+    from align.arrays import devices
+
+    try:
+        devices.check_device()
+    except RuntimeError as error:
+        print(f"align {arguments.name}: error: {error}", file=sys.stderr)
         return MISTAKE
     from align.command import apply, fit, inspect, score
 
@@ -42,17 +46,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         for number, handler in handlers.items():
             signal.signal(number, handler)
     return NOT_TRUSTED if trusted is False else DONE
-
-
-def _no_device(jax):
-    """Return in words why JAX has nothing to compute on; None where it has."""
-    try:
-        jax.devices()
-    except (RuntimeError, AssertionError) as error:  # the second where a platform is named whose plugin is not there
-        asked = os.environ.get("JAX_PLATFORMS")
-        why = f"JAX_PLATFORMS is {asked!r}, and no such platform is installed or has a device here" if asked else error
-        return f"JAX finds no device: {why}"
-    return None
 
 
 def console() -> None:

@@ -4,16 +4,21 @@ import os
 import sys
 from pathlib import Path
 
-from align.arrays import atomic
+from align.arrays import atomic, paths
 from align.data import idx
 from align.data.errors import DataError, SourceUnavailable
+
+ELSEWHERE = "put the IDX files into a folder and name it by --data_dir or ALIGN_DATA_DIR"
 
 
 def cache_dir() -> Path:
     """The per-user cache: $XDG_CACHE_HOME, or else the platform's usual place, then align/data."""
     usual = {"darwin": "~/Library/Caches", "win32": os.environ.get("LOCALAPPDATA") or "~/AppData/Local"}
     root = os.environ.get("XDG_CACHE_HOME") or usual.get(sys.platform, "~/.cache")
-    return Path(root).expanduser() / "align" / "data"
+    try:
+        return paths.user_path(root) / "align" / "data"
+    except ValueError as error:
+        raise DataError(f"{error}. Or set XDG_CACHE_HOME, and the cache is there: {ELSEWHERE}") from error
 
 
 def read_folder(name: str, folder: str | os.PathLike) -> dict[str, bytes]:
@@ -21,7 +26,7 @@ def read_folder(name: str, folder: str | os.PathLike) -> dict[str, bytes]:
 
     Raises SourceUnavailable where files are missing, DataError where one is there and cannot be read.
     """
-    folder = Path(folder).expanduser()
+    folder = paths.user_path(folder)
     found = {file: _find(file, (folder / name, folder)) for file in idx.ALL_FILES}
     missing = [file for file, path in found.items() if path is None]
     if missing:
@@ -38,7 +43,7 @@ def write_cache(name: str, files: dict[str, bytes]) -> None:
     except OSError as error:
         raise DataError(
             f"cannot write the cache {cache_dir() / name}: {error.strerror or error}. Set XDG_CACHE_HOME to a folder "
-            "that can be written, or put the IDX files into a folder and name it by --data_dir or ALIGN_DATA_DIR"
+            f"that can be written, or {ELSEWHERE}"
         ) from error
 
 

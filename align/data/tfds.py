@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from align.arrays import paths
 from align.data import idx
 from align.data.errors import DataError, SourceUnavailable
 
@@ -35,7 +36,7 @@ def _next_source_on_failure() -> Iterator[None]:
 @_next_source_on_failure()
 def prepared(name: str) -> dict[str, bytes]:
     """Read a copy that TensorFlow Datasets has prepared on this machine, back in the order of the published files."""
-    folder = Path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser() / name
+    folder = paths.user_path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets") / name
     versions = sorted(folder.glob("*/dataset_info.json"))
     if not versions:
         raise SourceUnavailable(f"no prepared copy in {folder}")

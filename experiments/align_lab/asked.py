@@ -2,12 +2,13 @@
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from absl import flags
 
+from align.arrays import paths
 from align_lab import recipes
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 DATASETS = ("mnist", "fashion_mnist", "mnist_sample", "fashion_mnist_sample")
 Setting = tuple[int, int | None]
+# Far beyond what answers anything, and short of what fails for lack of memory or time without a word.
+MOST_LATENT, MOST_SEEDS, MOST_EPOCHS = 10_000, 100, 10_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,10 +81,16 @@ class Defaults(NamedTuple):
             flags.DEFINE_list("anchors", None, "Numbers of anchors; the default are the paper's at each latent.")
         if self.methods:
             flags.DEFINE_list("methods", list(self.methods), "Methods, by their names in align_lab/methods.py.")
-        flags.DEFINE_integer("seeds", 3, "Number of networks; every ordered pair of them makes a row.", lower_bound=2)
+        flags.DEFINE_integer(
+            "seeds",
+            3,
+            "Number of networks; every ordered pair of them makes a row.",
+            lower_bound=2,
+            upper_bound=MOST_SEEDS,
+        )
         epochs = "Epochs of training; the default is 14 on MNIST (12 below latent 50), 7 on Fashion-MNIST."
-        flags.DEFINE_integer("epochs", None, epochs, 1)
-        flags.DEFINE_integer("relative_epochs", 4, "Epochs of networks on relative representations.", 1)
+        flags.DEFINE_integer("epochs", None, epochs, 1, MOST_EPOCHS)
+        flags.DEFINE_integer("relative_epochs", 4, "Epochs of networks on relative representations.", 1, MOST_EPOCHS)
         rate = "Learning rate of Adam, at its peak; the default is 5e-3, 2e-3 on Fashion-MNIST."
         flags.DEFINE_float("learning_rate", None, rate)
         decay = "Weight decay; the default is 0.05 on MNIST below latent 50, else 0."
@@ -123,7 +132,7 @@ def check_methods(methods: Sequence[str]) -> None:
 
 def chosen_settings(papers: Sequence[Setting], given: flags.FlagValues) -> tuple[Setting, ...]:
     """Give the (latent, anchors) settings: the paper's, those of it at the values given, or all combinations."""
-    latents, anchors = (integers(name, given) for name in ("latent", "anchors"))
+    latents, anchors = integers("latent", given, most=MOST_LATENT), integers("anchors", given)
     if latents and (anchors or not any(count for _, count in papers)):
         return tuple(itertools.product(latents, anchors or (None,)))
     chosen = tuple(one for one in papers if one[0] in (latents or [one[0]]) and one[1] in (anchors or [one[1]]))
@@ -135,12 +144,14 @@ def chosen_settings(papers: Sequence[Setting], given: flags.FlagValues) -> tuple
     return chosen
 
 
-def integers(name: str, given: flags.FlagValues) -> tuple[int, ...]:
-    """Read a flag that is a list of numbers, () where it is not given."""
+def integers(name: str, given: flags.FlagValues, *, most: float = math.inf) -> tuple[int, ...]:
+    """Read a flag that is a list of numbers, each of them once, () where it is not given."""
     values = (given[name].value if name in given else None) or []
     if not all(value.strip().isdecimal() and int(value) > 0 for value in values):
         raise ValueError(f"--{name} must be whole numbers from 1, such as 10,50; it is {','.join(values)!r}")
-    return tuple(int(value) for value in values)
+    if above := [value for value in values if int(value) > most]:
+        raise ValueError(f"--{name} must be at most {most:,}; it is {', '.join(above)}")
+    return tuple(dict.fromkeys(map(int, values)))
 
 
 def define_places(json_rows: bool) -> None:
@@ -157,7 +168,7 @@ def define_places(json_rows: bool) -> None:
 
 def check_folder(name: str, given: flags.FlagValues) -> None:
     """Raise ValueError where a flag names a folder that cannot be made, before anything is trained."""
-    place = Path(given[name].value or ".")
+    place = paths.user_path(given[name].value or ".")
     there = next(path for path in (place, *place.parents) if path.exists())
     if not there.is_dir():
         raise ValueError(f"--{name} must be a folder, there or to be made; it is {place}, and {there} is none")

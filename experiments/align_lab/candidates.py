@@ -9,6 +9,7 @@ from statistics import fmean
 
 from absl import flags
 
+from align_lab.asked import MOST_EPOCHS, MOST_LATENT, MOST_SEEDS
 from align_lab.launch import Experiment
 from align_lab.plans import Candidate
 
@@ -54,10 +55,10 @@ class Choices:
 
     def define_flags(self) -> None:
         """Define the flags."""
-        flags.DEFINE_integer("latent", 50, "Latent dimension.", 1)
+        flags.DEFINE_integer("latent", 50, "Latent dimension.", 1, MOST_LATENT)
         flags.DEFINE_list("candidates", None, "Which candidates, by their place in the list, from 0; all without it.")
-        flags.DEFINE_integer("seeds", 2, "Networks per candidate; a linear map needs two.", 1)
-        flags.DEFINE_integer("epochs", None, "Epochs in place of a candidate's own.", 1)
+        flags.DEFINE_integer("seeds", 2, "Networks per candidate; a linear map needs two.", 1, MOST_SEEDS)
+        flags.DEFINE_integer("epochs", None, "Epochs in place of a candidate's own.", 1, MOST_EPOCHS)
         flags.DEFINE_enum("dataset", "mnist", ["mnist", "mnist_sample"], "Data.")
         flags.DEFINE_string("data_dir", None, "Folder of the IDX files.")
 

@@ -10,11 +10,12 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from absl import app, flags, logging
 
+from align.arrays import paths
+from align.command import terminal
 from align_lab import asked, screen
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def run(experiment: Experiment) -> None:
     Exit code 0: done; 1: could not be done, the last line says why; 130: interrupted, the same command goes on from
     there.
     """
+    terminal.tolerate()
     experiment.defaults.define_flags()
     asked.define_places(json_rows=bool(experiment.tables))
     if {"--help", "-help", "-h"} & set(sys.argv[1:]):
@@ -93,12 +95,14 @@ def open_store() -> "Store":
         asked.check_folder(name, FLAGS)
     import jax
 
+    from align.arrays import devices
     from align_lab.store import Store
 
     if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
         jax.config.update("jax_num_cpu_devices", os.cpu_count())
-    results = Path(FLAGS.results) if FLAGS.results else None
-    return Store(Path(FLAGS.workdir), results, FLAGS.data_dir if "data_dir" in FLAGS else None)
+    devices.check_device()
+    results = paths.user_path(FLAGS.results) if FLAGS.results else None
+    return Store(paths.user_path(FLAGS.workdir), results, FLAGS.data_dir if "data_dir" in FLAGS else None)
 
 
 def worker(record: "Record"):

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from absl import app, flags
 
+from align.arrays.paths import user_path
+
 FLAGS = flags.FLAGS
 INTERRUPTED = 130
 
@@ -60,7 +62,7 @@ def _main(words, folder):
     chosen = [name for name in FLAGS.only if name]
     if unknown := [name for name in chosen if name not in (*QUESTIONS, MEMORY)]:
         raise app.UsageError(f"--only has no {', '.join(unknown)}; there are {', '.join((*QUESTIONS, MEMORY))}")
-    results = Path(FLAGS.results or (Path("workdir") / "benchmarks" if FLAGS.small else folder))
+    results = user_path(FLAGS.results or (Path("workdir") / "benchmarks" if FLAGS.small else folder))
     if FLAGS.here:
         return _measure_here(chosen, results)
     failed = []
@@ -87,7 +89,7 @@ def _measure_here(names, results):
 
     for name in names:
         if name == MEMORY:
-            footprint.measure(Path(FLAGS.workdir) / "memory", FLAGS.pairs or footprint.PAIRS, results)
+            footprint.measure(user_path(FLAGS.workdir) / "memory", FLAGS.pairs or footprint.PAIRS, results)
         else:
             jobs = importlib.import_module(f"align_lab.bench.{QUESTIONS[name].module}").jobs(FLAGS.small)
             harness.measure(jobs, results, harness.effort(FLAGS.repeats, FLAGS.small), FLAGS.small, FLAGS.again)

@@ -7,7 +7,7 @@ from absl import flags
 
 from align.dataset_names import family, like
 from align.paper import LATENTS
-from align_lab.asked import Asked, Defaults
+from align_lab.asked import MOST_LATENT, MOST_SEEDS, Asked, Defaults
 from align_lab.launch import Experiment
 from align_lab.plans import Networks, Rungs
 from align_lab.tables import MODELS, autoencoders
@@ -40,7 +40,9 @@ class Choices(NamedTuple):
             "spaces", list(SPACES), "Data sets and latent dimensions, such as mnist-50,fashion_mnist-100."
         )
         flags.DEFINE_list("steps", list(STEPS), "Parts of the ladder.")
-        flags.DEFINE_integer("keys", 10, "Runs of a method that knows no pair, per ordered pair of networks.", 1)
+        flags.DEFINE_integer(
+            "keys", 10, "Runs of a method that knows no pair, per ordered pair of networks.", 1, MOST_SEEDS
+        )
         self.networks.define_flags()
 
     def read(self, given: flags.FlagValues, store) -> Ladder:
@@ -55,7 +57,7 @@ class Choices(NamedTuple):
 
 def _space(text):
     name, _, latent = text.rpartition("-")
-    if name not in MODELS_OF or not latent.isdecimal() or int(latent) < 1:
+    if name not in MODELS_OF or not latent.isdecimal() or not 1 <= int(latent) <= MOST_LATENT:
         raise ValueError(f"--spaces must be such as mnist-50 or fashion_mnist-100; one of them is {text!r}")
     return name, int(latent)
 

@@ -8,6 +8,7 @@ from absl import app, flags
 
 from align import markdown, paper
 from align.arrays import atomic
+from align.arrays.paths import user_path
 from align_lab import charts
 from align_lab.report import paper_tables, published
 from align_lab.report.claims import CLAIMS
@@ -30,9 +31,9 @@ def run(folder: Path) -> None:
 
 
 def _main(_):
-    results = Path(FLAGS.results)
+    results = user_path(FLAGS.results)
     if FLAGS.readme:
-        readme = Path(FLAGS.readme)
+        readme = user_path(FLAGS.readme)
         text = paper_tables.headline(published.read(results)[0])
         with atomic.replacing(readme) as partial:
             partial.write_text(markdown.fill(readme.read_text(), "results", text))

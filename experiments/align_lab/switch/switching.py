@@ -5,13 +5,15 @@ import itertools
 
 from absl import flags
 
-from align_lab.asked import integers
+from align.arrays.paths import expanded
+from align_lab.asked import MOST_SEEDS, integers
 from align_lab.launch import Experiment
 from align_lab.plans import Embedding, Switch, Texts
 
 TABLE = "embedding_switch"
 ASKING = ("words", "documents")
 TOP = 10
+MOST_TEXTS = 10_000_000  # far beyond what is at hand, and short of what no memory holds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,9 +59,9 @@ class Choices:
         flags.DEFINE_list(
             "anchors", ["50", "100", "300", "1000", "3000"], "Numbers of documents embedded by both encoders."
         )
-        flags.DEFINE_integer("documents", 25_000, "Documents in the index.", 1)
-        flags.DEFINE_integer("queries", 500, "Queries.", 1)
-        flags.DEFINE_integer("seeds", 3, "Draws of the anchors.", 1)
+        flags.DEFINE_integer("documents", 25_000, "Documents in the index.", 1, MOST_TEXTS)
+        flags.DEFINE_integer("queries", 500, "Queries.", 1, MOST_TEXTS)
+        flags.DEFINE_integer("seeds", 3, "Draws of the anchors.", 1, MOST_SEEDS)
 
     def read(self, given: flags.FlagValues, store) -> Encoders:
         """Read the flags; ValueError names the one whose value makes no sense."""
@@ -68,7 +70,7 @@ class Choices:
         check_names("asking", given.asking, ASKING)
         check_names("solvers", given.solvers, solvers_of_pairs())
         anchors = integers("anchors", given)
-        texts = Texts(given.pairs, given.documents, given.queries)
+        texts = Texts(expanded(given.pairs), given.documents, given.queries)
         if not TOP < texts.queries < texts.documents - max(anchors, default=0):
             raise ValueError(
                 f"--documents={texts.documents}, --queries={texts.queries}, --anchors={','.join(map(str, anchors))}; "

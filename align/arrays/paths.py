@@ -1,0 +1,20 @@
+"""One rule for every path that a user writes: ~ is the home folder, whatever shell or flag it came through."""
+
+import os
+from pathlib import Path
+
+
+def expanded(path: str | os.PathLike) -> str:
+    """Return a path with the home folder in place of a leading ~; ValueError where there is none."""
+    text = os.fspath(path)
+    found = os.path.expanduser(text)
+    if found == text and (text == "~" or text.startswith("~/")):
+        raise ValueError(
+            f"{text}: there is no home folder; set HOME to a folder that can be written, or name it in full"
+        )
+    return found
+
+
+def user_path(path: str | os.PathLike) -> Path:
+    """Return the path that a user means; errors as for `expanded`."""
+    return Path(expanded(path))
