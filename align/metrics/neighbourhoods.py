@@ -66,7 +66,8 @@ def _searchable(x, there, metric):
 
 def _membership(closeness, k):
     """Return which of the columns `[rows, n]` are among the k greatest of a row; those equal to the last share."""
-    last = lax.top_k(closeness, k)[0][:, -1:]
+    # Behind a barrier: XLA sorts whole rows where it sees that only the last of the greatest is asked for.
+    last = lax.optimization_barrier(lax.top_k(closeness, k)[0])[:, -1:]
     before, equal = closeness > last, (closeness == last) & jnp.isfinite(closeness)
     places = (k - before.sum(1, keepdims=True)) / jnp.maximum(equal.sum(1, keepdims=True), 1)
     return jnp.where(before, 1, jnp.where(equal, places.astype(closeness.dtype), 0))
