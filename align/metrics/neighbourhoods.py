@@ -1,6 +1,7 @@
 """Neighbourhoods in either set, and how far they are the same."""
 
 import functools
+import math
 from collections.abc import Callable
 
 import jax
@@ -66,11 +67,27 @@ def _searchable(x, there, metric):
 
 def _membership(closeness, k):
     """Return which of the columns `[rows, n]` are among the k greatest of a row; those equal to the last share."""
-    # Behind a barrier: XLA sorts whole rows where it sees that only the last of the greatest is asked for.
-    last = lax.optimization_barrier(lax.top_k(closeness, k)[0])[:, -1:]
+    last = _kth_greatest(closeness, k)
     before, equal = closeness > last, (closeness == last) & jnp.isfinite(closeness)
     places = (k - before.sum(1, keepdims=True)) / jnp.maximum(equal.sum(1, keepdims=True), 1)
     return jnp.where(before, 1, jnp.where(equal, places.astype(closeness.dtype), 0))
+
+
+def _kth_greatest(values, k):
+    """Return the k-th greatest value of each row `[rows, n]`, as a column.
+
+    The k greatest lie in the k chunks of the greatest maxima: what is left to sort is short.
+    """
+    rows, n = values.shape
+    size = max(1, round(math.sqrt(n / k)))
+    chunks = -(-n // size)
+    if chunks > k:
+        padded = jnp.pad(values, ((0, 0), (0, chunks * size - n)), constant_values=-jnp.inf)
+        padded = padded.reshape(rows, chunks, size)
+        best = lax.top_k(padded.max(2), k)[1]
+        values = jnp.take_along_axis(padded, best[:, :, None], axis=1).reshape(rows, -1)
+    # Behind a barrier: XLA sorts whole rows where it sees that only the last of the greatest is asked for.
+    return lax.optimization_barrier(lax.top_k(values, k)[0])[:, -1:]
 
 
 def check_search(metric: str, block: int) -> tuple[str, int]:
