@@ -43,7 +43,7 @@ def principal(
     variances, vectors = lapack.eigh(matmul(centred.T * weights[None], centred))
     variances, vectors = variances[::-1], vectors[:, ::-1]
     # The side of the heavier tail, so that the coordinates of a cloud do not depend on how it is turned.
-    vectors = vectors * jnp.where(matmul(weights, matmul(centred, vectors) ** 3) < 0, -1, 1)
+    vectors = vectors * jnp.where(matmul(weights, matmul(centred, vectors) ** 3) < 0, -1, 1)[None].astype(array.dtype)
     keep = variances > array.shape[1] * jnp.finfo(array.dtype).eps * variances[0]
     keep &= jnp.arange(array.shape[1]) < (array.shape[1] if components is None else components)
     safe = jnp.where(keep, variances, 1)

@@ -1,6 +1,7 @@
 """Alignment with nothing known, or a few pairs: two clouds, and a verdict on whether it worked."""
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 import jax
@@ -64,8 +65,8 @@ def unpaired(
     source, target = inputs.clouds(source, target)
     restarts = restarts if restarts is not None else (3 if min(source.shape[1], target.shape[1]) > _WIDE else 2)
     checks.check_counts(restarts=restarts, finalists=finalists, clusters=clusters, sample=sample, subset=subset)
-    if not forms:
-        raise ValueError("forms must name at least one (whitening, components); it is empty")
+    checks.check_between(0, math.inf, contrast=contrast)
+    _check_forms(forms)
     if (source_labels is None) != (target_labels is None):
         raise ValueError("source_labels and target_labels must be given together")
     labels = None if source_labels is None else (source_labels, target_labels)
@@ -74,6 +75,21 @@ def unpaired(
     # What follows is traced by JAX's own rules of promotion, whatever a caller's are: it mixes no dtypes of arrays.
     with jax.numpy_rank_promotion("allow"), jax.numpy_dtype_promotion("standard"):
         return _fit(key, source, target, pairs, labels, settings)
+
+
+def _check_forms(forms):
+    """ValueError for what is no sequence of (whitening, components)."""
+    if not isinstance(forms, list | tuple) or not forms:
+        came = "empty" if isinstance(forms, list | tuple) else repr(forms)
+        raise ValueError(f"forms must name at least one (whitening, components); it is {came}")
+    for form in forms:
+        if not isinstance(form, list | tuple) or len(form) != 2:
+            raise ValueError(f"forms must be of (whitening, components); one of them is {form!r}")
+        whitening, components = form
+        if not checks.is_number(whitening, least=0, most=1) or not (components is None or checks.is_whole(components)):
+            raise ValueError(
+                f"forms must be of a whitening from 0 to 1 and a number of components or None; one of them is {form!r}"
+            )
 
 
 def _fit(key, source, target, pairs, labels, settings):

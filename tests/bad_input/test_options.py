@@ -28,6 +28,8 @@ WRONG = {
     "finalists": (*COUNTS, None),
     "whitening": (-0.1, 1.5, NAN, INF, "full", True, None, [0.5]),
     "whitenings": (0.5, "all", None, [2.0], ["a"], [NAN], [None], {"a": 1}),
+    "contrast": (-0.1, NAN, INF, "x", None, True),
+    "forms": (0.5, "all", None, [], [0.5], [[0.5]], [[2.0, None]], [[NAN, None]], [["a", 3]], [[0.5, 0]], [[0.5, 1.5]]),
     "tolerance": (-1, NAN, INF, "x", None, True),
 }
 # What is called otherwise where it is a part of another.
@@ -37,7 +39,6 @@ LABELS = np.array([0, 0, 1, 1, 2, 2])
 SETTINGS = [
     (solver, option, value)
     for solver, row in SOLVERS.items()
-    if solver != "unpaired"
     for option in row.options
     for value in WRONG[option]
     if not (option == "step" and solver == "class_means" and isinstance(value, list) and value)
@@ -48,7 +49,7 @@ def says(error, option, value):
     text = str(error)
     assert any(text.startswith(name) for name in (option, *ALSO.get(option, ()))), text
     assert any(word in text for word in (" must ", " holds NaN or infinity")), text
-    if option not in ("strengths", "whitenings", "step") and not isinstance(value, np.ndarray):
+    if option not in ("strengths", "whitenings", "step", "forms") and not isinstance(value, np.ndarray):
         assert repr(value) in text, text
 
 

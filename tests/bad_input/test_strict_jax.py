@@ -39,7 +39,7 @@ def derivative(name):
 
 PAIRED = [name for name, solver in SOLVERS.items() if solver.needs == "pairs"]
 CALLS = {
-    **{name: partial(solve, name) for name in SOLVERS if name != "unpaired"},
+    **{name: partial(solve, name) for name in SOLVERS},
     **{f"{name}, weighted": lambda x, y, name=name: solve(name, x, y, x[:, 0] ** 2) for name in PAIRED},
     **{f"{name}, its derivative": derivative(name) for name in PAIRED},
     **{f"{name}, many": lambda x, y, name=name: jax.vmap(partial(solve, name))(x[None], y[None]) for name in PAIRED},
