@@ -6,7 +6,7 @@ whole numbers from −127 to 127 with one scale for all.
 """
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,7 +29,7 @@ def encoder_sample() -> Encoders:
 
 def write_sample(path: str | Path, minilm: np.ndarray, mpnet: np.ndarray) -> None:
     """Write a sample from embeddings `[texts, d]` of the same texts by both encoders."""
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for name, array in zip(Encoders._fields, (minilm, mpnet), strict=True):
         centred = np.asarray(array, np.float64) - np.mean(array, axis=0, dtype=np.float64)
         centred /= np.linalg.norm(centred, axis=1, keepdims=True)

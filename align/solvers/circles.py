@@ -53,7 +53,7 @@ def unpaired_many(key: jax.Array, clouds: Sequence[ArrayLike], **options: Any) -
     if len(clouds) < 3:
         raise ValueError(f"clouds must be three or more for circles; they are {len(clouds)}")
     order = sorted(range(len(clouds)), key=lambda i: np.shape(clouds[i])[1])
-    pairs = {}
+    pairs: dict[tuple[int, int], AffineMap] = {}
     for a, i in enumerate(order):
         for j in order[a + 1 :]:
             pairs[i, j] = unpaired(jax.random.fold_in(key, len(pairs)), clouds[i], clouds[j], **options)

@@ -63,7 +63,7 @@ def between_narrow(
     pairs: tuple[jax.Array, jax.Array] | None,
     labels: tuple[Any, Any] | None,
     settings: Settings,
-) -> tuple[AffineMap, jax.Array, UnpairedFit, dict[str, Any]]:
+) -> tuple[AffineMap, jax.Array | None, UnpairedFit, dict[str, Any]]:
     """Return a map, whether it rests, the evidence (an `UnpairedFit`, not judged yet), and what `judged` asks of it.
 
     1. Candidates: in each of the `restarts`, k-means centroids of `sample` rows on either side; for each of the `forms`

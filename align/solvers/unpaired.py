@@ -71,7 +71,8 @@ def unpaired(
         raise ValueError("source_labels and target_labels must be given together")
     labels = None if source_labels is None else (source_labels, target_labels)
     pairs = None if pairs is None else _pairs(source, target, pairs)
-    settings = Settings(tuple(map(tuple, forms)), restarts, finalists, clusters, sample, subset, contrast)
+    listed = tuple((whitening, components) for whitening, components in forms)  # hashable
+    settings = Settings(listed, restarts, finalists, clusters, sample, subset, contrast)
     # What follows is traced by JAX's own rules of promotion, whatever a caller's are: it mixes no dtypes of arrays.
     with jax.numpy_rank_promotion("allow"), jax.numpy_dtype_promotion("standard"):
         return _fit(key, source, target, pairs, labels, settings)

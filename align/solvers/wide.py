@@ -63,7 +63,7 @@ def between_wide(
         found.append((weight, values))
     first = jnp.argmax(jnp.stack([values[0] for _, values in found]))
     weight = jnp.stack([weight for weight, _ in found])[first]
-    weight, rests = wide_search.staged(wide_search.STAGES[1:], weight, *clouds_, anchors)
+    weight, rests = wide_search.staged(wide_search.STAGES[1:], weight, clouds_[0], clouds_[1], anchors)
 
     x, y = (z[:_COMPARED] for z in clouds_)
     images = jnp.stack([matmul(x, w) for w in (weight, *(w for w, _ in found))])

@@ -111,7 +111,7 @@ def coarse(
         axes = [independent(k, z, contrast=contrast) for k, z in zip((keys[::2], keys[1::2]), (x, y), strict=True)]
         sides = [lax.map(lambda a, z=z: traits(matmul(z, a.T)), one) for z, one in zip((x, y), axes, strict=True)]
         known = k * matmul(matmul(axes[0], pull), axes[1].mT)
-        couplings = jax.vmap(functools.partial(assigned, starts=matches))(
+        couplings = jax.vmap(lambda *one: assigned(*one, starts=matches))(
             jax.random.split(jax.random.fold_in(match_key, i), restarts), *sides, known
         )
         starts.append(matmul(matmul(axes[0].mT[:, None], couplings), axes[1][:, None]).reshape(-1, k, k))
@@ -198,7 +198,7 @@ def refined(
     def going(state):
         return (state[1] < iterations) & (state[2] < _RESTING)
 
-    weight, taken, _ = lax.while_loop(going, step, (weight, 0, jnp.zeros((), weight.dtype)))
+    weight, taken, _ = lax.while_loop(going, step, (weight, jnp.int32(0), jnp.zeros((), weight.dtype)))
     return jnp.zeros_like(full).at[:d, :e].set(weight), taken
 
 
