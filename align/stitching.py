@@ -92,7 +92,7 @@ def stitch_pairs(
     """
     checks.check_counts(factor=factor)
     given = zip(sources, targets, [None] * len(sources) if weights is None else weights, strict=True)
-    pairs = [inputs.paired(*each) for each in given]
+    pairs = [inputs.as_pairs(*each) for each in given]
     for source, target, heavy in pairs:
         inputs.check_finite(source=source, target=target)
         if heavy is not None:

@@ -31,7 +31,7 @@ def as_array(name: str, value: Any) -> jax.Array:
     return array
 
 
-def paired(
+def as_pairs(
     source: ArrayLike, target: ArrayLike, weights: ArrayLike | None, *, minimum_rows: int = 1
 ) -> tuple[jax.Array, jax.Array, jax.Array | None]:
     """Return source `[n, d_source]`, target `[n, d_target]`, weights `[n]` or None as floats; ValueError if not so."""
@@ -55,7 +55,7 @@ def paired(
     return source.astype(dtype), target.astype(dtype), weights
 
 
-def clouds(source: ArrayLike, target: ArrayLike) -> tuple[jax.Array, jax.Array]:
+def as_clouds(source: ArrayLike, target: ArrayLike) -> tuple[jax.Array, jax.Array]:
     """Return source `[n, d_source]` and target `[m, d_target]` as floats of one dtype; ValueError if not so."""
     source, target = as_array("source", source), as_array("target", target)
     for name, array in (("source", source), ("target", target)):

@@ -52,7 +52,7 @@ def reduced_rank(
     Reduced-rank regression (Izenman 1975): the `affine` fit, projected onto the `rank` leading principal directions of
     its own predictions. ValueError as for `linear`, and for another rank.
     """
-    source, target, weights = inputs.paired(source, target, weights)
+    source, target, weights = inputs.as_pairs(source, target, weights)
     largest = min(source.shape[1], target.shape[1])
     if not checks.is_whole(rank, most=largest):
         raise ValueError(
@@ -63,7 +63,7 @@ def reduced_rank(
 
 
 def _regression(source, target, weights, rcond, *, intercept):
-    source, target, weights = inputs.paired(source, target, weights)
+    source, target, weights = inputs.as_pairs(source, target, weights)
     fitted = _fit_regression(source, target, weights, _cutoff(source, rcond), intercept)
     return diagnosis.check_fitted(fitted, source=source, target=target, weights=weights)
 

@@ -46,7 +46,7 @@ def ridge(
     `details` of the map is a `RidgePath`. ValueError for shapes that do not fit, an unknown `towards`, and concrete
     input that is not finite or whose weights sum to one or less.
     """
-    source, target, weights = inputs.paired(source, target, weights, minimum_rows=2)
+    source, target, weights = inputs.as_pairs(source, target, weights, minimum_rows=2)
     checks.check_flags(reflection=reflection)
     given, candidates = _candidates(towards, source, target)
     if strengths is not None:

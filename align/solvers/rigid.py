@@ -62,7 +62,7 @@ def scaling(source: ArrayLike, target: ArrayLike, *, weights: ArrayLike | None =
 
     ValueError for shapes that do not fit, unequal dimensions, and concrete input that is not finite.
     """
-    source, target, weights = inputs.paired(source, target, weights)
+    source, target, weights = inputs.as_pairs(source, target, weights)
     if source.shape[1] != target.shape[1]:
         raise ValueError(
             f"source and target must share their dimensions for a scale per axis; they are {source.shape} and "
@@ -73,7 +73,7 @@ def scaling(source: ArrayLike, target: ArrayLike, *, weights: ArrayLike | None =
 
 def _motion(source, target, weights, reflection, family):
     checks.check_flags(reflection=reflection)
-    source, target, weights = inputs.paired(source, target, weights)
+    source, target, weights = inputs.as_pairs(source, target, weights)
     inputs.check_embeddable(source, target)
     fitted = _fit_motion(source, target, weights, reflection, family)
     return diagnosis.check_fitted(fitted, source=source, target=target, weights=weights)

@@ -62,7 +62,7 @@ def unpaired(
     whether it came to rest. A map that is not trusted is returned all the same. Clouds turned, or their rows in another
     order, lead to the same map, but for how near to it the search rests. ValueError for input that does not fit.
     """
-    source, target = inputs.clouds(source, target)
+    source, target = inputs.as_clouds(source, target)
     restarts = restarts if restarts is not None else (3 if min(source.shape[1], target.shape[1]) > _WIDE else 2)
     checks.check_counts(restarts=restarts, finalists=finalists, clusters=clusters, sample=sample, subset=subset)
     checks.check_between(0, math.inf, contrast=contrast)
@@ -133,7 +133,7 @@ def _pairs(source, target, pairs):
         x, y = pairs
     except (TypeError, ValueError) as error:
         raise ValueError("pairs must be (x, y), arrays in correspondence") from error
-    x, y, _ = inputs.paired(x, y, None)
+    x, y, _ = inputs.as_pairs(x, y, None)
     if (x.shape[1], y.shape[1]) != (source.shape[1], target.shape[1]):
         raise ValueError(
             f"pairs must have the dimensions of the clouds, {source.shape[1]} and {target.shape[1]}; "
