@@ -98,17 +98,25 @@ def _in_float64(function, statistics, *arguments):
         return jax.tree.map(np.asarray, function(m, *arguments))
 
 
+@np.errstate(over="ignore", under="ignore")  # what leaves the range of the result is a failure below
 def _map(statistics, weight, bias, rank, condition, error, details=None):
     """Return the map in the default float of JAX, with its diagnosis."""
     dtype = jnp.result_type(float)
-    fitted = AffineMap(*(jnp.asarray(a, dtype) for a in (weight, bias)), rank, jnp.asarray(condition, dtype))
+
+    def rounded(value):
+        return jnp.asarray(np.asarray(value).astype(dtype))
+
+    fitted = AffineMap(rounded(weight), rounded(bias), rank, rounded(condition))
     if details is not None:
-        details = jax.tree.map(lambda a: jnp.asarray(a, dtype if a.dtype.kind == "f" else jnp.int32), details)
+        details = jax.tree.map(lambda a: rounded(a) if a.dtype.kind == "f" else jnp.asarray(a, jnp.int32), details)
     fitted = dataclasses.replace(fitted, details=details)
-    spread = np.trace(statistics.target)
-    return diagnosis.diagnosed(
-        fitted, None, jnp.asarray(error / spread if spread else error, dtype), jnp.ones((), dtype)
-    )
+    spread, largest = np.trace(statistics.target), np.abs(weight).max()
+    share = error / spread if spread else error
+    resolved = largest == 0 or largest > float(jnp.finfo(dtype).tiny) / float(jnp.finfo(dtype).eps)
+    known = jnp.asarray(0.0 if np.isfinite(share) else np.nan, dtype)
+    fitted = diagnosis.diagnosed(fitted, None, known, jnp.ones((), dtype), bool(resolved))
+    # A share of squares may be beyond the numbers whose root is not.
+    return dataclasses.replace(fitted, residual=fitted.residual + rounded(np.sqrt(share)))
 
 
 # Each of the three returns weight, bias, rank, condition and the sum of squares that the map leaves.

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from metric_references import METRICS, sets
 
+from align import streaming
+
 FAR = (-36, -30, -25, -20, *range(-15, 16, 3), 20, 25, 30, 36)
 PAIRS = [(a, a) for a in FAR] + [(a, -a) for a in FAR]
 
@@ -25,3 +27,15 @@ def test_metrics(name, scales):
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * np.max(np.abs(expected)))
     else:
         assert not np.isfinite(found)
+
+
+MEASURES = {name: getattr(streaming, name) for name in ("linear_cka", "canonical_correlations", "procrustes_distance")}
+
+
+@pytest.mark.parametrize("scales", PAIRS, ids=lambda scales: f"1e{scales[0]} 1e{scales[1]}")
+@pytest.mark.parametrize("name", MEASURES)
+def test_measures_of_a_record(name, scales):
+    x, y = at(scales)
+    with np.errstate(all="raise"):
+        found, expected = MEASURES[name](streaming.from_arrays(x, y)), METRICS[name].reference(x, y)
+    np.testing.assert_allclose(found, expected, rtol=1e-4)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from families import FAMILIES, STRENGTHS, pairs, ridge_reference
 
-from align import solvers
+from align import solvers, streaming
 
 FAR = (-36, -30, -25, -20, *range(-15, 16, 5), 20, 25, 30, 36)
 WITHIN = 15
@@ -46,6 +46,23 @@ def test_pairs(name, scales):
         assert np.isnan(fitted.weight).all() and np.isnan(fitted.bias).all() and np.isnan(fitted.residual)
         return
     expected = reference(source.astype(np.float64), target.astype(np.float64))
+    for found, right in zip((fitted.weight, fitted.bias), expected, strict=True):
+        np.testing.assert_allclose(found, right, rtol=1e-4, atol=1e-4 * np.abs(right).max())
+
+
+STREAMED = ("orthogonal", "rigid", "similarity", "linear", "affine")
+
+
+@pytest.mark.parametrize("scales", PAIRS, ids=lambda scales: f"1e{scales[0]} 1e{scales[1]}")
+@pytest.mark.parametrize("name", STREAMED)
+def test_records(name, scales):
+    source, target = at(scales)
+    fitted = streaming.fit(streaming.from_arrays(source, target), name)
+    if not fitted.converged:
+        assert max(map(abs, scales)) > WITHIN
+        assert np.isnan(fitted.weight).all() and np.isnan(fitted.bias).all() and np.isnan(fitted.residual)
+        return
+    expected = FAMILIES[name].reference(source.astype(np.float64), target.astype(np.float64))
     for found, right in zip((fitted.weight, fitted.bias), expected, strict=True):
         np.testing.assert_allclose(found, right, rtol=1e-4, atol=1e-4 * np.abs(right).max())
 
