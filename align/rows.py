@@ -43,6 +43,7 @@ SCHEMAS = {
         ("table", "dataset", "method", "old", "new", "asking", "direction", "anchors", "seed", "documents", "queries"),
         ("recall", "hit"),
     ),
+    "verdicts": Schema(("table", "dataset", "kind", "rows", "dimensions", "seed"), ("seconds",)),
     "search": Schema(("table", "dataset", "latent", "seeds", "encoder", "decoder"), ("autoencoder",)),
 }
 

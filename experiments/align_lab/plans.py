@@ -149,4 +149,20 @@ class Candidate:
         return f"candidate {self.encoder} {self.decoder}, latent {self.latent}, {self.settings.epochs} epochs"
 
 
-Record = Networks | Cell | Rungs | Embedding | Switch | Candidate
+@dataclass(frozen=True)
+class Shapes:
+    """Draws of a kind of cloud, by name in `align_lab.verdicts.shapes`, so many rows of either side and dimensions."""
+
+    worker: ClassVar = "align_lab.verdicts.trials"
+
+    kind: str
+    rows: int
+    dimensions: int
+    draws: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind}, {self.rows} x {self.dimensions}"
+
+
+Record = Networks | Cell | Rungs | Embedding | Switch | Candidate | Shapes

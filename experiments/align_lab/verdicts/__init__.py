@@ -1,0 +1,1 @@
+"""Whether the verdict of `unpaired` is right, on drawn shapes."""

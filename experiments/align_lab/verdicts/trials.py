@@ -1,0 +1,122 @@
+"""The verdict of `unpaired` on drawn shapes: a row for every draw."""
+
+import time
+from collections.abc import Callable, Iterable
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+from absl import flags
+
+from align_lab.launch import Experiment
+from align_lab.plans import Shapes
+from align_lab.verdicts.shapes import KINDS, SOLVABLE, draw
+
+TABLE = "verdicts"
+ROWS, DIMENSIONS = (2, 10, 50, 200, 1000, 3000), (2, 10, 100)
+# A map of the solvable kind is right where it misses less than this share of the target's variance.
+RIGHT = 0.1
+# Seconds of a draw on two cores, what is compiled for its shape included.
+SECONDS = 3.0
+
+
+class Tried(NamedTuple):
+    """Which shapes are tried."""
+
+    shapes: tuple[Shapes, ...]
+
+    def described(self, store) -> list[str]:
+        """Say what will be computed."""
+        return [f"to compute: {sum(one.draws for one in self.shapes)} draws of {len(self.shapes)} shapes"]
+
+    def kept(self, store) -> str:
+        """Say where the rows are."""
+        return f"rows: {store.file(TABLE)}"
+
+
+class Choices:
+    """The flags of the trials."""
+
+    def define_flags(self) -> None:
+        """Define the flags."""
+        flags.DEFINE_integer("draws", 4, "Draws of each kind, number of rows and dimension.", 1, 1000)
+        flags.DEFINE_list("rows", list(map(str, ROWS)), "Numbers of rows.")
+        flags.DEFINE_list("dimensions", list(map(str, DIMENSIONS)), "Dimensions.")
+        flags.DEFINE_multi_string("kind", list(KINDS), "Kinds of clouds, by name; repeat the flag for several.")
+
+    def read(self, given: flags.FlagValues, store) -> Tried:
+        """Read the flags; ValueError for what is no number from 2, or no kind."""
+        numbers = {}
+        for name in ("rows", "dimensions"):
+            values = given[name].value
+            if not all(value.isdecimal() and 2 <= int(value) <= 10**6 for value in values):
+                raise ValueError(f"--{name} must be whole numbers from 2; it is {','.join(values)!r}")
+            numbers[name] = tuple(map(int, values))
+        if unknown := [kind for kind in given.kind if kind not in KINDS]:
+            raise ValueError(f"--kind must be of {', '.join(KINDS)}; one of them is {unknown[0]!r}")
+        # Kinds innermost: what is compiled serves all clouds of one shape.
+        cells = product(numbers["rows"], numbers["dimensions"], given.kind)
+        return Tried(tuple(Shapes(kind, n, d, given.draws) for n, d, kind in cells))
+
+
+def rows(shapes: Shapes) -> list[dict]:
+    """Give the rows of the draws, without what is measured."""
+    columns = {"table": TABLE, "dataset": "drawn", "kind": shapes.kind, "rows": shapes.rows}
+    return [{**columns, "dimensions": shapes.dimensions, "seed": seed} for seed in range(shapes.draws)]
+
+
+def cost(shapes: Shapes, store) -> float:
+    """Estimate the seconds that two cores take for the draws that have no row yet."""
+    return SECONDS * len(store.missing(rows(shapes)))
+
+
+def work(shapes: Shapes, store, advance: Callable[[float], None]) -> None:
+    """Fit every draw that has no row yet, and judge the verdict."""
+    import jax
+
+    from align import solvers
+
+    missing = store.missing(rows(shapes))
+    for row in missing:
+        source, target, weight = draw(shapes.kind, shapes.rows, shapes.dimensions, row["seed"])
+        began = time.perf_counter()
+        fitted = jax.block_until_ready(solvers.unpaired(jax.random.key(row["seed"]), source, target))
+        seconds = round(time.perf_counter() - began, 2)
+        right = None
+        if weight is not None:
+            off = (source - source.mean(0)) @ (np.asarray(fitted.weight) - weight)
+            right = bool(np.sum(off**2) < RIGHT * np.sum((source - source.mean(0)) ** 2))
+        told = {"trusted": bool(fitted.trusted), "right": right, "verdict": fitted.details.explanation}
+        store.add([{**row, **told, "seconds": seconds}])
+        advance(1 / len(missing))
+
+
+def summaries(found: Iterable[dict]) -> list[dict[str, str]]:
+    """Count the draws of each kind, how many were trusted, and of the solvable kind how many were right."""
+    records = []
+    for kind in KINDS:
+        own = [row for row in found if row["kind"] == kind]
+        trusted = [row for row in own if row["trusted"]]
+        wrong = len(trusted) if kind != SOLVABLE else sum(not row["right"] for row in trusted)
+        right = str(sum(bool(row["right"]) for row in own)) if kind == SOLVABLE else ""
+        counts = {"draws": str(len(own)), "trusted": str(len(trusted)), "trusted wrongly": str(wrong), "right": right}
+        records.append({"kind": kind, **counts})
+    return records
+
+
+def pictures(tried: Tried, store):
+    """Write the table of all rows."""
+    from align import markdown
+    from align.arrays import atomic
+
+    text = "# Verdicts on drawn clouds\n\nMade by `python experiments/trust.py`.\n\n"
+    text += markdown.records(summaries(store.rows(TABLE)))
+    path = store.results / "tables" / f"{TABLE}.md"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic.replacing(path) as partial:
+        partial.write_text(text)
+    yield text
+    yield f"Table: {path}"
+
+
+VERDICTS = Experiment(Choices(), lambda tried, store: list(tried.shapes), pictures)

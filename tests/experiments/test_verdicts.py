@@ -1,0 +1,36 @@
+"""The trials of verdicts: what is drawn, what is planned, and how it is counted; nothing is fitted."""
+
+import numpy as np
+import pytest
+
+from align_lab.verdicts import trials
+from align_lab.verdicts.shapes import KINDS, SOLVABLE, UNSOLVABLE, draw
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_draws_are_fixed_and_sides_are_drawn_apart(kind):
+    for rows, dimensions in ((2, 2), (50, 3)):
+        source, target, weight = draw(kind, rows, dimensions, seed=1)
+        assert source.shape == target.shape == (rows, dimensions) and source.dtype == np.float32
+        assert (weight is not None) == (kind == SOLVABLE)
+        assert kind == "constant" or not np.array_equal(source, target)
+        np.testing.assert_array_equal(source, draw(kind, rows, dimensions, seed=1)[0])
+        assert kind == "constant" or not np.array_equal(source, draw(kind, rows, dimensions, seed=2)[0])
+
+
+def test_a_trial_is_planned_for_every_draw(call, tmp_path):
+    done = call("trust", "--dry_run", "--quiet", f"--workdir={tmp_path}")
+    assert done.code == 0, done.err
+    draws = len(trials.ROWS) * len(trials.DIMENSIONS) * len(UNSOLVABLE) * 4
+    assert draws >= 500
+    for flag, words in (("--rows=1", "whole numbers from 2"), ("--kind=cubes", "'cubes'"), ("--draws=0", "draws")):
+        done = call("trust", "--dry_run", flag, f"--workdir={tmp_path}")
+        assert done.code == 1 and words in done.err
+
+
+def test_what_is_trusted_wrongly_is_counted():
+    found = [{"kind": "cube", "trusted": trusted, "right": None} for trusted in (True, False)]
+    found += [{"kind": SOLVABLE, "trusted": True, "right": right} for right in (True, True, False)]
+    counts = {row["kind"]: row for row in trials.summaries(found)}
+    assert counts["cube"] == {"kind": "cube", "draws": "2", "trusted": "1", "trusted wrongly": "1", "right": ""}
+    assert counts[SOLVABLE]["trusted wrongly"] == "1" and counts[SOLVABLE]["right"] == "2"
