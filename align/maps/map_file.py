@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 
-from align.arrays import atomic
+from align.arrays import atomic, paths
 
 _FORMAT = {"format": "align.AffineMap", "version": "1"}
 
@@ -21,7 +21,7 @@ def write(path: str | os.PathLike[str], arrays: dict[str, np.ndarray], metadata:
         "d_source": str(arrays["weight"].shape[-2]),
         "d_target": str(arrays["weight"].shape[-1]),
     }
-    with atomic.replacing(path) as partial:
+    with atomic.replacing(paths.expanded(path)) as partial:
         partial.write_bytes(save(arrays, described))
 
 
@@ -29,7 +29,7 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str,
     """Return the arrays and the metadata of a file; ValueError where `write` did not make it."""
     from safetensors import SafetensorError, safe_open
 
-    path = os.fspath(path)
+    path = paths.expanded(path)
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}

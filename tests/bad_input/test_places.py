@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from align import AffineMap
 from align.arrays import paths
 from align.command.running import main
 from align.data import folders
@@ -62,6 +63,12 @@ def test_files_of_the_command(home, capsys):
     assert main(["inspect", "~/map.safetensors"]) == 0
     assert {path.name for path in home.iterdir()} == {"x.npy", "both.npz", "map.safetensors", "y.npy"}
     assert not Path("~").exists()
+
+
+def test_files_of_maps(home):
+    AffineMap.identity(3).save("~/map.safetensors")
+    assert (home / "map.safetensors").is_file() and AffineMap.load("~/map.safetensors").d_source == 3
+    assert AffineMap.read_metadata(Path("~/map.safetensors"))["d_target"] == "3"
 
 
 def test_the_command_without_a_home(homeless, capsys):
