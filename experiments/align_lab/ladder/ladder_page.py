@@ -42,8 +42,8 @@ def write(results: Path) -> Path:
     return path
 
 
-def picture(space: Networks, store: Store) -> Path:
-    """Draw error against anchors in a space, a panel per direction: rows of its seeds and training."""
+def picture(space: Networks, store: Store) -> Path | None:
+    """Draw error against anchors in a space, a panel per direction, from rows of its seeds and training, if any."""
     settings = asdict(space.settings)
     found = [
         row
@@ -66,6 +66,8 @@ def picture(space: Networks, store: Store) -> Path:
         panels[f"{space.dataset}, latent {space.latent}: {source} → {target}"] = drawing.Curves(
             lines, levels, _papers(*place)
         )
+    if not panels:
+        return None
     return drawing.curves(store.picture(_name(space.dataset, space.latent)), panels, "anchors", "test error")
 
 

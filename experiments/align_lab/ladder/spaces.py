@@ -85,7 +85,8 @@ def pictures(wanted: Ladder, store):
 
     for name, latent in wanted.spaces:
         networks = _networks(wanted, store, name, latent)
-        yield f"Picture: {ladder_page.picture(networks[0], store)}"
+        if drawn := ladder_page.picture(networks[0], store):
+            yield f"Picture: {drawn}"
     yield f"Tables: {ladder_page.write(store.results)}"
 
 
