@@ -17,6 +17,8 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # the workers have it from th
     atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
 # Thousands of small programs: every one that takes longer to compile than to read.
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.02")
+# The tests compile much and compute little; `compiled_as_for_users` is for those where it matters.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 # One thread for each worker: more would only take turns on the same cores.
 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false".strip()
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
@@ -27,6 +29,7 @@ import pytest  # noqa: E402
 from running import call, environment, experiment  # noqa: E402, F401 (fixtures)
 
 jax.config.update("jax_num_cpu_devices", 2)
+QUICK = os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] not in ("0", "false", "")
 
 
 def pytest_xdist_auto_num_workers(config):
@@ -59,11 +62,11 @@ def double_precision():
 
 
 @pytest.fixture(scope="module")
-def quick_compilation():
-    """For tests that compile much and compute little."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
+def compiled_as_for_users():
+    """For tests of what a compiler's optimisations may change: accuracy and speed at many rows."""
     jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", QUICK)
 
 
 @pytest.fixture(scope="module")

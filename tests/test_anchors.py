@@ -9,7 +9,7 @@ import pytest
 
 from align import anchors
 
-pytestmark = pytest.mark.usefixtures("quick_compilation", "strict_promotion")
+pytestmark = pytest.mark.usefixtures("strict_promotion")
 
 KEY = jax.random.key(0)
 LATENTS = np.random.default_rng(0).normal(size=(90, 3)).astype(np.float32) * [3, 1, 0.5]

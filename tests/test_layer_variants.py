@@ -3,12 +3,10 @@
 import chex
 import jax
 import jax.numpy as jnp
-import pytest
 from absl.testing import parameterized
 
 from align.models import conv, layers, mlp
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
 IMAGES, CODES, FEATURES = (2, 8, 8, 1), (2, 3), (2, 7, 5, 2)
 MODULES = {
     "Conv": (layers.Conv(4, 3, 2), FEATURES),

@@ -8,7 +8,6 @@ from jax import numpy as jnp
 
 from align.models import layers
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
 FORMS = {
     "conv": (layers.conv_matrix, layers.conv_lax),
     "conv_transpose": (layers.conv_transpose_matrix, layers.conv_transpose_lax),

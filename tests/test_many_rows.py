@@ -15,6 +15,8 @@ from scipy.spatial import cKDTree
 from align import AffineMap, metrics, solvers, streaming
 from align.arrays.double import enable_x64
 
+pytestmark = pytest.mark.usefixtures("compiled_as_for_users")
+
 SIZES = {"float32": 32_769, "float64": 16_385}
 
 

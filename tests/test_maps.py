@@ -9,7 +9,7 @@ from safetensors.numpy import save_file
 from align.arrays.precision import PrecisionWarning
 from align.maps import AffineMap, description
 
-pytestmark = pytest.mark.usefixtures("quick_compilation", "strict_promotion")
+pytestmark = pytest.mark.usefixtures("strict_promotion")
 
 
 @pytest.fixture

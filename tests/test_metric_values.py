@@ -12,7 +12,7 @@ from scipy.linalg import orthogonal_procrustes
 from align import metrics
 from align.arrays.double import enable_x64
 
-pytestmark = pytest.mark.usefixtures("strict_promotion")
+pytestmark = pytest.mark.usefixtures("strict_promotion", "compiled_as_for_users")
 
 
 def reference_cka(k, l, unbiased):

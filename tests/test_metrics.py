@@ -8,7 +8,7 @@ from metric_samples import rotation, sample
 
 from align import metrics
 
-pytestmark = pytest.mark.usefixtures("quick_compilation", "strict_promotion")
+pytestmark = pytest.mark.usefixtures("strict_promotion")
 
 
 def shear(d):

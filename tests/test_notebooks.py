@@ -8,8 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 TRAINING = "training.Settings(epochs=1, batch=500)"
 # What to set in place of each notebook's own settings, as Python; equal shapes are compiled once.

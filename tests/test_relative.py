@@ -9,7 +9,7 @@ from jax import numpy as jnp
 from align import models, relative
 from align.relative import SIMILARITIES, RelativeAutoencoder, represent
 
-pytestmark = pytest.mark.usefixtures("quick_compilation", "strict_promotion")
+pytestmark = pytest.mark.usefixtures("strict_promotion")
 
 CODES, ANCHORS = np.random.default_rng(0).normal(size=(30, 4)), np.random.default_rng(1).normal(size=(9, 4))
 

@@ -15,8 +15,6 @@ from align import metrics, solvers
 from align.arrays.double import enable_x64
 from align.sklearn import Aligner
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 RANDOM = np.random.default_rng(0)
 SOURCE = RANDOM.normal(size=(40, 4)) * [3, 2, 1, 0.5]
 TURN = np.linalg.qr(RANDOM.normal(size=(4, 4)))[0]

@@ -17,7 +17,7 @@ from align import metrics, solvers, streaming
 from align.arrays.double import enable_x64
 from align.streaming import accumulate
 
-pytestmark = pytest.mark.usefixtures("quick_compilation", "strict_promotion")
+pytestmark = pytest.mark.usefixtures("strict_promotion")
 
 ROWS, D, E = 3_000, 5, 6
 

@@ -1,4 +1,4 @@
-"""Nearly all of these calls end before anything is compiled, and the rest compute little."""
+"""Scripts that must refuse what they are given."""
 
 import runpy
 import sys
@@ -6,11 +6,6 @@ import sys
 import jax
 import pytest
 from running import EXPERIMENTS, forget_flags
-
-
-@pytest.fixture(autouse=True, scope="module")
-def all_compile_quickly(quick_compilation):
-    pass
 
 
 @pytest.fixture

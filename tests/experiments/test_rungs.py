@@ -8,7 +8,6 @@ from align_lab.ladder import rung_maps
 from align_lab.trainings import Network
 
 CLASSES, D = 4, 3
-pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 @pytest.fixture(scope="module")

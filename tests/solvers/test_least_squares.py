@@ -6,6 +6,8 @@ import pytest
 
 from align import solvers
 
+pytestmark = pytest.mark.usefixtures("compiled_as_for_users")
+
 
 def uncentred(rows, d=20):
     """Columns over a 100:1 range of scales, with offsets, and an exactly linear or affine target."""
