@@ -226,6 +226,6 @@ WITHOUT_PAIRS = {
     "class_means": lambda x, y: solvers.class_means(x, CLASSES, y, CLASSES),
     "class_gaussians": lambda x, y: solvers.class_gaussians(KEY, x, CLASSES, y, CLASSES),
     "subclass_means": lambda x, y: solvers.subclass_means(KEY, x, CLASSES, y, CLASSES),
-    "labels": lambda x, y: solvers.labels(KEY, x, CLASSES, y, CLASSES),
+    "labels": lambda x, y: solvers.labels(KEY, x, CLASSES, y, CLASSES, whitenings=(0.5,), iterations=2),
     "unpaired": functools.partial(solvers.unpaired, KEY),
 }

@@ -2,6 +2,7 @@
 
 import functools
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -45,14 +46,16 @@ def test_finds_a_planted_map_and_trusts_it():
     assert details.explanation.startswith("searches that started apart lead to the same map")
 
 
-def test_jit_equals_the_plain_loop():
-    source, target = crooked(0, 600), TRUTH(crooked(1, 500))
-    fit = functools.partial(FIT, restarts=1, finalists=2, subset=300)
-    together, alone = jax.jit(fit)(KEY, source, target), fit(KEY, source, target)
-    assert bool(alone.trusted) == bool(together.trusted)
-    # Sums in another order now and then change a match, not what the matches say.
-    np.testing.assert_allclose(together.weight, alone.weight, atol=0.02)
-    np.testing.assert_allclose(together.bias, alone.bias, atol=0.05)
+class Variants(chex.TestCase):
+    @chex.variants(with_pmap=True)
+    def test_mapped_over_clouds_on_two_devices_it_equals_the_plain_loop(self):
+        source, target = crooked(0, 600), TRUTH(crooked(1, 500))
+        fit = functools.partial(FIT, KEY, restarts=1, finalists=2, subset=300)
+        together, alone = self.variant(jax.vmap(fit))(source[None], target[None]), fit(source, target)
+        assert together.trusted.tolist() == [bool(alone.trusted)]
+        # Sums in another order now and then change a match, not what the matches say.
+        np.testing.assert_allclose(together.weight[0], alone.weight, atol=0.02)
+        np.testing.assert_allclose(together.bias[0], alone.bias, atol=0.05)
 
 
 def test_noise_is_not_trusted():
