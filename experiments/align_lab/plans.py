@@ -151,7 +151,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Shapes:
-    """Draws of a kind of cloud, by name in `align_lab.verdicts.shapes`, so many rows of either side and dimensions."""
+    """Draws of a kind of cloud, by name in `align_lab.verdicts.kinds`, so many rows of either side and dimensions."""
 
     worker: ClassVar = "align_lab.verdicts.trials"
 

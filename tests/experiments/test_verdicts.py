@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from align_lab.verdicts import trials
-from align_lab.verdicts.shapes import KINDS, SOLVABLE, UNSOLVABLE, draw
+from align_lab.verdicts.kinds import KINDS, SOLVABLE, UNSOLVABLE
+from align_lab.verdicts.shapes import draw
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from align_lab.verdicts.kinds import KINDS, SOLVABLE
+
 Draw = Callable[[np.random.Generator, int, int], np.ndarray]
 
 
@@ -34,8 +36,8 @@ def arms(random: np.random.Generator, n: int, d: int) -> np.ndarray:
     return random.uniform(size=(n, 1)) * ends[arm] + 0.1 * random.normal(size=(n, d))
 
 
-# Either side is drawn by itself; where two names stand for one cloud, the second is the target's.
-UNSOLVABLE: dict[str, Draw] = {
+# Either side is drawn by itself.
+DRAWS: dict[str, Draw] = {
     "Gaussian": lambda random, n, d: random.normal(size=(n, d)),
     "Gaussian, uneven": lambda random, n, d: random.normal(size=(n, d)) * np.linspace(3, 1, d),
     "cube": lambda random, n, d: random.uniform(size=(n, d)),
@@ -45,15 +47,14 @@ UNSOLVABLE: dict[str, Draw] = {
     "mirrored": _mirrored,
     "constant": lambda random, n, d: np.ones((n, d)),
     "duplicates": lambda random, n, d: np.repeat(random.normal(size=(max(n // 5, 1), d)), 5, 0)[:n],
+    SOLVABLE: arms,
 }
-SOLVABLE = "arms"
-KINDS = (*UNSOLVABLE, SOLVABLE)
 
 
 def draw(kind: str, rows: int, dimensions: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Draw source and target `[rows, dimensions]`, float32, and the weight that relates them, None where none does."""
     random = np.random.default_rng([seed, rows, dimensions, KINDS.index(kind)])
-    make = UNSOLVABLE.get(kind, arms)
+    make = DRAWS[kind]
     source, target = make(random, rows, dimensions), make(random, rows, dimensions)
     weight = None
     if kind == SOLVABLE:

@@ -5,12 +5,11 @@ from collections.abc import Callable, Iterable
 from itertools import product
 from typing import NamedTuple
 
-import numpy as np
 from absl import flags
 
 from align_lab.launch import Experiment
 from align_lab.plans import Shapes
-from align_lab.verdicts.shapes import KINDS, SOLVABLE, draw
+from align_lab.verdicts.kinds import KINDS, SOLVABLE
 
 TABLE = "verdicts"
 ROWS, DIMENSIONS = (2, 10, 50, 200, 1000, 3000), (2, 10, 100)
@@ -73,8 +72,10 @@ def cost(shapes: Shapes, store) -> float:
 def work(shapes: Shapes, store, advance: Callable[[float], None]) -> None:
     """Fit every draw that has no row yet, and judge the verdict."""
     import jax
+    import numpy as np
 
     from align import solvers
+    from align_lab.verdicts.shapes import draw
 
     missing = store.missing(rows(shapes))
     for row in missing:
