@@ -176,5 +176,14 @@ def test_a_map_applied_row_by_row_and_reduced(pair):
     turn = np.linalg.qr(np.random.default_rng(2).normal(size=(3, 3)))[0]
     fitted = AffineMap(*(a.astype(target.dtype) for a in (turn, np.ones(3))))
     expected = ((y @ np.asarray(fitted.weight, np.float64) + 1) ** 2).sum(1)
-    together = jax.jit(lambda x: (fitted(x) ** 2).sum(1))
-    np.testing.assert_allclose(together(target), expected, rtol=1e-4, atol=1e-4)
+    for applied in (lambda x: (fitted(x) ** 2).sum(1), jax.vmap(lambda row: (fitted(row) ** 2).sum())):
+        np.testing.assert_allclose(jax.jit(applied)(target), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_the_bug_shows_where_jax_has_it(pair):
+    """What the sizes are for: in the version that is known to be wrong, the pattern without full precision is."""
+    rows = np.arange(len(pair[0]), dtype=pair[0].dtype)
+    x, matrix = np.stack([rows, 0 * rows, 0 * rows], 1), np.eye(3, dtype=rows.dtype)
+    found = jax.jit(jax.vmap(lambda row: jax.numpy.sum((matrix @ row) ** 2)))(x)
+    right = np.allclose(found, rows**2, rtol=1e-5)
+    assert right or jax.__version__ == "0.10.2"
