@@ -5,7 +5,7 @@
 
 vectors.npz: an array `[texts, d]` for each encoder, the same texts in the same order. A case is
 source:target:rows:pairs; the two clouds are embeddings of different texts, each key draws others, and the last 4,000
-texts are held out. A target `gaussian` is Gaussian noise of the covariance of mpnet. About a minute a run on two cores.
+texts are held out. A target `gaussian` is Gaussian noise of the covariance of mpnet. Minutes a run.
 """
 
 from align_lab.bench import between_encoders

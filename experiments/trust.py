@@ -1,6 +1,6 @@
 """Is the verdict of `unpaired` to be believed? On clouds that nothing determines a map between, and on one that can be.
 
-    python experiments/trust.py                                            # 720 draws, some half an hour
+    python experiments/trust.py                                            # 720 draws; --dry_run estimates the time
     python experiments/trust.py --rows=200 --dimensions=3 --kind=Gaussian  # a part of it
 
 Independent Gaussians, cubes, spheres, equal clusters, unrelated clusters, mirrored and constant clouds and duplicates,

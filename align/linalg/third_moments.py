@@ -7,8 +7,8 @@ next W (a power iteration; adding a multiple of W keeps it from oscillating). Th
 which of many maxima is the right one.
 
 The landscape is that of a glass: many poor maxima, and one deep basin about the right W. With noise of temperature t
-in every step, the right basin holds up to t ≈ 0.4 while the poor ones have long melted (measured on sentence
-encoders). So a start that is right by a quarter grows under moderate heat into one that is right, and others wander.
+in every step, the right basin holds up to its melting point, at which the poor ones have long melted. So a start that
+is right in part grows under moderate heat into one that is right, and others wander.
 """
 
 import functools

@@ -29,7 +29,7 @@ _tiny = jnp.finfo(jnp.float32).tiny
 _SHARE, _FEWEST, _MOST = 0.55, 16, 64
 # Rows that components and that third moments are found from.
 _ROWS_COMPONENTS, _ROWS_MOMENTS = 4000, 24_000
-# Heat: starts, steps, temperature. Above 0.4 the right map melts.
+# Heat: starts, steps, temperature, chosen on sentence encoders.
 _GROWTH = ((12, 200, 0.15), (3, 500, 0.2))
 Stage = tuple[int | None, float, int, int]
 # Coordinates compared, softness in units of a cosine, the most steps, and rows of either side in each.
