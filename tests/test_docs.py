@@ -135,6 +135,7 @@ def folder(tmp_path, monkeypatch):
     for name, array in {"x": source, "y": target, "old": source, "new": target, "old_index": source}.items():
         np.save(f"{name}.npy", array)
     np.savez("held_out.npz", old=source, new=target)
+    np.save("new_queries.npy", target[:50])
     return {"source": source, "target": target, "codes": source, "x": source, "np": np}
 
 

@@ -19,6 +19,13 @@ exit codes: 0 done; 2 a mistake in the arguments or the files, said in one line;
 trusted, or, with --strict, there was a warning; 130 and 143 interrupted.
 """
 
+# What `align apply` writes in place of mapped rows, so that an index can stay as it is.
+_SENT = {
+    "queries": "input is of the target: write queries [n, d_source + 1] of unmapped rows, the last column to be added",
+    "norms": "write the lengths [n, 1] of the mapped rows, which scores of --queries are divided by",
+    "documents": "write rows [n, d_source + 1], over these lengths, which --queries search by inner product",
+}
+
 
 def build() -> argparse.ArgumentParser:
     """Return the parser of all commands; the chosen one is `arguments.name`."""
@@ -79,7 +86,10 @@ def _add_fit(fit):
 def _add_apply(apply):
     apply.add_argument("map", type=_path, help="file written by align fit")
     apply.add_argument("input", type=_path, help="array [n, d_source]")
-    apply.add_argument("--inverse", action="store_true", help="apply the least-squares inverse, from target to source")
+    sent = apply.add_mutually_exclusive_group()
+    sent.add_argument("--inverse", action="store_true", help="apply the least-squares inverse, from target to source")
+    for name, text in _SENT.items():
+        sent.add_argument(f"--{name}", dest="sent", action="store_const", const=name, default="mapped", help=text)
     _add_strict(apply)
     apply.add_argument("--dtype", choices=["float16", "float32", "float64"], help="of the output; that of the product")
     _add_output(apply)

@@ -52,6 +52,13 @@ def read_labels(name: str, rows: files.Rows) -> np.ndarray:
 
 def check_takes(fitted: AffineMap, rows: files.Rows, arguments: argparse.Namespace) -> None:
     """ValueError where a map does not take rows of so many dimensions."""
+    if getattr(arguments, "sent", "") == "queries":
+        if fitted.weight.shape[1] != rows.shape[1]:
+            raise ValueError(
+                f"{rows.name} has {rows.shape[1]} dimensions; --queries are of the space that {arguments.map} maps to, "
+                f"which has {fitted.weight.shape[1]}"
+            )
+        return
     if fitted.weight.shape[0] != rows.shape[1]:
         raise ValueError(
             f"{rows.name} has {rows.shape[1]} dimensions; {arguments.map} takes {fitted.weight.shape[0]}"

@@ -12,6 +12,7 @@ from jax.typing import ArrayLike, DTypeLike
 
 from align.arrays import checks, inputs
 from align.arrays.products import matmul
+from align.arrays.scales import unit
 from align.linalg.decompositions import pinv
 from align.maps import description, map_file
 
@@ -84,6 +85,48 @@ class AffineMap:
         moved = matmul(x, weight)
         bias = bias[..., None, :] if bias.ndim > 1 else bias
         return moved + lax.expand_dims(bias, range(moved.ndim - bias.ndim))
+
+    def queries(self, x: ArrayLike) -> jax.Array:
+        """Turn queries `[..., d_target]` of the target space into queries `[..., d_source + 1]` of unmapped documents.
+
+        For a document d, `q · (d @ weight + bias) = (q @ weight.T) · d + q · bias`. The first d_source columns are
+        `q @ weight.T`, for an index that stays as it is; the last is `q · bias`, one number a query. So
+
+            (queries[:, :-1] @ documents.T + queries[:, -1:]) / fitted.norms(documents)
+
+        are the scores, and the order, of a search by cosine among the mapped documents; without the division, those of
+        a search by inner product. An index that only knows the inner product finds the same with one more dimension:
+        `queries @ fitted.documents(documents).T`. That is more than a map fitted from target to source can do: mapped
+        queries meet documents whose lengths in the target space nobody has divided by.
+
+        A batched map takes `[*batch, n, d_target]`.
+        """
+        x = inputs.as_array("x", x)
+        if x.ndim == 0 or x.shape[-1] != self.d_target:
+            raise ValueError(
+                f"x must be [..., {self.d_target}], queries of the space that weight {self.weight.shape} maps to; "
+                f"it is {x.shape}"
+            )
+        dtype = inputs.float_dtype(x=x, weight=self.weight)
+        both = jnp.concatenate([self.weight, self.bias[..., None, :]], -2).astype(dtype)
+        return matmul(x.astype(dtype), both.swapaxes(-1, -2))
+
+    def norms(self, x: ArrayLike) -> jax.Array:
+        """Return ‖self(x)‖, `[...]`, for points `[..., d_source]`: what scores of `queries` are divided by."""
+        mapped = self(x)
+        scaled, power = unit(mapped, axis=-1)
+        return power[..., 0] * jnp.linalg.norm(scaled, axis=-1)
+
+    def documents(self, x: ArrayLike) -> jax.Array:
+        """Return points `[..., d_source]` as documents `[..., d_source + 1]` for `queries`: x and 1, over ‖self(x)‖.
+
+        The inner product of a query with a document is then that of the query with self(x) at unit length: its cosine,
+        but for the length of the query. A document that the map sends to zero is zero.
+        """
+        norms = self.norms(x)[..., None]
+        x = jnp.asarray(x).astype(norms.dtype)
+        longer = jnp.concatenate([x, jnp.ones_like(norms)], -1)
+        return jnp.where(norms > 0, longer / jnp.where(norms > 0, norms, 1), 0)
 
     def then(self, after: "AffineMap") -> "AffineMap":
         """Compose: the map x ↦ after(self(x)). Its diagnostics are unknown, since no data was fitted."""

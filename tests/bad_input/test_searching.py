@@ -1,0 +1,66 @@
+"""What serves a search, given what it cannot take: the library raises, the command says it in one line."""
+
+import numpy as np
+import pytest
+
+from align.__main__ import main
+from align.maps import AffineMap
+
+MAP = AffineMap(np.eye(3, 2, dtype=np.float32), np.zeros(2, np.float32))
+# Of the library: a call, and the words that its error must hold.
+CALLS = {
+    "queries of the source": (lambda: MAP.queries(np.ones((4, 3))), "x must be [..., 2]", "maps to", "(4, 3)"),
+    "a number": (lambda: MAP.queries(1.0), "x must be [..., 2]", "it is ()"),
+    "text": (lambda: MAP.queries(["a", "b"]), "x must be an array of real numbers"),
+    "complex queries": (lambda: MAP.queries(np.ones(2, complex)), "x must hold real numbers", "complex"),
+    "documents of the target": (lambda: MAP.documents(np.ones((4, 2))), "x must be [..., 3]", "(4, 2)"),
+    "norms of the target": (lambda: MAP.norms(np.ones((4, 2))), "x must be [..., 3]", "(4, 2)"),
+}
+APPLY = ("apply", "map.safetensors")
+OUT = ("-o", "z.npy")
+WRONG = [
+    ((*APPLY, "x.npy", "--queries", *OUT), "x.npy has 3 dimensions", "--queries", "map.safetensors maps to", "has 2"),
+    ((*APPLY, "y.npy", "--norms", *OUT), "y.npy has 2 dimensions", "map.safetensors takes 3"),
+    ((*APPLY, "y.npy", "--documents", *OUT), "y.npy has 2 dimensions", "map.safetensors takes 3"),
+]
+UNPARSED = [
+    ((*APPLY, "x.npy", "--queries", "--norms", *OUT), "--norms", "not allowed with argument --queries"),
+    ((*APPLY, "x.npy", "--documents", "--inverse", *OUT), "--inverse", "not allowed with argument --documents"),
+    ((*APPLY, "x.npy", "--queries=yes", *OUT), "--queries", "'yes'", "ignored explicit argument"),
+]
+
+
+@pytest.mark.parametrize("case", CALLS)
+def test_calls(case):
+    call, *words = CALLS[case]
+    with pytest.raises(ValueError) as raised:
+        call()
+    assert [word for word in words if word not in str(raised.value)] == [], raised.value
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    x = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
+    np.save("x.npy", x)
+    np.save("y.npy", x[:, :2])
+    MAP.save("map.safetensors")
+    return tmp_path
+
+
+@pytest.mark.parametrize(("argv", "words"), [pytest.param(argv, words, id=" ".join(argv)) for argv, *words in WRONG])
+def test_wrong_arguments(folder, capsys, argv, words):
+    before = sorted(folder.iterdir())
+    assert main([*argv, "--quiet"]) == 2
+    out, err = capsys.readouterr()
+    assert [word for word in words if word not in err] == [], err
+    assert err.startswith(f"align {argv[0]}: error: ") and err.count("\n") == 1 and out == ""
+    assert sorted(folder.iterdir()) == before
+
+
+@pytest.mark.parametrize(("argv", "words"), [pytest.param(argv, words, id=" ".join(argv)) for argv, *words in UNPARSED])
+def test_arguments_that_cannot_be_parsed(folder, capsys, argv, words):
+    with pytest.raises(SystemExit) as ended:
+        main(argv)
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert ended.value.code == 2 and [word for word in words if word not in last] == [], last
