@@ -43,6 +43,10 @@ SCHEMAS = {
         ("table", "dataset", "method", "old", "new", "asking", "direction", "anchors", "seed", "documents", "queries"),
         ("recall", "hit"),
     ),
+    "encoders": Schema(
+        ("table", "dataset", "method", "source", "target", "control", "texts", "pairs", "held_out", "key"),
+        ("top1", "top10", "mean_rank", "cosine", "seconds"),
+    ),
     "verdicts": Schema(("table", "dataset", "kind", "rows", "dimensions", "seed"), ("seconds",)),
     "search": Schema(("table", "dataset", "latent", "seeds", "encoder", "decoder"), ("autoencoder",)),
 }

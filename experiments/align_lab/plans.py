@@ -165,4 +165,54 @@ class Shapes:
         return f"{self.kind}, {self.rows} x {self.dimensions}"
 
 
-Record = Networks | Cell | Rungs | Embedding | Switch | Candidate | Shapes
+@dataclass(frozen=True)
+class Library:
+    """Texts by several encoders: a file of vectors, "sample", or none; and the corpus that the others embed.
+
+    texts: how many are drawn from the corpus where there is no file. held_out: how many of them, the last, no map sees.
+    """
+
+    file: str
+    corpus: str
+    texts: int
+    held_out: int
+
+
+@dataclass(frozen=True)
+class Space:
+    """What an encoder makes of the texts of a library."""
+
+    worker: ClassVar = "align_lab.crossing.vectors"
+
+    encoder: str
+    library: Library
+
+    @property
+    def name(self) -> str:
+        return f"vectors by {self.encoder}"
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """Maps between what two encoders make of different texts, so many on either side, with so many known pairs.
+
+    control: what takes the place of the target's cloud, "" where nothing does. Every key draws other texts.
+    """
+
+    worker: ClassVar = "align_lab.crossing.attempts"
+
+    source: Space
+    target: Space
+    texts: int
+    pairs: int
+    methods: tuple[str, ...]
+    keys: tuple[int, ...]
+    control: str = ""
+
+    @property
+    def name(self) -> str:
+        target = f"{self.control} in place of {self.target.encoder}" if self.control else self.target.encoder
+        return f"{self.source.encoder} → {target}, {self.texts:,} texts a side, {self.pairs:,} pairs"
+
+
+Record = Networks | Cell | Rungs | Embedding | Switch | Candidate | Shapes | Space | Crossing

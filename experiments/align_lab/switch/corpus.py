@@ -1,5 +1,6 @@
 """Texts: a corpus of queries with their documents, and what is drawn from it."""
 
+import gzip
 import re
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def read_pairs(corpus: str) -> list[tuple[str, str]]:
 
 
 def _lines(path):
-    with path.open() as file:
+    with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as file:
         return list(file)
 
 

@@ -95,6 +95,17 @@ ENCODERS = {
 }
 
 
+def encode(name: str, documents: list[str], queries: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Embed documents and queries, `[documents, d]` and `[queries, d]`; ModuleNotFoundError for a missing package.
+
+    A name that is not in `ENCODERS` is that of a sentence-transformers model, on a hub or in a folder.
+    """
+    try:
+        return ENCODERS.get(name, functools.partial(_sentence_transformer, name))(documents, queries)
+    except (ImportError, StopIteration) as error:
+        raise ModuleNotFoundError(f"encoder {name!r} needs a package that is not installed ({error})") from error
+
+
 def file(wanted: Embedding, store: Store) -> Path:
     """Give the file of an embedding, which is found again by the texts themselves."""
     documents, queries = corpus.drawn(wanted.texts, store)
@@ -109,18 +120,11 @@ def cost(wanted: Embedding, store: Store) -> float:
 
 
 def work(wanted: Embedding, store: Store, advance: Callable[[float], None] = lambda share: None) -> None:
-    """Embed the texts, and keep the vectors.
-
-    A name that is not in `ENCODERS` is that of a sentence-transformers model, on a hub or in a folder.
-    """
-    path, name = file(wanted, store), wanted.encoder
+    """Embed the texts, and keep the vectors."""
+    path = file(wanted, store)
     if path.exists():
         return
-    try:
-        encoder = ENCODERS.get(name, functools.partial(_sentence_transformer, name))
-        vectors = encoder(*corpus.drawn(wanted.texts, store))
-    except (ImportError, StopIteration) as error:
-        raise ModuleNotFoundError(f"encoder {name!r} needs a package that is not installed ({error})") from error
+    vectors = encode(wanted.encoder, *corpus.drawn(wanted.texts, store))
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic.replacing(path) as partial:
         np.savez(partial, **dict(zip(("documents", "queries"), map(unit, vectors), strict=True)))

@@ -1,0 +1,135 @@
+"""Maps between encoders as an experiment: its flags, its plan, and what is shown of it."""
+
+import dataclasses
+import itertools
+
+from absl import flags
+
+from align.arrays.paths import expanded
+from align_lab.asked import MOST_SEEDS, integers
+from align_lab.crossing.named import CONTROLS, METHODS, PAIRED
+from align_lab.launch import Experiment
+from align_lab.plans import Crossing, Library, Space
+from align_lab.switch.switching import MOST_TEXTS, check_names
+
+TABLE = "encoders"
+
+
+@dataclasses.dataclass(frozen=True)
+class Crossings:
+    """What is compared: ordered pairs of encoders, texts a side, known pairs, methods, controls and keys."""
+
+    library: Library
+    between: tuple[tuple[str, str], ...]
+    texts: tuple[int, ...]
+    pairs: tuple[int, ...]
+    methods: tuple[str, ...]
+    controls: tuple[str, ...]
+    keys: tuple[int, ...]
+
+    def described(self, store) -> list[str]:
+        """Say on what texts, and what will be computed, a text for each."""
+        texts, pairs = (", ".join(f"{count:,}" for count in counts) for counts in (self.texts, self.pairs))
+        between = ", ".join(f"{source} → {target}" for source, target in self.between)
+        return [
+            f"data: {self.library.file or self.library.corpus}, {self.library.held_out:,} texts held out",
+            f"to compute: {between}; {texts} texts a side; {pairs} pairs; {', '.join(self.methods)}; "
+            f"controls: {', '.join(self.controls) or 'none'}; {len(self.keys)} keys",
+        ]
+
+    def kept(self, store) -> str:
+        """Say where what takes long to make is kept."""
+        return f"embeddings: {store.embeddings}"
+
+
+class Choices:
+    """The flags of the crossings."""
+
+    def define_flags(self) -> None:
+        """Define the flags."""
+        vectors = "An .npz file with an array [texts, d] for each encoder, rows of the same texts; 'sample' is shipped."
+        flags.DEFINE_string("vectors", "", vectors)
+        corpus = "Texts for encoders that are not in the file: query<TAB>document lines, or WordNet's folder."
+        flags.DEFINE_string("corpus", "/usr/share/wordnet", corpus)
+        flags.DEFINE_integer(
+            "documents", 28_000, "Texts that are drawn from the corpus, without a file.", 1, MOST_TEXTS
+        )
+        flags.DEFINE_integer("held_out", 4000, "Texts that no map sees, the last.", 10, MOST_TEXTS)
+        encoders = "Encoders: all ordered pairs of them; the default are those of the file."
+        flags.DEFINE_list("encoders", None, encoders)
+        flags.DEFINE_list("between", None, "Ordered pairs alone, such as minilm_l6:mpnet,mpnet:minilm_l6.")
+        flags.DEFINE_list("texts", ["1500", "3000", "12000"], "Texts a side; no text is on both.")
+        flags.DEFINE_list(
+            "pairs", ["0", "5", "10", "20", "50", "100", "1000"], "Texts that both embed, known as pairs."
+        )
+        flags.DEFINE_list("methods", list(METHODS), "Methods; those that know pairs alone are also given all of them.")
+        flags.DEFINE_list("controls", list(CONTROLS), "What takes the place of the target's cloud; empty for none.")
+        flags.DEFINE_integer("keys", 10, "Draws of the texts.", 1, MOST_SEEDS)
+        flags.DEFINE_string("data_dir", None, "Folder of the images of a control; the default is found for you.")
+
+    def read(self, given: flags.FlagValues, store) -> Crossings:
+        """Read the flags; ValueError names the one whose value makes no sense."""
+        methods, controls = (tuple(dict.fromkeys(filter(None, given[name].value))) for name in ("methods", "controls"))
+        check_names("methods", list(methods), METHODS)
+        check_names("controls", list(controls), CONTROLS)
+        texts = integers("texts", given)
+        pairs = tuple(dict.fromkeys(map(_whole, given.pairs)))
+        file = given.vectors if given.vectors in ("", "sample") else expanded(given.vectors)
+        library = Library(file, expanded(given.corpus), 0 if file else given.documents, given.held_out)
+        kept = _texts(library, store) - library.held_out
+        if 2 * max(texts, default=1) > kept or max(pairs, default=0) > kept:
+            raise ValueError(
+                f"--texts={','.join(given.texts)}, --pairs={','.join(given.pairs)}: two sides of other texts, and the "
+                f"pairs, must fit into the {kept:,} that are not held out"
+            )
+        return Crossings(
+            library, _between(given, library, store), texts, pairs, methods, controls, tuple(range(given.keys))
+        )
+
+
+def _whole(text):
+    if not text.strip().isdecimal():
+        raise ValueError(f"--pairs must be whole numbers from 0; one of them is {text!r}")
+    return int(text)
+
+
+def _between(given, library, store):
+    """Give ordered pairs of encoders by name."""
+    from align_lab.crossing import vectors
+
+    if given.between is None:
+        names = given.encoders or vectors.ready(library, store) or (*vectors.PACKAGED, "lsa")
+        return tuple(itertools.permutations(dict.fromkeys(names), 2))
+    pairs = tuple(dict.fromkeys(tuple(text.split(":")) for text in given.between))
+    if wrong := [pair for pair in pairs if len(pair) != 2 or not all(pair)]:
+        raise ValueError(f"--between must be such as minilm_l6:mpnet; one of them is {':'.join(wrong[0])!r}")
+    return pairs
+
+
+def _texts(library, store):
+    from align_lab.crossing import vectors
+
+    arrays = vectors.ready(library, store)
+    return len(next(iter(arrays.values()))) if arrays else library.texts
+
+
+def plan(wanted: Crossings, store) -> list:
+    """Plan the vectors, and the crossings: the paired maps from as many pairs as texts, then from fewer, and controls.
+
+    Crossings of one shape follow each other: what is compiled for it serves all.
+    """
+    names = dict.fromkeys(name for pair in wanted.between for name in pair)
+    spaces = {name: Space(name, wanted.library) for name in names}
+    paired = tuple(method for method in wanted.methods if method in PAIRED)
+    others = tuple(method for method in wanted.methods if method not in PAIRED)
+    crossings = []
+    for texts, (source, target) in itertools.product(wanted.texts, wanted.between):
+        ends = spaces[source], spaces[target], texts
+        cells = [(texts, paired, "")]
+        cells += [(pairs, wanted.methods if pairs else others, "") for pairs in wanted.pairs if pairs != texts]
+        cells += [(0, tuple(m for m in others if m == "unpaired"), control) for control in wanted.controls]
+        crossings += [Crossing(*ends, count, known, wanted.keys, control) for count, known, control in cells if known]
+    return [*spaces.values(), *crossings]
+
+
+CROSSINGS = Experiment(Choices(), plan, tables=(TABLE,))

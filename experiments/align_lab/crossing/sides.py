@@ -1,0 +1,70 @@
+"""The two clouds of a crossing: which texts are on either side, which both know, and what controls put there."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from align_lab.crossing import vectors
+from align_lab.plans import Crossing
+from align_lab.store import Store
+
+
+class Sides(NamedTuple):
+    """Vectors of different texts, source `[n, d]` and target `[n, e]`; of known pairs; and of the texts held out."""
+
+    source: np.ndarray
+    target: np.ndarray
+    pairs: tuple[np.ndarray, np.ndarray]
+    held_out: tuple[np.ndarray, np.ndarray]
+
+
+def sides(crossing: Crossing, key: int, store: Store) -> Sides:
+    """Draw the texts of a key: other ones on either side, pairs of the rest as far as there is any.
+
+    The pairs of a key grow with their number.
+    """
+    both = [vectors.of(space, store) for space in (crossing.source, crossing.target)]
+    kept = len(both[0]) - crossing.source.library.held_out
+    order = np.random.default_rng(key).permutation(kept)
+    first, second = order[: crossing.texts], order[crossing.texts : 2 * crossing.texts]
+    known = order[kept - crossing.pairs :][::-1]
+    target = both[1][second]
+    if crossing.control:
+        target = CONTROLS[crossing.control](np.random.default_rng([key, 1]), target, store)
+    pairs, held_out = (tuple(array[rows] for array in both) for rows in (known, slice(kept, None)))
+    return Sides(both[0][first], target.astype(np.float32), pairs, held_out)
+
+
+def _gaussian(random, cloud, store):
+    """Draw Gaussians of the cloud's mean and covariance: nothing beyond second moments is left."""
+    spread = np.linalg.cholesky(np.cov(cloud.T) + 1e-6 * np.eye(cloud.shape[1]))
+    return cloud.mean(0) + random.normal(size=cloud.shape) @ spread.T
+
+
+def _shuffled(random, cloud, store):
+    """Shuffle the dimensions of every row for itself: rows keep their lengths, and nothing else."""
+    return random.permuted(cloud, axis=1)
+
+
+def _independent(random, cloud, store):
+    """Shuffle every dimension over the rows: each keeps its distribution, and depends on no other."""
+    return random.permuted(cloud, axis=0)
+
+
+def _images(random, cloud, store):
+    """Give leading principal coordinates of images in place of texts."""
+    images = np.asarray(store.data("mnist").train.images)
+    chosen = images[random.permutation(len(images))[: len(cloud)]].reshape(-1, images[0].size)
+    chosen = chosen - chosen.mean(0)
+    _, _, basis = np.linalg.svd(chosen, full_matrices=False)
+    coordinates = chosen @ basis[: cloud.shape[1]].T
+    return coordinates / np.linalg.norm(coordinates, axis=1).mean()
+
+
+CONTROLS: dict[str, Callable] = {
+    "gaussian": _gaussian,
+    "shuffled": _shuffled,
+    "independent": _independent,
+    "images": _images,
+}

@@ -1,0 +1,112 @@
+"""Vectors of texts by encoder: from a file, from the sample that is shipped, or embedded and kept."""
+
+import hashlib
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from align.arrays import atomic
+from align.data.texts import encoder_sample
+from align_lab.plans import Library, Space, Texts
+from align_lab.store import Store
+from align_lab.switch import corpus, encoders
+
+SAMPLE = "sample"
+# What the switch calls the encoders that have short names here.
+PACKAGED = {
+    "minilm_l6": "all-minilm-l6-v2",
+    "minilm_l3": "paraphrase-minilm-l3-v2",
+    "mpnet": "all-mpnet-base-v2",
+}
+
+
+def name(library: Library) -> str:
+    """Give what the texts are called in the rows."""
+    if library.file == SAMPLE:
+        return "wordnet_sample"
+    path = Path(library.file or library.corpus)
+    return "wordnet" if path.is_dir() else path.name.partition(".")[0]
+
+
+def ready(library: Library, store: Store) -> dict[str, np.ndarray]:
+    """Give the arrays of the library's file, `{encoder: [texts, d]}`, none without a file; ValueError for another."""
+
+    def read():
+        if not library.file:
+            return {}
+        if library.file == SAMPLE:
+            return encoder_sample()._asdict()
+        arrays = _read(library.file)
+        if {array.ndim for array in arrays.values()} != {2} or len({len(array) for array in arrays.values()}) != 1:
+            shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items()) or "no array"
+            raise ValueError(f"--vectors must have arrays [texts, d] of as many texts, one an encoder; it has {shapes}")
+        return {name: array.astype(np.float32) for name, array in arrays.items()}
+
+    return store.remember(("vectors", library.file), read)
+
+
+def _read(path):
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return dict(file.items())
+    except (ValueError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"--vectors must be an .npz file of arrays; {path} is none ({error})") from error
+
+
+def documents(library: Library, store: Store) -> list[str]:
+    """Give the texts: a corpus in its order beside a file of vectors, else so many drawn from it.
+
+    ValueError where there is no corpus, or one that is not of the file's texts.
+    """
+    arrays = ready(library, store)
+    if not arrays:
+        return corpus.drawn(Texts(library.corpus, library.texts, 1), store)[0]
+    if not library.corpus:
+        raise ValueError(f"--corpus must name the texts of {library.file}, for encoders that are not in it")
+    found = store.remember(("documents", library), lambda: [text for _, text in corpus.read_pairs(library.corpus)])
+    if len(found) != (texts := len(next(iter(arrays.values())))):
+        raise ValueError(f"--corpus must have the {texts} texts of --vectors, in their order; it has {len(found)}")
+    return found
+
+
+def file(space: Space, store: Store) -> Path:
+    """Give the file of vectors that are embedded here, which is found again by the texts themselves."""
+    texts = hashlib.sha256("\0".join([space.encoder, *documents(space.library, store)]).encode()).hexdigest()[:16]
+    return store.embeddings / f"{space.encoder.replace('/', '_')}-{texts}.npz"
+
+
+def cost(space: Space, store: Store) -> float:
+    """Estimate the seconds that two cores take to embed what is not there yet."""
+    if space.encoder in ready(space.library, store) or file(space, store).exists():
+        return 0.0
+    return encoders.TEXT_SECONDS * len(documents(space.library, store))
+
+
+def work(space: Space, store: Store, advance: Callable[[float], None] = lambda share: None) -> None:
+    """Embed the texts, and keep the vectors."""
+    if not cost(space, store):
+        return
+    called = PACKAGED.get(space.encoder, space.encoder)
+    texts = documents(space.library, store)
+    vectors, _ = encoders.encode(called, texts, texts[:1])
+    path = file(space, store)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic.replacing(path) as partial:
+        np.savez(partial, vectors=encoders.unit(vectors))
+    advance(1.0)
+
+
+def of(space: Space, store: Store) -> np.ndarray:
+    """Give the vectors `[texts, d]` of a space, float32, embedding them where they are missing."""
+    arrays = ready(space.library, store)
+    if space.encoder in arrays:
+        return arrays[space.encoder]
+    work(space, store)
+
+    def read():
+        with np.load(file(space, store)) as arrays:
+            return arrays["vectors"]
+
+    return store.remember(space, read)

@@ -1,0 +1,117 @@
+"""Maps between encoders: what is planned, which texts are on which side, and what is measured; little is fitted."""
+
+import numpy as np
+import pytest
+
+from align import rows as results
+from align_lab.crossing import attempts, crossings, maps_between, named, ranked, sides, vectors
+from align_lab.plans import Crossing, Library, Space
+from align_lab.store import Store
+
+TEXTS, HELD_OUT = 60, 12
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "workdir")
+
+
+@pytest.fixture
+def library(tmp_path):
+    """Texts by three encoders: a rotation of each other, and one of its own; the first column counts the rows."""
+    random = np.random.default_rng(0)
+    one = random.normal(size=(TEXTS, 5)).astype(np.float32)
+    turned = one @ np.linalg.qr(random.normal(size=(5, 5)))[0]
+    counted = np.column_stack([np.arange(TEXTS), random.normal(size=(TEXTS, 6))])
+    np.savez(tmp_path / "drawn.npz", one=one, turned=turned.astype(np.float16), counted=counted)
+    return Library(str(tmp_path / "drawn.npz"), "", 0, HELD_OUT)
+
+
+def crossing(library, source="counted", target="counted", **changes):
+    known = {"texts": 20, "pairs": 6, "methods": ("procrustes",), "keys": (0, 1), **changes}
+    return Crossing(Space(source, library), Space(target, library), **known)
+
+
+def test_a_plan_asks_for_paired_maps_first_then_fewer_pairs_then_controls(library, store):
+    wanted = crossings.Crossings(library, (("one", "turned"),), (20,), (0, 5), named.METHODS, ("gaussian",), (0, 1))
+    *spaces, all_pairs, none, few, control = crossings.plan(wanted, store)
+    assert spaces == [Space("one", library), Space("turned", library)]
+    assert (all_pairs.pairs, all_pairs.methods) == (20, named.PAIRED)
+    assert none.pairs == 0 and not set(none.methods) & set(named.PAIRED)
+    assert few.methods == named.METHODS and (control.control, control.methods) == ("gaussian", ("unpaired",))
+    listed = [row for one in (all_pairs, none, few, control) for row in attempts.rows(one)]
+    assert len({results.identity(row) for row in listed}) == len(listed)
+    assert {row["dataset"] for row in listed} == {"drawn"}
+    assert attempts.cost(few, store) > 0 == vectors.cost(spaces[0], store)
+
+
+def test_no_text_is_on_both_sides_or_seen_before_it_is_asked_for(library, store):
+    drawn = sides.sides(crossing(library), 0, store)
+    source, target, known = (set(array[:, 0]) for array in (drawn.source, drawn.target, drawn.pairs[0]))
+    assert len(source) == len(target) == 20 and len(known) == 6
+    assert not source & target and not (source | target) & known
+    assert set(drawn.held_out[0][:, 0]) == set(range(TEXTS - HELD_OUT, TEXTS)) and max(source | target | known) < 48
+    np.testing.assert_array_equal(drawn.pairs[0][:3], sides.sides(crossing(library, pairs=3), 0, store).pairs[0])
+    assert set(sides.sides(crossing(library), 1, store).source[:, 0]) != source
+
+
+@pytest.mark.parametrize("control", ["gaussian", "shuffled", "independent"])
+def test_controls_keep_what_they_say(library, store, control):
+    whole, drawn = (sides.sides(crossing(library, control=c, texts=24), 0, store).target for c in ("", control))
+    assert drawn.shape == whole.shape and drawn.dtype == np.float32 and not np.array_equal(drawn, whole)
+    axis = {"shuffled": 1, "independent": 0}.get(control)
+    if axis is not None:
+        np.testing.assert_array_equal(np.sort(drawn, axis), np.sort(whole, axis))
+
+
+def test_measures_by_hand():
+    truth = np.eye(12)[:, :11]
+    found = ranked.measures(truth, truth, np.zeros(11))
+    assert found["top1"] == 11 / 12 and found["cosine"] == pytest.approx(11 / 12)  # a vector of zeros has no direction
+    # One map for all texts is as near to any of them: no rank is gained by it.
+    constant = ranked.measures(np.ones((12, 12)), np.eye(12), np.zeros(12))
+    assert constant["top1"] == constant["top10"] == 0
+
+
+def test_the_orthogonal_map_of_pairs_is_found_in_any_dimensions(library, store):
+    drawn = sides.sides(crossing(library, "one", "turned", pairs=20), 0, store)
+    told = maps_between.fit("procrustes", 0, drawn)
+    assert ranked.measures(told.map(drawn.held_out[0]), drawn.held_out[1], drawn.pairs[1].mean(0))["top1"] == 1
+    narrow = maps_between.orthogonal(drawn.pairs[0], drawn.pairs[1][:, :3])
+    assert narrow(drawn.held_out[0]).shape == (HELD_OUT, 3)
+
+
+def test_rows_are_made_once(library, store):
+    record = crossing(library, "one", "turned")
+    attempts.work(record, store, lambda share: None)
+    made = store.rows(attempts.TABLE)
+    assert [(row["key"], row["method"], row["pairs"]) for row in made] == [(0, "procrustes", 6), (1, "procrustes", 6)]
+    assert attempts.cost(record, store) == 0
+    attempts.work(record, Store(store.workdir), lambda share: None)
+    assert Store(store.workdir).rows(attempts.TABLE) == made
+
+
+def test_flags_that_make_no_sense_are_named(call, library, tmp_path):
+    known = (
+        "--dry_run",
+        f"--workdir={tmp_path}",
+        f"--corpus={tmp_path / 'none'}",
+        f"--held_out={HELD_OUT}",
+        "--texts=20",
+        "--pairs=0,5",
+    )
+    wrong = {
+        f"--vectors={tmp_path / 'none.npz'}": "none.npz",
+        f"--vectors={__file__}": "--vectors must be an .npz file",
+        "--texts=40": "must fit into the 48",
+        "--pairs=-3": "--pairs must be whole numbers from 0",
+        "--between=one-turned": "--between must be such as",
+        "--methods=magic": "--methods has no 'magic'",
+        "--controls=magic": "--controls has no 'magic'",
+        "--between=one:lsa": "no corpus at",
+    }
+    for flag, words in wrong.items():
+        done = call("between_encoders", f"--vectors={library.file}", *known, flag)
+        assert done.code == 1 and words in done.err, (flag, done.err)
+    done = call("between_encoders", f"--vectors={library.file}", *known)
+    assert done.code == 0, done.err
