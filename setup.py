@@ -48,7 +48,12 @@ setup(
             "ipython>=8",
             "pdoc>=15",
             "scikit-learn>=1.6",
+            "pyarrow>=17",
+            "h5py>=3.11",
+            "faiss-cpu>=1.11",
         ],
+        # Files of embeddings beyond those of NumPy and safetensors.
+        "files": ["pyarrow>=17", "h5py>=3.11", "faiss-cpu>=1.11"],
         "sklearn": ["scikit-learn>=1.6"],
         "notebooks": ["jupyterlab>=4"],
         # What experiments/benchmarks.py measures against.

@@ -16,6 +16,8 @@ from statistics import fmean
 
 import numpy as np
 import pdoc
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from align import rows as results
@@ -136,6 +138,9 @@ def folder(tmp_path, monkeypatch):
         np.save(f"{name}.npy", array)
     np.savez("held_out.npz", old=source, new=target)
     np.save("new_queries.npy", target[:50])
+    for name, rows, order in (("old", source, slice(None)), ("new", target, slice(None, None, -1))):
+        table = {"doc_id": [f"d{row}" for row in range(200)][order], "embedding": list(rows[order])}
+        pyarrow.parquet.write_table(pyarrow.table(table), f"{name}.parquet")
     return {"source": source, "target": target, "codes": source, "x": source, "np": np}
 
 

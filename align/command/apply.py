@@ -15,34 +15,63 @@ _SENT = {
     "norms": lambda fitted: lambda rows: fitted.norms(rows)[:, None],
     "documents": lambda fitted: fitted.documents,
 }
+# A share of values at the ends of 8 bits from which on they are worth a warning.
+_MANY_CUT = 0.01
 
 
 def apply(arguments: argparse.Namespace) -> bool | None:
-    """Write the rows of a file as a map sends them, block by block; False under --strict where they seem foreign."""
+    """Write the rows of a file as a map sends them, block by block; False under --strict where they seem foreign.
+
+    What stands beside the rows is written too where both files have a place for it.
+    """
     fitted = places.load_map(arguments.map)
     if arguments.inverse:
         fitted = fitted.inverse()
-    rows = files.open_rows(arguments.input)
+    rows = places.open_rows(arguments.input, arguments.column)
     places.check_takes(fitted, rows, arguments)
     places.check_output(arguments)
+    if arguments.normalize and AffineMap.read_metadata(arguments.map).get("normalized"):
+        rows = files.unit(rows)
     send = _SENT[arguments.sent](fitted)
-    first = np.asarray(send(rows.read(0, 1)))
+    first = np.asarray(send(blocks.read(rows, 0, 1)))
     dtype = np.dtype(arguments.dtype or first.dtype)
     shape = (rows.shape[0], first.shape[1])
-    warnings = []
+    others = rows.others if files.keeps_others(arguments.output) else None
+    warnings, cut = [], 0
     with files.writing(arguments.output, shape, dtype) as append:
         for start, end in blocks.ranges(arguments, rows):
             block = blocks.read(rows, start, end)
             if start == 0:
                 warnings = _doubts(arguments, block)
-            with np.errstate(over="ignore"):  # reported below
-                mapped = np.asarray(send(block)).astype(dtype)
+            mapped = np.asarray(send(block))
+            if arguments.normalize and arguments.sent == "mapped":
+                mapped = files.to_unit(mapped)
+            mapped, beyond = _as_dtype(mapped, dtype)
             if not np.isfinite(mapped).all():
                 raise ValueError(f"the map sends rows {start} to {end - 1} of {rows.name} outside the range of {dtype}")
-            append(mapped)
+            cut += beyond
+            append(mapped, others and others(start, end))
     result = {"output": arguments.output, "rows": shape[0], "dimensions": shape[1], "dtype": str(dtype)}
+    if dtype.kind in "iu":
+        result["cut_off"] = cut / (shape[0] * shape[1])
+        if result["cut_off"] > _MANY_CUT:
+            ends = np.iinfo(dtype)
+            warnings += [f"{result['cut_off']:.1%} of the values lie beyond {ends.min} to {ends.max} and were cut off"]
     printing.show(arguments, result | ({"warnings": warnings} if warnings else {}))
     return not (warnings and arguments.strict)
+
+
+def _as_dtype(mapped, dtype):
+    """Return rows in another dtype, and how many values were cut off to its range; ValueError for rows that vanish."""
+    if dtype.kind not in "iu" or not np.isfinite(mapped).all():
+        with np.errstate(over="ignore"):  # reported by what calls
+            return mapped.astype(dtype if dtype.kind == "f" else mapped.dtype), 0
+    ends = np.iinfo(dtype)
+    rounded = np.rint(mapped)
+    if ((rounded == 0).all(1) & (mapped != 0).any(1)).any():
+        raise ValueError(f"there are rows whose values all round to 0 in {dtype}; expected a map to values of 8 bits")
+    beyond = int(((rounded < ends.min) | (rounded > ends.max)).sum())
+    return np.clip(rounded, ends.min, ends.max).astype(dtype), beyond
 
 
 def _doubts(arguments, rows):

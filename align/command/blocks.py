@@ -41,7 +41,7 @@ def ranges(arguments: argparse.Namespace, *arrays: files.Rows) -> Iterator[tuple
 
 def read(array: files.Rows, start: int, end: int, index: np.ndarray | slice = slice(None)) -> np.ndarray:
     """Return rows of an array; ValueError names the first one that is not finite."""
-    block = array.read(start, end)[index]
+    block = array.read(start, end)[index].astype(array.float_dtype, copy=False)
     finite = np.isfinite(block).all(1)
     if not finite.all():
         row = start + np.arange(end - start)[index][np.argmin(finite)]

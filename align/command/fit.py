@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 from align import files
-from align.command import blocks, faults, options, places, printing, streamed
+from align.command import blocks, faults, options, pairing, places, printing, streamed
 from align.command.score import scores
 from align.maps import fingerprint
 from align.maps.description import describe
@@ -32,8 +32,7 @@ def fit(arguments: argparse.Namespace) -> bool:
 
 def _from_pairs(solver, chosen, arguments):
     """Fit rows in correspondence, all at once or streamed, and score the map on the rows held out, if any."""
-    source, target = places.open_pairs(arguments.source, arguments.target)
-    weights = [] if arguments.weights is None else [places.open_weights(arguments.weights, source)]
+    source, target, weights, joined = pairing.open_pairs(arguments)
     arrays = [source, target, *weights]
     sound, bad = faults.usable(arguments, *arrays)
     held, used = _selections(sound, arguments)
@@ -48,6 +47,7 @@ def _from_pairs(solver, chosen, arguments):
     if fitted.converged is not None and not bool(fitted.converged):
         raise ValueError(f"{arguments.solver} did not converge on {rows} rows; nothing was written")
     known = _told(fitted, chosen, arguments) | {"rows": rows, "source_space": space}
+    known |= {"joined": joined} if joined else {}
     if held.any():
         known["held_out"] = scores(fitted, source, target, arguments, held)
         judged = (known["held_out"]["relative_residual"], int(held.sum()), known["held_out"]["linear_cka"])
@@ -60,14 +60,16 @@ def _from_pairs(solver, chosen, arguments):
 
 def _from_clouds(solver, chosen, arguments):
     """Fit two clouds whose rows are in no correspondence, with the labels and the pairs that are known."""
-    for name in ("weights", "anchors", "holdout"):
+    for name in ("weights", "anchors", "holdout", "id"):
         if getattr(arguments, name):
             raise ValueError(f"--{name} is of rows in correspondence, which {arguments.solver} does not need")
-    rows = {"source": files.open_rows(arguments.source), "target": files.open_rows(arguments.target)}
+    rows = {name: places.open_rows(getattr(arguments, name), arguments.column) for name in ("source", "target")}
+    rows = {name: files.unit(array) if arguments.normalize else array for name, array in rows.items()}
     clouds = {name: _whole(array, arguments) for name, array in rows.items()}
     given = {name: getattr(arguments, f"{name}_labels") for name in rows}
     labels = {f"{name}_labels": file and places.read_labels(file, rows[name]) for name, file in given.items()}
-    pairs = arguments.pairs and tuple(_whole(array, arguments) for array in places.open_pairs(*arguments.pairs))
+    pairs = arguments.pairs and places.open_pairs(*arguments.pairs, arguments.column)
+    pairs = pairs and tuple(_whole(files.unit(each) if arguments.normalize else each, arguments) for each in pairs)
     fitted = solver.run(Known(_key(arguments), **clouds, **labels, pairs=pairs), **chosen)
     sizes = {f"{name}_rows": array.shape[0] for name, array in rows.items()}
     known = _told(fitted, chosen, arguments) | sizes | ({"pairs": len(pairs[0])} if pairs else {})
@@ -84,7 +86,7 @@ def _key(arguments):
 
 def _told(fitted, chosen, arguments):
     """Return what the file is to say of how its map came about."""
-    told = {"solver": arguments.solver, "options": chosen}
+    told = {"solver": arguments.solver, "options": chosen} | ({"normalized": True} if arguments.normalize else {})
     if hasattr(fitted.details, "summary"):
         told |= fitted.details.summary()
     return told

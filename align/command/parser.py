@@ -9,12 +9,14 @@ _EXAMPLES = """examples:
   align fit old.npy new.npy -o map.safetensors --solver ridge --holdout 0.1
   align fit old.npy new.npy -o map.safetensors --solver labels --source-labels a.npy --target-labels b.npy
   align fit old.npy new.npy -o map.safetensors --unpaired --pairs few_old.npy few_new.npy
+  align fit old.parquet new.parquet -o map.safetensors --id doc_id --column embedding --normalize
   align apply map.safetensors old_index.npy -o new_index.npy
   align score map.safetensors held_out.npz:old held_out.npz:new
   align inspect map.safetensors
 
-files: .npy, .npz, .safetensors; file.npz:key and file.safetensors:key name an array within. Rows are in correspondence,
-except for solvers that need class labels (such as labels) or nothing (such as unpaired).
+files: .npy, .npz, .safetensors, .parquet, .arrow, .feather, .h5, .vec, .bin, .fvecs, .faiss, ...; file.npz:key and
+file.parquet:column name what is within; a folder, or 'parts/*.parquet', is all files in it. Rows are in correspondence,
+by their order or by --id, except for solvers that need class labels (such as labels) or nothing (such as unpaired).
 exit codes: 0 done; 2 a mistake in the arguments or the files, said in one line; 3 done, but the map is not to be
 trusted, or, with --strict, there was a warning; 130 and 143 interrupted.
 """
@@ -25,6 +27,7 @@ _SENT = {
     "norms": "write the lengths [n, 1] of the mapped rows, which scores of --queries are divided by",
     "documents": "write rows [n, d_source + 1], over these lengths, which --queries search by inner product",
 }
+_DTYPES = ["float16", "float32", "float64", "int8", "uint8"]
 
 
 def build() -> argparse.ArgumentParser:
@@ -78,6 +81,7 @@ def _add_fit(fit):
         "--source-labels", type=_path, metavar="FILE", help="classes of the rows of source, integers [n]"
     )
     known.add_argument("--target-labels", type=_path, metavar="FILE", help="classes of the rows of target, integers")
+    _add_rows(fit, joined=True)
     _add_sample(fit)
     _add_care(fit)
     _add_output(fit)
@@ -90,8 +94,13 @@ def _add_apply(apply):
     sent.add_argument("--inverse", action="store_true", help="apply the least-squares inverse, from target to source")
     for name, text in _SENT.items():
         sent.add_argument(f"--{name}", dest="sent", action="store_const", const=name, default="mapped", help=text)
+    _add_rows(apply)
     _add_strict(apply)
-    apply.add_argument("--dtype", choices=["float16", "float32", "float64"], help="of the output; that of the product")
+    apply.add_argument(
+        "--dtype",
+        choices=_DTYPES,
+        help="of the output; that of the product, as 8 bits rounded and cut off at their ends",
+    )
     _add_output(apply)
 
 
@@ -99,8 +108,18 @@ def _add_score(score):
     score.add_argument("map", type=_path, help="file written by align fit")
     score.add_argument("source", type=_path, help="array [n, d_source]")
     score.add_argument("target", type=_path, help="array [n, d_target], rows in correspondence with source")
+    _add_rows(score, joined=True)
     _add_sample(score)
     _add_care(score)
+
+
+def _add_rows(sub, joined=False):
+    sub.add_argument("--column", metavar="NAME", help="column or array of the vectors, as file:NAME for every file")
+    if joined:
+        sub.add_argument("--id", metavar="KEY", help="join rows by this column or array, words, or file of ids")
+        sub.add_argument("--target-id", metavar="KEY", help="that of the target where it has another name")
+    made = "rows of length one: of both files" if joined else "rows of length one: the output's"
+    sub.add_argument("--normalize", action="store_true", help=made)
 
 
 def _add_care(sub):

@@ -21,9 +21,14 @@ def load_map(path: str) -> AffineMap:
     return fitted
 
 
-def open_pairs(source: str, target: str) -> tuple[files.Rows, files.Rows]:
+def open_rows(name: str, column: str | None) -> files.Rows:
+    """Open the rows that an argument names, of --column where it names none and its file has columns."""
+    return files.open_rows(files.with_key(name, column))
+
+
+def open_pairs(source: str, target: str, column: str | None = None) -> tuple[files.Rows, files.Rows]:
     """Open two arrays whose rows correspond; ValueError where they are not as many."""
-    x, y = files.open_rows(source), files.open_rows(target)
+    x, y = open_rows(source, column), open_rows(target, column)
     if x.shape[0] != y.shape[0]:
         raise ValueError(
             f"{x.name} has {x.shape[0]} rows and {y.name} {y.shape[0]}; expected the same number, in correspondence"
@@ -66,10 +71,10 @@ def check_takes(fitted: AffineMap, rows: files.Rows, arguments: argparse.Namespa
         )
 
 
-def check_output(arguments: argparse.Namespace, suffixes: tuple[str, ...] = files.SUFFIXES) -> None:
+def check_output(arguments: argparse.Namespace, suffixes: tuple[str, ...] = files.WRITTEN) -> None:
     """Refuse an output that could not be written, before any work is done."""
     path, key = files.split_name(arguments.output)
-    if path.suffix not in suffixes or (key and suffixes != files.SUFFIXES):
+    if path.suffix not in suffixes or (key and suffixes != files.WRITTEN):
         raise ValueError(f"{arguments.output}: expected a file that ends in {', '.join(suffixes)}")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path.parent}: no such folder for the output")

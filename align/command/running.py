@@ -23,6 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except RuntimeError as error:
         print(f"align {arguments.name}: error: {error}", file=sys.stderr)
         return MISTAKE
+    from align import files
     from align.command import apply, fit, inspect, score
 
     commands = {"fit": fit.fit, "apply": apply.apply, "score": score.score, "inspect": inspect.inspect}
@@ -38,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"align {arguments.name}: interrupted; no output was written", file=sys.stderr)
         return INTERRUPTED
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, files.MissingPackage) as error:
         print(f"align {arguments.name}: error: {' '.join(str(error).split())}", file=sys.stderr)
         return MISTAKE
     finally:

@@ -6,7 +6,7 @@ import functools
 import numpy as np
 
 from align import files
-from align.command import blocks, faults, places, printing
+from align.command import blocks, faults, pairing, places, printing
 from align.maps import AffineMap
 from align.metrics import running_sums
 
@@ -14,7 +14,7 @@ from align.metrics import running_sums
 def score(arguments: argparse.Namespace) -> bool:
     """Print how well a map does on the pairs of two files; False under --strict where no better than the mean."""
     fitted = places.load_map(arguments.map)
-    source, target = places.open_pairs(arguments.source, arguments.target)
+    source, target, _, joined = pairing.open_pairs(arguments)
     places.check_takes(fitted, source, arguments)
     if fitted.weight.shape[1] != target.shape[1]:
         raise ValueError(
@@ -28,6 +28,7 @@ def score(arguments: argparse.Namespace) -> bool:
     result = scores(fitted, source, target, arguments, sound)
     warnings = [faults.as_the_mean(result["relative_residual"], result["rows"], result["linear_cka"])]
     warnings = [text for text in warnings if text]
+    result |= {"joined": joined} if joined else {}
     result |= ({"bad_rows": bad} if bad else {}) | ({"warnings": warnings} if warnings else {})
     printing.show(arguments, result)
     return not (warnings and arguments.strict)

@@ -36,6 +36,6 @@ def fit(
     parts = (part[1:] for part in blocks.chosen(used, arguments, *arrays))
     record = streaming.from_blocks((x, y, *(each[:, 0] for each in w)) for x, y, *w in parts)
     fitted = streaming.fit(record, arguments.solver, **options)
-    dtype = jnp.dtype(np.result_type(*(np.promote_types(array.dtype, np.float32) for array in arrays[:2])))
+    dtype = jnp.dtype(np.result_type(*(array.float_dtype for array in arrays[:2])))
     fitted = dataclasses.replace(fitted, weight=fitted.weight.astype(dtype), bias=fitted.bias.astype(dtype))
     return fitted, fingerprint.of_record(record)

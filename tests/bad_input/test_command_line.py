@@ -9,7 +9,10 @@ from safetensors.numpy import save_file
 from align.__main__ import main
 from align.maps import AffineMap
 
-ENDINGS = "expected a file that ends in .npy, .npz or .safetensors"
+ENDINGS = (
+    "expected a file that ends in .npy, .npz, .safetensors, .parquet, .arrow, .feather, .h5, .hdf5, .vec, .txt, .bin, "
+    ".fvecs, .bvecs, .ivecs, .faiss or .index"
+)
 ROWS, NEW, OUT = "expected rows and dimensions, [n, d]", ("-o", "new.safetensors"), ("-o", "z.npy")
 FIT = ("fit", "x.npy", "y.npy", *NEW)
 APPLY = ("apply", "map.safetensors", "x.npy")
@@ -137,7 +140,7 @@ UNPARSED = [
     ((*FIT, "--seed", "1.5"), "--seed", "'1.5'", "not a whole number"),
     ((*FIT, "--metric", "dot"), "--metric", "'dot'", "choose from"),
     ((*FIT, "--set"), "--set", "expected one argument"),
-    ((*APPLY, *OUT, "--dtype", "int8"), "--dtype", "'int8'", "choose from"),
+    ((*APPLY, *OUT, "--dtype", "int16"), "--dtype", "'int16'", "choose from"),
     ((*APPLY, *OUT, "--inverse=yes"), "--inverse", "'yes'", "ignored explicit argument"),
     ((*SCORE, "x.npy", "y.npy", "--sample", "many"), "--sample", "'many'", "not a positive integer"),
     ((*SCORE, "x.npy", "y.npy", "--metric", ""), "--metric", "''", "choose from"),

@@ -1,0 +1,178 @@
+"""Parquet, Arrow and Feather: columns of vectors, lists of numbers of one length; read by pyarrow.
+
+A parquet file is decoded by row groups, a batch at a time; an Arrow file that is not compressed is read where it is
+mapped. Both are read in order: a read that goes on where the last one ended decodes nothing twice.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from align.files.arrow_batches import layout_of
+from align.files.cursors import Cursor
+from align.files.opened import Rows, needed, only, unreadable
+
+
+def open_table(path: Path, key: str | None) -> Rows:
+    """Open a column of vectors, the only one unless named; or a named one of numbers, `[n]`."""
+    with _explained(path):
+        layout = layout_of(path)
+        schema = layout.schema
+        vectors = [field.name for field in schema if _is_vectors(field.type)]
+        numbers = [field.name for field in schema if _is_number(field.type)]
+        key = only(path, key, vectors or numbers, vectors + numbers)
+        first = next(iter(layout.batches(0, [key])))[1].column(0) if layout.rows else None
+        sample = _numbers(path, first[:1], 0) if first is not None else np.empty((0, 0), np.float32)
+        names = [name for name in schema.names if name != key]
+    cursor, beside = Cursor(layout, [key]), Cursor(layout, names)
+
+    def read(start, stop):
+        with _explained(path):
+            parts, rows = [], start
+            for batch in cursor.read(start, stop):
+                parts.append(_numbers(path, batch.column(0), rows, sample.shape[1:]))
+                rows += batch.num_rows
+            return np.concatenate(parts)
+
+    def take(index):
+        with _explained(path):
+            return layout.take(key, index, lambda column, rows: _numbers(path, column, rows, sample.shape[1:]))
+
+    def others(start, stop):
+        import pyarrow as pa
+
+        with _explained(path):
+            batches = beside.read(start, stop) if names else []
+            columns = {name: pa.chunked_array([batch.column(name) for batch in batches]) for name in names}
+            return {name: columns.get(name) for name in schema.names}
+
+    shape = (layout.rows, *sample.shape[1:])
+    return Rows(str(path), shape, sample.dtype, read, take if layout.is_mapped else None, others)
+
+
+def table_ids(path: Path, key: str) -> Iterator[Any]:
+    """Yield a column of ids, by batches; ValueError where one is missing."""
+    with _explained(path):
+        layout = layout_of(path)
+        only(path, key, layout.schema.names)
+        rows = 0
+        for _, batch in layout.batches(0, [key]):
+            column = batch.column(0)
+            if column.null_count:
+                raise ValueError(f"{path}: row {rows + _first_null(column)} has no {key}")
+            yield column.to_numpy(zero_copy_only=False)
+            rows += batch.num_rows
+
+
+def _first_null(column):
+    return int(np.argmax(column.is_null().to_numpy(zero_copy_only=False)))
+
+
+@contextlib.contextmanager
+def _explained(path):
+    """Turn an error of Arrow into one that names the file."""
+    pa = needed("pyarrow", "pyarrow", path)
+    try:
+        yield
+    except pa.ArrowException as error:
+        raise unreadable(path, path.suffix, error) from error
+
+
+def _is_vectors(kind):
+    import pyarrow as pa
+
+    kind = getattr(kind, "storage_type", kind)  # of a tensor's type, which extends a list's
+    lists = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    return lists and _is_number(kind.value_type)
+
+
+def _is_number(kind):
+    import pyarrow as pa
+
+    return pa.types.is_floating(kind) or pa.types.is_integer(kind)
+
+
+def _numbers(path, column, first_row, shape=None):
+    """Return a column as an array `[n, d]`, or `[n]` of one that holds numbers; ValueError for rows of another length.
+
+    first_row: of the file, of the first one here. It is a view where Arrow has the numbers in one piece.
+    """
+    column = getattr(column, "storage", column)
+    if column.null_count:
+        raise ValueError(f"{path}: row {first_row + _first_null(column)} is null; expected a number or a vector")
+    if _is_number(column.type):
+        return column.to_numpy(zero_copy_only=False)
+    values = column.flatten()
+    if values.null_count:
+        raise ValueError(
+            f"{path}: there are nulls within the vectors of rows {first_row} to {first_row + len(column) - 1}"
+        )
+    fixed = getattr(column.type, "list_size", None)
+    lengths = np.full(len(column), fixed) if fixed is not None else column.value_lengths().to_numpy()
+    d = shape[0] if shape else int(lengths[0])
+    if (lengths != d).any():
+        row = int(np.argmax(lengths != d))
+        raise ValueError(f"{path}: row {first_row + row} has {lengths[row]} dimensions; expected {d}, as the first has")
+    return values.to_numpy(zero_copy_only=False).reshape(len(column), d)
+
+
+class _Cursor:
+    """Columns of a file in order: a read that goes on where the last one ended decodes nothing twice."""
+
+    def __init__(self, layout, names):
+        self.layout, self.names, self.position, self.batches, self.left = layout, names, None, None, None
+
+    def read(self, start, stop):
+        """Return the batches that hold the rows from start to stop."""
+        if start != self.position:
+            self.batches, self.left = self.layout.batches(start, self.names), None
+        parts, position = [], start
+        while position < stop:
+            first, batch = self.left or next(self.batches)
+            within = position - first
+            part = batch.slice(within, stop - position) if within < batch.num_rows else None
+            if part is not None:
+                parts.append(part)
+                position += part.num_rows
+            self.left = (first, batch) if position < first + batch.num_rows else None
+        self.position = position
+        if position == self.layout.rows:
+            self.position, self.batches, self.left = None, None, None  # and the file is closed
+        return parts
+
+
+@contextlib.contextmanager
+def write_table(path: Path, key: str | None, shape: tuple[int, int], dtype: np.dtype) -> Iterator[Callable[..., Any]]:
+    """Yield a function that appends rows, and what stands beside them, to a file; a call makes a row group, or a batch.
+
+    The vectors take the name and the place that they had, and are called "vector" where they had none.
+    """
+    pa = needed("pyarrow", "pyarrow", path)
+    with contextlib.ExitStack() as stack:
+        write = None
+
+        def append(block, others):
+            nonlocal write
+            values = pa.array(np.ascontiguousarray(block).reshape(-1))
+            vectors = pa.FixedSizeListArray.from_arrays(values, block.shape[1])
+            columns = {
+                (name if column is not None else key or name): vectors if column is None else column
+                for name, column in (others or {key or "vector": None}).items()
+            }
+            table = pa.table(columns)
+            if write is None:
+                write = stack.enter_context(_writer(path, table.schema)).write_table
+            write(table)
+
+        yield append
+
+
+def _writer(path, schema):
+    if path.suffix == ".parquet":
+        parquet = needed("pyarrow.parquet", "pyarrow", path)
+        text = [field.name for field in schema if not _is_vectors(field.type)]
+        return parquet.ParquetWriter(path, schema, use_dictionary=text)
+    return needed("pyarrow.ipc", "pyarrow", path).new_file(path, schema)

@@ -1,0 +1,33 @@
+"""Reading in order what cannot be read from anywhere."""
+
+from typing import Any
+
+
+class Cursor:
+    """Columns of a file in order: a read that goes on where the last one ended decodes nothing twice."""
+
+    def __init__(self, layout: Any, names: list[str]) -> None:
+        """Begin anywhere: `layout.batches(row, names)` yields (first row, batch) from the one on that holds a row."""
+        self.layout, self.names = layout, names
+        self._close()
+
+    def _close(self):
+        self.position, self.batches, self.left = None, None, None
+
+    def read(self, start: int, stop: int) -> list[Any]:
+        """Return the batches that hold the rows from start to stop."""
+        if start != self.position:
+            self._close()
+            self.batches = self.layout.batches(start, self.names)
+        parts, position = [], start
+        while position < stop:
+            first, batch = self.left or next(self.batches)
+            if (within := position - first) < batch.num_rows:
+                part = batch.slice(within, stop - position)
+                parts.append(part)
+                position += part.num_rows
+            self.left = (first, batch) if position < first + batch.num_rows else None
+        self.position = position
+        if position == self.layout.rows:
+            self._close()  # and with it the file
+        return parts

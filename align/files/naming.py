@@ -1,0 +1,63 @@
+"""What a name means: a file, an array within it, or all files of a folder or of a pattern."""
+
+import glob
+import re
+from pathlib import Path
+
+from align.files.formats import FORMATS, KEYED, SUFFIXES
+
+
+def split_name(name: str) -> tuple[Path, str | None]:
+    """Return the path and the key of `file.npz:key`; the key is None for a whole file."""
+    endings = "|".join(suffix[1:] for suffix in KEYED)
+    match = re.fullmatch(rf"(.+\.(?:{endings})|.+/):(.+)", name)
+    return (Path(match[1]), match[2]) if match and not Path(name).exists() else (Path(name), None)
+
+
+def check_suffix(name: str, path: Path, suffixes: tuple[str, ...] = SUFFIXES) -> None:
+    """ValueError where a path has none of some endings."""
+    if path.suffix not in suffixes:
+        raise ValueError(f"{name}: expected a file that ends in {listed(suffixes)}")
+
+
+def listed(suffixes: tuple[str, ...]) -> str:
+    """Return endings as words: ".a, .b or .c"."""
+    return " or ".join(filter(None, [", ".join(suffixes[:-1]), suffixes[-1]]))
+
+
+def with_key(name: str, key: str | None) -> str:
+    """Return a name with a key for the array within, where it has none yet and its files hold arrays by name."""
+    path, own = split_name(name)
+    if key is None or own is not None:
+        return name
+    if name and path.is_dir():
+        return f"{name.removesuffix('/')}/:{key}"
+    return f"{name}:{key}" if path.suffix in KEYED else name
+
+
+def found(name: str) -> tuple[list[Path], str | None]:
+    """Return the files that a name means, in the order of their names, and the key of the array within each.
+
+    A folder means the files within it, and within its folders, that hold vectors: those of one ending; a name with
+    `*`, `?` or `[` the files that match. FileNotFoundError where there are none, ValueError for other endings.
+    """
+    path, key = split_name(name)
+    if name and path.is_dir():
+        inside = [each for each in path.rglob("*") if each.suffix in SUFFIXES and FORMATS[each.suffix].in_folders]
+        paths = sorted(each for each in inside if each.is_file() and not each.name.startswith((".", "_")))
+        if not paths:
+            endings = tuple(suffix for suffix in SUFFIXES if FORMATS[suffix].in_folders)
+            raise FileNotFoundError(f"{path}: no such file; the folder has none that ends in {listed(endings)}")
+    elif not path.exists() and glob.has_magic(str(path)):
+        paths = sorted(each for each in map(Path, glob.glob(str(path), recursive=True)) if each.is_file())
+        if not paths:
+            raise FileNotFoundError(f"{path}: no such file; nothing matches")
+    else:
+        paths = [path]
+    for each in paths:
+        check_suffix(name, each)
+        if not each.is_file():
+            raise FileNotFoundError(f"{each}: no such file")
+    if others := {each.suffix for each in paths} - {paths[0].suffix}:
+        raise ValueError(f"{name} has files that end in {paths[0].suffix} and in {others.pop()}; expected one of them")
+    return paths, key

@@ -1,0 +1,148 @@
+"""Files of vectors that are not what their endings say, and ids that do not join: one line, exit code 2, no output."""
+
+import struct
+from pathlib import Path
+
+import faiss
+import h5py
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+
+from align.__main__ import main
+from align.maps import AffineMap
+
+OUT = ("-o", "z.npy")
+ID = ("--id", "id", "-o", "new.safetensors")
+
+
+def apply(name, *argv):
+    return ("apply", "map.safetensors", name, *(argv or OUT))
+
+
+WRONG = [
+    (apply("cut.parquet"), "cut.parquet is not a readable .parquet file"),
+    (apply("cut.arrow"), "cut.arrow is not a readable .arrow file"),
+    (apply("text.feather"), "text.feather is not a readable .feather file"),
+    (apply("two.parquet"), "two.parquet holds a, b", "name one of them as two.parquet:KEY"),
+    (apply("two.parquet:c"), "two.parquet holds a, b", "there is no 'c'"),
+    (apply("two.parquet", "--column", "c", *OUT), "two.parquet holds a, b", "there is no 'c'"),
+    (apply("words.parquet"), "words.parquet holds no array"),
+    (apply("ragged.parquet"), "ragged.parquet: row 2 has 2 dimensions; expected 3, as the first has"),
+    (apply("null.parquet"), "null.parquet: row 1 is null", "expected a number or a vector"),
+    (apply("holes.parquet"), "holes.parquet: there are nulls within the vectors of rows 0 to 3"),
+    (apply("none.parquet"), "none.parquet has shape [0, 0]"),
+    (apply("two.parquet:n"), "two.parquet:n has shape [4]", "expected rows and dimensions"),
+    (apply("cut.h5"), "cut.h5 is not a readable .h5 file"),
+    (apply("x.h5"), "x.h5 holds a, b", "name one of them as x.h5:KEY"),
+    (apply("x.h5:c"), "x.h5 holds a, b", "there is no 'c'"),
+    (apply("short.vec"), "short.vec is not a readable .vec file: row 1 is no word and 3 numbers"),
+    (apply("wordy.vec"), "wordy.vec is not a readable .vec file: row 1 is no word and 3 numbers"),
+    (apply("lost.vec"), "lost.vec is not a readable .vec file: it says 9 rows and has 2"),
+    (apply("empty.vec"), "empty.vec is not a readable .vec file: its first line is no word and numbers"),
+    (apply("empty.bin"), "empty.bin is not a readable .bin file: it is empty"),
+    (apply("model.bin"), "model.bin is not a readable .bin file: it is a model of fastText; write its vectors as .vec"),
+    (apply("noise.bin"), "noise.bin is not a readable .bin file: it does not begin with the number of rows"),
+    (apply("short.bin"), "short.bin is not a readable .bin file: it says 9 rows of 3 dimensions, and is too short"),
+    (apply("cut.bin"), "cut.bin is not a readable .bin file: it says 2 rows and ends within row 1"),
+    (apply("cut.fvecs"), "cut.fvecs is not a readable .fvecs file: its 30 bytes are no rows of 3 dimensions"),
+    (apply("uneven.fvecs"), "uneven.fvecs is not a readable .fvecs file: it begins with 3 dimensions"),
+    (apply("empty.fvecs"), "empty.fvecs is not a readable .fvecs file: its 0 bytes"),
+    (apply("cut.faiss"), "cut.faiss is not a readable .faiss file", "read error"),
+    (apply("graph.faiss"), "graph.faiss is an IndexHNSWFlat, which keeps no rows to read"),
+    (apply("empty folder"), "empty folder: no such file; the folder has none that ends in .npy, .npz"),
+    (apply("mixed"), "mixed has files that end in .fvecs and in .npy; expected one of them"),
+    (apply("uneven"), "uneven/1.npy has rows of [2] and uneven/0.npy of [3]; expected the same"),
+    (apply("parts/*.npz"), "parts/*.npz: no such file; nothing matches"),
+    (apply("x.npy", "-o", "z.vec"), "expected a word for each row"),
+    (apply("breaks.parquet", "-o", "z.bin"), "expected a word for each row", "there is 'a\\nb'"),
+    (apply("x.npy", "-o", "z.faiss"), "z.faiss: expected a file that ends in", ".parquet"),
+    (apply("x.npy", "--dtype", "int8", *OUT), "all round to 0 in int8", "expected a map to values of 8 bits"),
+    (("fit", "x.npy", "x.npy", *ID), "x.npy holds vectors alone", "file of ids to --id; it is 'id'"),
+    (("fit", "two.parquet:a", "two.parquet:b", *ID[2:], "--id", "key"), "two.parquet holds a, b, id, n", "no 'key'"),
+    (("fit", "two.parquet:a", "two.parquet:b", *ID[2:], "--target-id", "id"), "--target-id", "where --id says"),
+    (("fit", "two.parquet:a", "nameless.parquet", *ID), "nameless.parquet: row 1 has no id"),
+    (("fit", "two.parquet:a", "others.parquet", *ID), "(first 'w0')", "others.parquet:id (first 'x0')", "share no id"),
+    (("fit", "two.parquet:a", "again.parquet", *ID), "share no id; 1 are there more than once"),
+    (("fit", "x.npy", "x.npy", *ID[2:], "--id", "few.txt"), "few.txt has 3 ids and x.npy 4 rows"),
+    (("fit", "x.npy", "x.npy", *ID[2:], "--id", "x.npy"), "x.npy has ids of shape [4, 3] and float32"),
+    (("fit", "x.faiss", "x.npy", *ID), "x.faiss holds no ids; expected an IndexIDMap"),
+    (("fit", "x.npy", "x.npy", *ID, "--solver", "icp"), "--id is of rows in correspondence, which icp does not need"),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("formats")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        write(np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32) / 10)
+    return folder
+
+
+def write(x):
+    AffineMap(np.eye(3, dtype=np.float32), np.zeros(3, np.float32)).save("map.safetensors")
+    np.save("x.npy", x)
+    vectors, names = pa.array(list(x)), [f"w{row}" for row in range(4)]
+
+    def table(name, **columns):
+        pa.parquet.write_table(pa.table(columns), f"{name}.parquet")
+
+    table("two", id=names, a=vectors, b=vectors, n=range(4))
+    table("words", id=names)
+    table("ragged", a=[[1.0, 2, 3], [4, 5, 6], [7, 8], [9, 1, 2]])
+    table("null", a=[[1.0, 2, 3], None, [1, 2, 3]])
+    table("holes", a=[[1.0, 2, 3], [1, None, 3], [1, 2, 3], [1, 2, 3]])
+    table("none", a=pa.array([], pa.list_(pa.float32())))
+    table("breaks", word=["a\nb", *names[1:]], a=vectors)
+    table("nameless", id=["w0", None, "w2", "w3"], a=vectors)
+    table("others", id=[name.replace("w", "x") for name in names], a=vectors)
+    table("again", id=["w0", "w0", "x", "y"], a=vectors)
+    Path("cut.parquet").write_bytes(Path("two.parquet").read_bytes()[:-20])
+    with pa.ipc.new_file("whole.arrow", pa.schema({"a": vectors.type})) as file:
+        file.write_table(pa.table({"a": vectors}))
+    Path("cut.arrow").write_bytes(Path("whole.arrow").read_bytes()[:200])
+    Path("text.feather").write_text("0,1,2\n")
+    with h5py.File("x.h5", "w") as file:
+        file["a"], file["b"], file["ids"] = x, x, np.arange(4)
+    Path("cut.h5").write_bytes(Path("x.h5").read_bytes()[:500])
+    Path("short.vec").write_text("a 1 2 3\nb 1\n")
+    Path("wordy.vec").write_text("a 1 2 3\nb 1 two 3\n")
+    Path("lost.vec").write_text("9 3\na 1 2 3\nb 1 2 3\n")
+    Path("empty.vec").touch()
+    Path("empty.bin").touch()
+    Path("model.bin").write_bytes(struct.pack("<i", 793712314) + bytes(100))
+    Path("noise.bin").write_bytes(bytes(range(100)))
+    Path("short.bin").write_bytes(b"9 3\na " + bytes(12))
+    Path("cut.bin").write_bytes(b"2 3\na " + bytes(12) + b"\nb12345678901" + b" " + bytes(4))
+    np.insert(x.view("i4"), 0, 3, axis=1).tofile("whole.fvecs")
+    Path("cut.fvecs").write_bytes(Path("whole.fvecs").read_bytes()[:30])
+    uneven = np.insert(x.view("i4"), 0, 3, axis=1)
+    uneven[2, 0] = 2
+    uneven.tofile("uneven.fvecs")
+    Path("empty.fvecs").touch()
+    flat, graph = faiss.IndexFlatL2(3), faiss.IndexHNSWFlat(3, 4)
+    for index, name in ((flat, "x"), (graph, "graph")):
+        index.add(x)
+        faiss.write_index(index, f"{name}.faiss")
+    Path("cut.faiss").write_bytes(Path("x.faiss").read_bytes()[:60])
+    for name in ("empty folder", "mixed", "uneven", "parts"):
+        Path(name).mkdir()
+    Path("empty folder/notes.txt").write_text("a 1 2 3")
+    np.save("mixed/y.npy", x)
+    Path("mixed/x.fvecs").write_bytes(Path("whole.fvecs").read_bytes())
+    np.save("uneven/0.npy", x)
+    np.save("uneven/1.npy", x[:, :2])
+    Path("few.txt").write_text("a\nb\nc\n")
+
+
+@pytest.mark.parametrize(("argv", "words"), [pytest.param(argv, words, id=" ".join(argv)) for argv, *words in WRONG])
+def test_wrong_files(folder, monkeypatch, capsys, argv, words):
+    monkeypatch.chdir(folder)
+    before = sorted(folder.rglob("*"))
+    assert main([*argv, "--quiet"]) == 2
+    out, err = capsys.readouterr()
+    assert [word for word in words if word not in err] == [], err
+    assert err.startswith(f"align {argv[0]}: error: ") and err.count("\n") == 1 and out == ""
+    assert sorted(folder.rglob("*")) == before

@@ -1,0 +1,150 @@
+"""Files as people keep them: the same rows from each of them, by blocks, in any order, and with their ids."""
+
+import subprocess
+import sys
+
+import file_samples
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+from on_files import pairs, run, small_blocks
+
+from align import files, solvers
+from align.__main__ import main
+
+# What would be decoded again and again if its rows were read in another order than the file's.
+IN_ORDER = (
+    "x.parquet", "half.parquet", "tensor.parquet", "packed.feather", "x.h5:group/vectors", "parts", "parts/*.parquet",
+)  # fmt: skip
+OTHERS_IDS = {
+    "x.h5:group/vectors": "group/ids", "x.fvecs": "ids.npy", "x.npy": "ids.txt", "x.faiss": "y.npz:ids",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return pairs(n=60)[0]
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory, rows):
+    folder = tmp_path_factory.mktemp("formats")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        file_samples.write(rows)
+        solvers.rigid(*pairs()).save("map.safetensors")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def within(samples, monkeypatch):
+    monkeypatch.chdir(samples)
+
+
+@pytest.mark.parametrize("name", file_samples.NAMES)
+def test_rows(rows, name):
+    opened = files.open_rows(name)
+    assert opened.shape == (60, 6) and opened.dtype == file_samples.FLOATS.get(name, np.float32)
+    expected = rows.astype(opened.dtype)
+    for start, stop in ((0, 60), (0, 7), (7, 45), (45, 60), (10, 11), (0, 60)):
+        np.testing.assert_array_equal(opened.read(start, stop), expected[start:stop])
+    order = np.random.default_rng(0).permutation(60)[:40]
+    if opened.take is not None:
+        np.testing.assert_array_equal(opened.take(order), expected[order])
+    assert (opened.take is None) == (name in IN_ORDER)
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        *((name, "id") for name in file_samples.NAMES if name not in OTHERS_IDS and name != "ids.index"),
+        *OTHERS_IDS.items(),
+    ],
+)
+def test_ids(name, key):
+    found, expected = files.open_ids(name, key), files.open_ids("x.npy", "ids.npy")
+    np.testing.assert_array_equal(found.values, expected.values)
+    assert found.first == "d0"
+
+
+def test_ids_that_are_numbers():
+    np.testing.assert_array_equal(files.open_ids("ids.index", "id").values, np.arange(60)[::-1])
+    np.savez("numbers.npz", x=np.zeros((3, 2)), i=np.uint8([7, 5, 9]))
+    numbers = files.open_ids("numbers.npz:x", "i")
+    np.save("texts.npy", ["9", "7", "x"])
+    found = files.match(numbers, files.open_ids("x.npy", "texts.npy"))  # compared by their digits
+    assert found.source.tolist() == [0, 2] and found.target.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("output", ["z.parquet", "z.arrow", "z.feather", "z.parquet:mapped"])
+@pytest.mark.parametrize("name", ["x.parquet", "stream.arrow", "packed.feather", "parts"])
+def test_other_columns_pass_through(capsys, monkeypatch, rows, name, output):
+    small_blocks(monkeypatch)
+    run(capsys, "apply", "map.safetensors", name, "-o", output, "--force")
+    path, _, key = output.partition(":")
+    written = pa.parquet.read_table(path) if "parquet" in path else pa.feather.read_table(path)
+    assert written.column_names == ["id", key or "vector", "title"] and written["id"].to_pylist() == file_samples.ids(
+        60
+    )
+    assert written["title"][59].as_py() == "title 59"
+    expected = np.asarray(solvers.rigid(*pairs())(rows))
+    np.testing.assert_allclose(files.open_rows(output).read(0, 60), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "output"), [("x.vec", "z.bin"), ("x.bin", "z.vec"), ("x.vec", "z.parquet")])
+def test_words_pass_through(capsys, monkeypatch, rows, name, output):
+    small_blocks(monkeypatch)
+    run(capsys, "apply", "map.safetensors", name, "-o", output, "--force")
+    np.testing.assert_array_equal(files.open_ids(output, "word").values, files.open_ids("x.npy", "ids.npy").values)
+    expected = np.asarray(solvers.rigid(*pairs())(rows))
+    np.testing.assert_allclose(files.open_rows(output).read(0, 60), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("output", ["z.fvecs", "z.h5", "z.h5:of/a group"])
+def test_other_outputs(capsys, monkeypatch, rows, output):
+    small_blocks(monkeypatch)
+    run(capsys, "apply", "map.safetensors", "x.npy", "-o", output, "--force")
+    expected = np.asarray(solvers.rigid(*pairs())(rows))
+    np.testing.assert_allclose(files.open_rows(output).read(0, 60), expected, rtol=1e-6)
+
+
+def test_eight_bits_keep_their_range(capsys, rows):
+    np.save("bytes.npy", np.rint(20 * rows).astype(np.int8))
+    assert run(capsys, "apply", "map.safetensors", "bytes.npy", "-o", "z.npy", "--force")["dtype"] == "float32"
+    exact = np.load("z.npy")
+    result = run(capsys, "apply", "map.safetensors", "bytes.npy", "-o", "z.npy", "--force", "--dtype", "uint8")
+    assert np.load("z.npy").dtype == np.uint8 and 0.1 < result["cut_off"] < 0.6 and "cut off" in result["warnings"][0]
+    np.testing.assert_array_equal(np.load("z.npy"), np.clip(np.rint(exact), 0, 255))
+    assert main(["apply", "map.safetensors", "bytes.npy", "-o", "z.npy", "--force", "--dtype", "int8", "--strict"]) == 0
+
+
+def test_a_fit_of_eight_bits_is_one_in_float32(capsys, rows):
+    source, target = (np.rint(20 * each).astype(np.int8) for each in pairs())
+    np.save("x8.npy", source)
+    np.save("y8.npy", target)
+    assert run(capsys, "fit", "x8.npy", "y8.npy", "-o", "8.safetensors")["dtype"] == "float32"
+
+
+@pytest.mark.parametrize(
+    ("module", "package", "name"),
+    [
+        ("pyarrow", "pyarrow", "x.parquet"),
+        ("pyarrow", "pyarrow", "x.arrow"),
+        ("h5py", "h5py", "x.h5:group/vectors"),
+        ("faiss", "faiss-cpu", "x.faiss"),
+    ],
+)
+def test_a_missing_package_is_one_line(capsys, monkeypatch, module, package, name):
+    monkeypatch.setitem(sys.modules, module, None)
+    assert main(["apply", "map.safetensors", name, "-o", "none.npy"]) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1 and f"pip install {package}, or 'align-latents[files]'" in err
+
+
+def test_formats_of_numpy_import_nothing_else():
+    code = (
+        "import sys; from align import files; files.open_rows('x.npy').read(0, 3)\n"
+        "assert not {'pyarrow', 'h5py', 'faiss'} & {name.split('.')[0] for name in sys.modules}"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,120 @@
+"""Two files joined by the ids of their rows, in any order and format: real definitions by two encoders."""
+
+import functools
+
+import file_samples
+import numpy as np
+import pyarrow.parquet
+import pytest
+from on_files import run, small_blocks
+from safetensors.numpy import load_file
+
+from align import files, solvers
+from align.data import texts
+
+N, D = 200, 6
+SHARED, TWICE = 150, 3  # ids that both have, the last of them more than once in a file
+
+
+@functools.cache
+def sample():
+    encoders = texts.encoder_sample()
+    return encoders.minilm[: 2 * N, :D].copy(), encoders.mpnet[: 2 * N, :D].copy()
+
+
+@pytest.fixture
+def joined(tmp_path, monkeypatch):
+    """Files of 200 rows each, in different orders, and the rows of both that share an id, in the source's order."""
+    monkeypatch.chdir(tmp_path)
+    source, target = sample()
+    random = np.random.default_rng(0)
+    here = random.permutation(N)
+    there = random.permutation(np.arange(N - SHARED, 2 * N - SHARED))
+    repeated = random.permutation(there[there < N])[:TWICE]
+    here_ids, there_ids = ([f"d{each}" for each in order] for order in (here, there))
+    here_ids[int(np.flatnonzero(here < N - SHARED)[0])] = f"d{repeated[0]}"
+    for each, lost in zip(repeated[1:], np.flatnonzero(there >= N), strict=False):
+        there_ids[lost] = f"d{each}"
+    for name, rows, order, names in (("old", source, here, here_ids), ("new", target, there, there_ids)):
+        table = file_samples.table(rows[order], "embedding")
+        table = table.set_column(0, "id", [names])
+        pyarrow.parquet.write_table(table, f"{name}.parquet", row_group_size=70)
+        with pyarrow.ipc.new_file(f"{name}.arrow", table.schema) as file:
+            file.write_table(table, max_chunksize=70)
+        with files.writing(f"{name}.vec", (N, D), np.float32) as append:
+            append(rows[order], {"word": names})
+        np.savez(f"{name}.npz", embedding=rows[order], id=names)
+    np.save("w.npy", np.float32([float(each % 2) for each in here]))
+    kept = [each for each in here if each >= N - SHARED and each not in repeated]
+    return source[kept], target[kept], np.array(kept)
+
+
+COUNTS = {"shared": 147, "only_in_source": 49, "only_in_target": 48, "repeated_in_source": 1, "repeated_in_target": 2}
+FORMATS = [
+    ("old.parquet", "new.parquet"), ("old.arrow", "new.parquet"), ("old.npz", "new.vec"), ("old.parquet", "new.arrow"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("source", "target"), FORMATS)
+@pytest.mark.parametrize("memory", ["0", "1"])
+def test_a_fit_of_joined_rows_is_that_of_rows_in_correspondence(joined, capsys, monkeypatch, source, target, memory):
+    small_blocks(monkeypatch, rows=64)
+    argv = ("fit", source, target, "-o", "map.safetensors", "--solver", "affine", "--memory", memory)
+    result = run(capsys, *argv, "--id", "id", "--column", "embedding")
+    assert result["joined"] == COUNTS and result["rows"] == 147
+    expected = solvers.affine(*joined[:2])
+    np.testing.assert_allclose(load_file("map.safetensors")["weight"], expected.weight, atol=2e-5)
+    scores = run(capsys, "score", "map.safetensors", source, target, "--id", "id", "--column", "embedding")
+    assert scores["relative_residual"] == pytest.approx(float(expected.residual), rel=1e-4)
+    assert scores["joined"] == COUNTS
+
+
+@pytest.mark.parametrize(("source", "target"), [("old.parquet", "new.parquet"), ("old.arrow", "new.parquet")])
+def test_weights_follow_their_rows(joined, capsys, source, target):
+    options = ("--id", "id", "--weights", "w.npy", "--solver", "affine", "-o", "map.safetensors")
+    run(capsys, "fit", source, target, *options)
+    x, y, kept = joined
+    odd = kept % 2 == 1
+    expected = solvers.affine(x[odd], y[odd])
+    np.testing.assert_allclose(load_file("map.safetensors")["weight"], expected.weight, atol=2e-5)
+
+
+def test_ids_of_other_names_and_in_files_of_their_own(joined, capsys):
+    with np.load("old.npz") as arrays:
+        np.save("old.npy", arrays["embedding"])
+        np.save("old_ids.npy", arrays["id"])
+    options = ("--id", "old_ids.npy", "--target-id", "id", "-o", "map.safetensors")
+    assert run(capsys, "fit", "old.npy", "new.npz:embedding", *options)["joined"] == COUNTS
+
+
+def test_rows_in_one_order_are_read_where_they_are(joined):
+    rows = files.open_rows("new.parquet")
+    index = np.flatnonzero(np.arange(N) % 5)
+    some = files.chosen(rows, index)
+    np.testing.assert_array_equal(some.read(10, 150), rows.read(0, N)[index[10:150]])
+    assert files.chosen(rows, index[::-1]) is None
+
+
+def test_rows_are_put_in_order_on_disk_within_the_room_there_is(joined, monkeypatch):
+    rows = files.open_rows("new.parquet")
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: type("Usage", (), {"free": 100}))
+    with pytest.raises(OSError, match=r"new.parquet: its rows in order take 0.0 GB in .*TMPDIR names another folder"):
+        files.put_in_order(rows, np.arange(N)[::-1], [(0, N)])
+
+
+def test_unit_rows_before_the_fit_and_of_the_output(joined, capsys):
+    source, target = (each / np.linalg.norm(each, axis=1, keepdims=True) for each in joined[:2])
+    options = ("--id", "id", "--solver", "affine")
+    run(capsys, "fit", "old.parquet", "new.parquet", *options, "-o", "unit.safetensors", "--normalize")
+    expected = solvers.affine(source, target)
+    np.testing.assert_allclose(load_file("unit.safetensors")["weight"], expected.weight, atol=2e-5)
+    run(capsys, "apply", "unit.safetensors", "old.parquet", "-o", "z.npy", "--normalize")
+    np.testing.assert_allclose(np.linalg.norm(np.load("z.npy"), axis=1), 1, atol=1e-6)
+    scores = run(capsys, "score", "unit.safetensors", "old.parquet", "new.parquet", "--id", "id", "--normalize")
+    assert scores["relative_residual"] == pytest.approx(float(expected.residual), rel=1e-4)
+
+
+def test_a_row_of_length_zero_stays_so():
+    rows = files.to_unit(np.float32([[0, 0], [3e30, 4e30], [3e-30, 4e-30], [np.nan, 1], [np.inf, 1]]))
+    np.testing.assert_allclose(rows[:3], [[0, 0], [0.6, 0.8], [0.6, 0.8]], rtol=1e-6)
+    assert not np.isfinite(rows[3:]).all(1).any()
