@@ -1,6 +1,7 @@
 """One rule for every path that a user writes: ~ is the home folder, whatever shell or flag it came through."""
 
 import os
+import sys
 from pathlib import Path
 
 
@@ -18,3 +19,9 @@ def expanded(path: str | os.PathLike) -> str:
 def user_path(path: str | os.PathLike) -> Path:
     """Return the path that a user means; errors as for `expanded`."""
     return Path(expanded(path))
+
+
+def user_cache() -> Path:
+    """Return the folder of our caches, by $XDG_CACHE_HOME or else where the platform has them; errors as above."""
+    usual = {"darwin": "~/Library/Caches", "win32": os.environ.get("LOCALAPPDATA") or "~/AppData/Local"}
+    return user_path(os.environ.get("XDG_CACHE_HOME") or usual.get(sys.platform, "~/.cache")) / "align"

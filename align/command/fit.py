@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 from align import files
-from align.command import blocks, faults, options, pairing, places, printing, streamed
+from align.command import blocks, faults, options, pairing, places, printing, streamed, threads
 from align.command.score import scores
 from align.maps import fingerprint
 from align.maps.description import describe
@@ -21,7 +21,9 @@ def fit(arguments: argparse.Namespace) -> bool:
     fit_rows = _from_pairs if solver.needs == "pairs" else _from_clouds
     fitted, known = fit_rows(solver, chosen, arguments)
 
-    result = describe(fitted) | known | {"output": arguments.output}
+    with threads.for_dimensions(max(fitted.weight.shape)):
+        described = describe(fitted)
+    result = described | known | {"output": arguments.output}
     space = result.pop("source_space")
     kept = {name: _as_text(value) for name, value in known.items() if name not in ("warnings", "bad_rows")}
     fitted.save(arguments.output, metadata=kept | {"source_space": space})
@@ -42,7 +44,9 @@ def _from_pairs(solver, chosen, arguments):
     else:
         parts = zip(*(part[1:] for part in blocks.chosen(used, arguments, *arrays)), strict=True)
         x, y, *w = (np.concatenate(part) for part in parts)
-        fitted = solver.run(Known(_key(arguments), x, y, weights=w[0][:, 0] if w else None), **chosen)
+        known = Known(_key(arguments), x, y, weights=w[0][:, 0] if w else None)
+        with threads.for_dimensions(max(x.shape[1], y.shape[1])):
+            fitted = solver.run(known, **chosen)
         space = fingerprint.take(x)
     if fitted.converged is not None and not bool(fitted.converged):
         raise ValueError(f"{arguments.solver} did not converge on {rows} rows; nothing was written")
@@ -70,7 +74,8 @@ def _from_clouds(solver, chosen, arguments):
     labels = {f"{name}_labels": file and places.read_labels(file, rows[name]) for name, file in given.items()}
     pairs = arguments.pairs and places.open_pairs(*arguments.pairs, arguments.column)
     pairs = pairs and tuple(_whole(files.unit(each) if arguments.normalize else each, arguments) for each in pairs)
-    fitted = solver.run(Known(_key(arguments), **clouds, **labels, pairs=pairs), **chosen)
+    with threads.for_dimensions(max(cloud.shape[1] for cloud in clouds.values())):
+        fitted = solver.run(Known(_key(arguments), **clouds, **labels, pairs=pairs), **chosen)
     sizes = {f"{name}_rows": array.shape[0] for name, array in rows.items()}
     known = _told(fitted, chosen, arguments) | sizes | ({"pairs": len(pairs[0])} if pairs else {})
     return fitted, known | {"source_space": fingerprint.take(clouds["source"])}

@@ -52,6 +52,7 @@ def _add(commands, name, summary):
     sub.set_defaults(name=name)
     sub.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     sub.add_argument("--quiet", action="store_true", help="no progress bar")
+    sub.add_argument("--no-cache", action="store_true", help="keep no compiled programs for the next run, and use none")
     return sub
 
 

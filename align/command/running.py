@@ -1,22 +1,32 @@
 """One run of the command: its arguments, its signals, its precision, and its exit code."""
 
+import argparse
+import contextlib
 import os
 import signal
 import sys
 from collections.abc import Sequence
 
-from align.command import blocks, parser, terminal
+from align.command import parser, terminal  # no more: --help and mistakes in the arguments answer at once
 
 DONE, MISTAKE, NOT_TRUSTED, INTERRUPTED = 0, 2, 3, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` and return its exit code."""
+    return _run(_asked(argv))
+
+
+def _asked(argv):
     terminal.tolerate()
-    arguments = parser.build().parse_args(argv)
-    import jax  # only now: --help and mistakes in the arguments answer at once
+    return parser.build().parse_args(argv)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    import jax
 
     from align.arrays import devices
+    from align.command import blocks
 
     try:
         devices.check_device()
@@ -51,8 +61,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def console() -> None:
     """Run the command line and end the process: after a signal at once, as JAX at work can crash Python's own end."""
+    arguments = _asked(None)
+    from align.command import blocks, compiled
+
     try:
-        code = main()
+        with contextlib.nullcontext() if arguments.no_cache else compiled.kept():
+            code = _run(arguments)
     except SystemExit as ended:
         code = int(ended.code or 0)
     if blocks.received:

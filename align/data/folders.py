@@ -1,7 +1,6 @@
 """Folders of IDX files: the one a user names, and the per-user cache."""
 
 import os
-import sys
 from pathlib import Path
 
 from align.arrays import atomic, paths
@@ -12,11 +11,9 @@ ELSEWHERE = "put the IDX files into a folder and name it by --data_dir or ALIGN_
 
 
 def cache_dir() -> Path:
-    """The per-user cache: $XDG_CACHE_HOME, or else the platform's usual place, then align/data."""
-    usual = {"darwin": "~/Library/Caches", "win32": os.environ.get("LOCALAPPDATA") or "~/AppData/Local"}
-    root = os.environ.get("XDG_CACHE_HOME") or usual.get(sys.platform, "~/.cache")
+    """The per-user cache of data; DataError where there is no place for one."""
     try:
-        return paths.user_path(root) / "align" / "data"
+        return paths.user_cache() / "data"
     except ValueError as error:
         raise DataError(f"{error}. Or set XDG_CACHE_HOME, and the cache is there: {ELSEWHERE}") from error
 
