@@ -19,6 +19,7 @@ __all__ = [
     "paper",
     "relative",
     "rows",
+    "search",
     "solvers",
     "stitching",
     "streaming",

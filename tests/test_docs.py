@@ -141,6 +141,8 @@ def folder(tmp_path, monkeypatch):
     for name, rows, order in (("old", source, slice(None)), ("new", target, slice(None, None, -1))):
         table = {"doc_id": [f"d{row}" for row in range(200)][order], "embedding": list(rows[order])}
         pyarrow.parquet.write_table(pyarrow.table(table), f"{name}.parquet")
+    np.savez("queries.npz", old=source[:50], new=target[:50])
+    np.savez("corpus.npz", old=source[50:], new=target[50:])
     return {"source": source, "target": target, "codes": source, "x": source, "np": np}
 
 

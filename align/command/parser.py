@@ -12,13 +12,14 @@ _EXAMPLES = """examples:
   align fit old.parquet new.parquet -o map.safetensors --id doc_id --column embedding --normalize
   align apply map.safetensors old_index.npy -o new_index.npy
   align score map.safetensors held_out.npz:old held_out.npz:new
+  align score map.safetensors old_queries.npy new_queries.npy --corpus old_index.npy new_index.npy
   align inspect map.safetensors
 
 files: .npy, .npz, .safetensors, .parquet, .arrow, .feather, .h5, .vec, .bin, .fvecs, .faiss, ...; file.npz:key and
 file.parquet:column name what is within; a folder, or 'parts/*.parquet', is all files in it. Rows are in correspondence,
 by their order or by --id, except for solvers that need class labels (such as labels) or nothing (such as unpaired).
 exit codes: 0 done; 2 a mistake in the arguments or the files, said in one line; 3 done, but the map is not to be
-trusted, or, with --strict, there was a warning; 130 and 143 interrupted.
+trusted, or, with --strict, there was a warning; 4 done, but a figure is below --fail-under; 130 and 143 interrupted.
 """
 
 # What `align apply` writes in place of mapped rows, so that an index can stay as it is.
@@ -110,6 +111,16 @@ def _add_score(score):
     score.add_argument("source", type=_path, help="array [n, d_source]")
     score.add_argument("target", type=_path, help="array [n, d_target], rows in correspondence with source")
     _add_rows(score, joined=True)
+    score.add_argument(
+        "--corpus", nargs=2, type=_path, metavar=("X", "Y"),
+        help="documents as both encoders embed them, [m, d_source] and [m, d_target]: say what a search finds for the "
+        "rows of source and target, with the map, without, and after full re-embedding",
+    )  # fmt: skip
+    score.add_argument("--top", type=_positive, default=10, metavar="K", help="documents to be found (%(default)s)")
+    score.add_argument(
+        "--fail-under", type=_limit, action="append", default=[], metavar="NAME=VALUE",
+        help="exit with 4 where a figure is less, as recall@10=0.9 (of the mapped index) or top_1=0.5",
+    )  # fmt: skip
     _add_sample(score)
     _add_care(score)
 
@@ -151,6 +162,14 @@ def _positive(text):
     if not text.isdigit() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a positive integer")
     return int(text)
+
+
+def _limit(text):
+    name, _, value = text.partition("=")
+    try:
+        return name, float(value)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE, as recall@10=0.9") from error
 
 
 def _path(text):

@@ -16,8 +16,11 @@ def show(arguments: argparse.Namespace, result: dict) -> None:
     from rich.console import Console
 
     console = Console()
-    for table in _tables(arguments.name, {name: value for name, value in result.items() if name != "warnings"}):
+    in_words = ("warnings", "below", "verdict", "worth_it")
+    for table in _tables(arguments.name, {name: value for name, value in result.items() if name not in in_words}):
         console.print(table)
+    for text in (*result.get("below", ()), *([result["verdict"]] if "verdict" in result else ())):
+        print(text)
 
 
 def as_json(result: dict) -> str:

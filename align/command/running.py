@@ -8,8 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from align.command import parser, terminal  # no more: --help and mistakes in the arguments answer at once
-
-DONE, MISTAKE, NOT_TRUSTED, INTERRUPTED = 0, 2, 3, 130
+from align.command.codes import DONE, INTERRUPTED, MISTAKE, NOT_TRUSTED
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -45,7 +44,7 @@ def _run(arguments: argparse.Namespace) -> int:
     wide = jax.config.jax_enable_x64  # type: ignore[attr-defined]
     jax.config.update("jax_enable_x64", True)  # float64 files are computed in float64, float32 ones stay float32
     try:
-        trusted = commands[arguments.name](arguments)
+        outcome = commands[arguments.name](arguments)
     except KeyboardInterrupt:
         print(f"align {arguments.name}: interrupted; no output was written", file=sys.stderr)
         return INTERRUPTED
@@ -56,7 +55,9 @@ def _run(arguments: argparse.Namespace) -> int:
         jax.config.update("jax_enable_x64", wide)
         for number, handler in handlers.items():
             signal.signal(number, handler)
-    return NOT_TRUSTED if trusted is False else DONE
+    if outcome is None or isinstance(outcome, bool):
+        return NOT_TRUSTED if outcome is False else DONE
+    return outcome
 
 
 def console() -> None:

@@ -6,13 +6,17 @@ import functools
 import numpy as np
 
 from align import files
-from align.command import blocks, faults, pairing, places, printing
+from align.command import blocks, codes, faults, limits, pairing, places, printing, searched
 from align.maps import AffineMap
 from align.metrics import running_sums
 
 
-def score(arguments: argparse.Namespace) -> bool:
-    """Print how well a map does on the pairs of two files; False under --strict where no better than the mean."""
+def score(arguments: argparse.Namespace) -> bool | int:
+    """Print how well a map does on the pairs of two files; False under --strict where no better than the mean.
+
+    With --corpus the pairs are queries as well; where a figure is below --fail-under, the exit code of that.
+    """
+    limits.check_names(arguments.fail_under, arguments.top, bool(arguments.corpus))
     fitted = places.load_map(arguments.map)
     source, target, _, joined = pairing.open_pairs(arguments)
     places.check_takes(fitted, source, arguments)
@@ -26,12 +30,15 @@ def score(arguments: argparse.Namespace) -> bool:
     if sound.sum() < 4:
         raise ValueError(f"{source.name} has {sound.sum()} rows to score on; expected at least 4")
     result = scores(fitted, source, target, arguments, sound)
+    if arguments.corpus:
+        result |= searched.measure(fitted, source, target, arguments, _sample(sound, arguments))
+    below = limits.below(arguments.fail_under, result)
     warnings = [faults.as_the_mean(result["relative_residual"], result["rows"], result["linear_cka"])]
     warnings = [text for text in warnings if text]
     result |= {"joined": joined} if joined else {}
     result |= ({"bad_rows": bad} if bad else {}) | ({"warnings": warnings} if warnings else {})
-    printing.show(arguments, result)
-    return not (warnings and arguments.strict)
+    printing.show(arguments, result | ({"below": below} if below else {}))
+    return codes.BELOW if below else not (warnings and arguments.strict)
 
 
 def scores(

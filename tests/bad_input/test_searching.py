@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+from align import search
 from align.__main__ import main
 from align.maps import AffineMap
 
+X = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
 MAP = AffineMap(np.eye(3, 2, dtype=np.float32), np.zeros(2, np.float32))
 # Of the library: a call, and the words that its error must hold.
 CALLS = {
@@ -16,16 +18,36 @@ CALLS = {
     "documents of the target": (lambda: MAP.documents(np.ones((4, 2))), "x must be [..., 3]", "(4, 2)"),
     "norms of the target": (lambda: MAP.norms(np.ones((4, 2))), "x must be [..., 3]", "(4, 2)"),
 }
+CASES = {
+    "one value": (lambda: search.estimate([0.5]), "values must be [queries], at least two", "(1,)"),
+    "a table of values": (lambda: search.estimate(np.ones((4, 2))), "values must be [queries]", "(4, 2)"),
+    "few documents": (
+        lambda: search.found(MAP, X, X[:, :2], [(X[:4], X[:4, :2])]), "4 documents", "more than the 10"
+    ),
+}  # fmt: skip
+CALLS |= CASES
+SCORE = ("score", "map.safetensors", "x.npy", "y.npy")
 APPLY = ("apply", "map.safetensors")
 OUT = ("-o", "z.npy")
 WRONG = [
     ((*APPLY, "x.npy", "--queries", *OUT), "x.npy has 3 dimensions", "--queries", "map.safetensors maps to", "has 2"),
     ((*APPLY, "y.npy", "--norms", *OUT), "y.npy has 2 dimensions", "map.safetensors takes 3"),
     ((*APPLY, "y.npy", "--documents", *OUT), "y.npy has 2 dimensions", "map.safetensors takes 3"),
+    ((*SCORE, "--corpus", "y.npy", "x.npy"), "--corpus y.npy has 2 dimensions", "x.npy 3", "the same encoder"),
+    ((*SCORE, "--corpus", "x.npy", "few_y.npy"), "x.npy has 20 rows and few_y.npy 4", "in correspondence"),
+    ((*SCORE, "--corpus", "few.npy", "few_y.npy"), "--corpus few.npy has 4 rows", "more than --top 10"),
+    ((*SCORE, "--corpus", "no.npy", "y.npy"), "no.npy", "no such file"),
+    ((*SCORE, "--fail-under", "recall@10=0.9"), "--fail-under recall@10", "recall@K needs --corpus"),
+    ((*SCORE, "--corpus", "x.npy", "y.npy", "--fail-under", "recall@5=1"), "recall@5", "expected one of recall@10, "),
+    ((*SCORE, "--fail-under", "residual=1"), "--fail-under residual", "expected one of r_squared, "),
 ]
 UNPARSED = [
     ((*APPLY, "x.npy", "--queries", "--norms", *OUT), "--norms", "not allowed with argument --queries"),
     ((*APPLY, "x.npy", "--documents", "--inverse", *OUT), "--inverse", "not allowed with argument --documents"),
+    ((*SCORE, "--corpus", "x.npy"), "--corpus", "expected 2 arguments"),
+    ((*SCORE, "--top", "0"), "--top", "'0'", "not a positive integer"),
+    ((*SCORE, "--fail-under", "recall@10"), "--fail-under", "'recall@10' is not NAME=VALUE"),
+    ((*SCORE, "--fail-under", "top_1=high"), "--fail-under", "'top_1=high' is not NAME=VALUE"),
     ((*APPLY, "x.npy", "--queries=yes", *OUT), "--queries", "'yes'", "ignored explicit argument"),
 ]
 
@@ -41,9 +63,10 @@ def test_calls(case):
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    x = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
-    np.save("x.npy", x)
-    np.save("y.npy", x[:, :2])
+    np.save("x.npy", X)
+    np.save("y.npy", X[:, :2])
+    np.save("few.npy", X[:4])
+    np.save("few_y.npy", X[:4, :2])
     MAP.save("map.safetensors")
     return tmp_path
 

@@ -1,0 +1,42 @@
+"""`align score --corpus`: what a search finds with a map, without it, and after a second look by the new encoder."""
+
+import argparse
+
+import numpy as np
+
+from align import files, search
+from align.command import blocks, faults, pairing
+from align.maps import AffineMap
+
+
+def measure(
+    fitted: AffineMap, source: files.Rows, target: files.Rows, arguments: argparse.Namespace, rows: np.ndarray
+) -> dict:
+    """Return what is found by queries, the pairs of a mask `[n]`, among the documents of --corpus, with intervals."""
+    asked = dict(zip(("source", "target"), arguments.corpus, strict=True))  # joined and normalised as the queries are
+    old, new, *_ = pairing.open_pairs(argparse.Namespace(**vars(arguments) | asked))
+    for queries, documents in ((source, old), (target, new)):
+        if queries.shape[1] != documents.shape[1]:
+            raise ValueError(
+                f"--corpus {documents.name} has {documents.shape[1]} dimensions and the queries of {queries.name} "
+                f"{queries.shape[1]}; expected the same encoder"
+            )
+    if old.shape[0] <= arguments.top:
+        raise ValueError(f"--corpus {old.name} has {old.shape[0]} rows; expected more than --top {arguments.top}")
+    sound, _ = faults.usable(arguments, old, new)
+    parts = [part[1:] for part in blocks.chosen(rows, arguments, source, target)]
+    x, y = (np.concatenate(part) for part in zip(*parts, strict=True))
+    corpus = (part[1:] for part in blocks.chosen(sound, arguments, old, new))
+    measured = search.found(fitted, x, y, corpus, top=arguments.top)
+    worth_it, why = search.verdict(measured)
+    recall = f"recall@{arguments.top}"
+    return {
+        "queries": len(x),
+        "documents": measured.documents,
+        recall: {way: list(search.estimate(shares)) for way, shares in measured.ways.items()},
+        f"{recall} of n candidates embedded again": {
+            str(n): list(search.estimate(shares)) for n, shares in measured.re_ranked.items()
+        },
+        "worth_it": worth_it,
+        "verdict": why,
+    }

@@ -1,0 +1,110 @@
+"""What a map is worth to a search: what is found with it, without it, and with what may stand in its place.
+
+The measure is the share of the documents that would be found after all had been embedded again by the new encoder.
+"""
+
+import math
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from align.maps import AffineMap
+from align.search import bootstrap
+from align.search.documents import Best, shares_found, unit
+
+# Ways to search without embedding all documents again, but for the first, which does.
+AGAIN, OLD, NO_MAP, INDEX, QUERIES = "re-embedding", "old encoder", "no map", "mapped index", "inverted queries"
+CANDIDATES = (10, 20, 50, 100, 200, 500)
+_ENOUGH = 0.9
+
+
+class Found(NamedTuple):
+    """What was found, for each query.
+
+    ways: shares `[queries]` found by name of a way. re_ranked: shares `[queries]` by the number of candidates of the
+    mapped index that the new encoder embeds for a query and puts in order. documents: how many there were.
+    """
+
+    ways: dict[str, np.ndarray]
+    re_ranked: dict[int, np.ndarray]
+    documents: int
+
+
+def found(
+    fitted: AffineMap,
+    old_queries: np.ndarray,
+    new_queries: np.ndarray,
+    corpus: Iterable[tuple[np.ndarray, np.ndarray]],
+    *,
+    top: int = 10,
+    candidates: tuple[int, ...] = CANDIDATES,
+) -> Found:
+    """Search in every way for the `top` documents that are nearest to each query by cosine after re-embedding.
+
+    old_queries `[q, d_source]`, new_queries `[q, d_target]`: the same queries by both encoders. corpus: blocks of
+    documents by both encoders, `[n, d_source]` and `[n, d_target]`. "inverted queries" go through the map's inverse;
+    `AffineMap.queries` finds what the mapped index does. ValueError for fewer documents than are to be found.
+    """
+    old_queries, new_queries = unit(old_queries), unit(new_queries)
+    many = max((top, *candidates))
+    searches = {AGAIN: Best(new_queries, top), OLD: Best(old_queries, top), INDEX: Best(new_queries, many)}
+    searches[QUERIES] = Best(unit(np.asarray(fitted.inverse()(new_queries))), top)
+    if old_queries.shape[1] == new_queries.shape[1]:
+        searches[NO_MAP] = Best(new_queries, top)
+    come = 0
+    for old, new in corpus:
+        documents = {AGAIN: unit(new), INDEX: unit(np.asarray(fitted(old)))}
+        old = unit(old)
+        for way, search in searches.items():
+            search.look_among(documents.get(way, old))
+        come += len(old)
+    if come <= top:
+        raise ValueError(f"{come} documents; expected more than the {top} that are to be found")
+    ranked = {way: search.ranked() for way, search in searches.items()}
+    wanted = ranked[AGAIN]
+    order = [way for way in (AGAIN, OLD, NO_MAP, QUERIES, INDEX) if way in ranked]
+    return Found(
+        {way: shares_found(ranked[way][:, :top], wanted) for way in order},
+        {n: shares_found(ranked[INDEX][:, :n], wanted) for n in sorted(candidates) if top <= n < come},
+        come,
+    )
+
+
+def verdict(measured: Found) -> tuple[bool | None, str]:
+    """Return whether the mapped index finds more than what needs no map, None where that is open, and why in words."""
+    ways = measured.ways
+    other = max((way for way in (OLD, NO_MAP) if way in ways), key=lambda way: float(ways[way].mean()))
+    name = {OLD: "the old encoder, kept,", NO_MAP: "no map at all"}[other]
+    gain = ways[INDEX] - ways[other]
+    difference = bootstrap.estimate(gain)
+    by_map, without = float(ways[INDEX].mean()), float(ways[other].mean())
+    rest = _with_candidates(measured)
+    seen = f"the mapped index finds {by_map:.3f} of what re-embedding finds, {name} {without:.3f}"
+    between = f"95 % interval of the difference {difference.low:+.3f} to {difference.high:+.3f}"
+    if difference.low > 0:
+        return True, f"worth it: {seen} ({between}){rest}"
+    if difference.high < 0:
+        return False, f"not worth it: {seen} ({between}){rest}"
+    if difference.low == difference.high:
+        return None, f"open: {seen}, the same for every query{rest}"
+    width = (difference.high - difference.low) / 2
+    needed = len(gain) * (width / difference.mean) ** 2 if difference.mean else math.inf
+    more = f"; some {_rounded(needed)} queries would tell" if needed < 1e6 else ""
+    return None, f"open: {seen} ({between}){more}{rest}"
+
+
+def _with_candidates(measured):
+    """Say how many candidates the new encoder must embed for a query to find nearly all."""
+    means = {n: float(shares.mean()) for n, shares in measured.re_ranked.items()}
+    if not means:
+        return ""
+    few = next((n for n, mean in means.items() if mean >= _ENOUGH), None)
+    n = few or max(means)
+    return f"; embedding the first {n} of a query again finds {means[n]:.3f}"
+
+
+def _rounded(count):
+    """Return a number to its first two digits, upwards."""
+    unit_of = 10 ** max(0, math.floor(math.log10(count)) - 1)
+    return f"{math.ceil(count / unit_of) * unit_of:,}"

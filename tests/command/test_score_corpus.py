@@ -1,0 +1,42 @@
+"""`align score --corpus` says what a search finds, and ends with a code of its own where that is too little."""
+
+import numpy as np
+import pytest
+from on_files import pairs, run, small_blocks
+
+from align import search, solvers
+from align.__main__ import main
+
+CORPUS = ("score", "map.safetensors", "q_old.npy", "q_new.npy", "--corpus", "x.npy", "y.npy")
+
+
+@pytest.fixture
+def queries(folder):
+    old, new = pairs(n=30, seed=0)
+    np.save("q_old.npy", old)
+    np.save("q_new.npy", new)
+    return old, new
+
+
+def test_what_a_search_finds(queries, capsys, monkeypatch):
+    small_blocks(monkeypatch)
+    result = run(capsys, *CORPUS, "--top", "5", "--fail-under", "recall@5=0.5")
+    expected = search.found(solvers.rigid(*pairs()), *queries, [pairs()], top=5)
+    assert (result["queries"], result["documents"]) == (30, 200)
+    recall = result["recall@5"]
+    assert {way: each[0] for way, each in recall.items()} == pytest.approx(
+        {way: float(shares.mean()) for way, shares in expected.ways.items()}, abs=0.01
+    )
+    assert all(low <= mean <= high for mean, low, high in recall.values())
+    again = result["recall@5 of n candidates embedded again"]
+    assert list(again) == ["10", "20", "50", "100"] and again["100"][0] >= again["10"][0] > 0.9
+    assert result["worth_it"] is True and result["verdict"].startswith("worth it: ")
+
+
+def test_too_little_has_an_exit_code_of_its_own(queries, capsys):
+    assert main([*CORPUS, "--quiet", "--fail-under", "recall@10=1.01", "--fail-under", "top_1=0"]) == 4
+    lines = capsys.readouterr().out.strip().splitlines()
+    assert lines[-2].startswith("recall@10 is ") and lines[-2].endswith(", below 1.01")
+    assert lines[-1].startswith("worth it: ")
+    assert main(["score", "map.safetensors", "x.npy", "y.npy", "--fail-under", "r_squared=0.999999", "--quiet"]) == 4
+    assert main(["score", "map.safetensors", "x.npy", "y.npy", "--fail-under", "r_squared=0.9", "--quiet"]) == 0

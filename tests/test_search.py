@@ -1,0 +1,85 @@
+"""What a search finds with a map and without: by hand, on real encoders, and the intervals of its figures."""
+
+import numpy as np
+import pytest
+
+from align import search, solvers
+from align.data.texts import encoder_sample
+from align.search.documents import Best, shares_found, unit
+
+
+def test_the_best_come_in_any_blocks():
+    random = np.random.default_rng(0)
+    queries, documents = (random.normal(size=(n, 4)).astype(np.float32) for n in (7, 50))
+    expected = np.argsort(-(queries @ documents.T), axis=1)[:, :6]
+    for size in (1, 9, 50):
+        best = Best(queries, 6)
+        for first in range(0, 50, size):
+            best.look_among(documents[first : first + size])
+        np.testing.assert_array_equal(best.ranked(), expected)
+
+
+def test_shares_and_unit_rows_by_hand():
+    found, wanted = np.array([[1, 2, 3], [4, 5, 6]]), np.array([[3, 9], [6, 4]])
+    np.testing.assert_array_equal(shares_found(found, wanted), [0.5, 1])
+    rows = np.float32([[3e30, 4e30], [0, 0], [3e-30, 4e-30]])
+    np.testing.assert_allclose(unit(rows), [[0.6, 0.8], [0, 0], [0.6, 0.8]], rtol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def measured():
+    texts = encoder_sample()
+    fitted = solvers.ridge(texts.minilm[:600], texts.mpnet[:600])
+    corpus = [(texts.minilm[block], texts.mpnet[block]) for block in (slice(600, 2000), slice(2000, 4000))]
+    old, new = texts.minilm[6500:], texts.mpnet[6500:]
+    return fitted, old, new, search.found(fitted, old, new, corpus, candidates=(10, 50, 5000)), texts
+
+
+def test_every_way_is_a_search_of_its_own(measured):
+    fitted, old, new, found, texts = measured
+    assert list(found.ways) == ["re-embedding", "old encoder", "no map", "inverted queries", "mapped index"]
+    assert found.documents == 3400 and list(found.re_ranked) == [10, 50]
+    documents = {"old": texts.minilm[600:4000], "new": texts.mpnet[600:4000]}
+    asked = {
+        "re-embedding": (new, documents["new"]),
+        "old encoder": (old, documents["old"]),
+        "no map": (new, documents["old"]),
+        "inverted queries": (fitted.inverse()(new), documents["old"]),
+        "mapped index": (new, fitted(documents["old"])),
+    }
+    wanted = None
+    for way, (queries, rows) in asked.items():
+        order = np.argsort(-(unit(np.asarray(queries)) @ unit(np.asarray(rows)).T), axis=1)
+        wanted = order[:, :10] if wanted is None else wanted
+        np.testing.assert_allclose(found.ways[way], shares_found(order[:, :10], wanted), atol=0.11)
+        assert abs(found.ways[way].mean() - shares_found(order[:, :10], wanted).mean()) < 1e-3
+    np.testing.assert_array_equal(found.re_ranked[10], found.ways["mapped index"])
+    assert found.re_ranked[50].mean() > found.ways["mapped index"].mean() + 0.2
+    assert found.ways["re-embedding"].min() == 1
+
+
+def test_the_verdict_is_that_of_the_interval(measured):
+    found = measured[3]
+    values = np.random.default_rng(0).uniform(size=200)
+    for shift, expected, word in ((0.2, True, "worth it: "), (-0.2, False, "not worth it: "), (0.001, None, "open: ")):
+        noise = 0.1 * np.random.default_rng(1).normal(size=200)
+        ways = {"old encoder": values, "mapped index": values + shift + noise}
+        worth_it, why = search.verdict(found._replace(ways=ways))
+        assert worth_it is expected and why.startswith(word) and "the old encoder, kept," in why
+        assert ("queries would tell" in why) == (expected is None)
+    assert "embedding the first 50 of a query again finds" in why
+    same = {"old encoder": values, "no map": values + 0.1, "mapped index": values + 0.1}
+    assert search.verdict(found._replace(ways=same, re_ranked={}))[1].endswith("the same for every query")
+    assert "no map at all" in search.verdict(found._replace(ways=same))[1]
+
+
+def test_intervals_of_means():
+    values = np.random.default_rng(0).binomial(10, 0.4, 400) / 10
+    mean, low, high = search.estimate(values)
+    assert mean == values.mean()
+    np.testing.assert_allclose([mean - low, high - mean], 1.96 * values.std() / 20, rtol=0.1)
+    assert search.estimate(values) == (mean, low, high)
+    assert search.estimate(np.ones(5)) == (1, 1, 1)
+    rare = search.estimate(np.r_[np.zeros(95), np.ones(5)])
+    assert rare.high - rare.mean > 1.3 * (rare.mean - rare.low), "skewed values have a skewed interval"
+    assert str(search.Estimate(0.5, 0.41, 0.6)) == "0.500 [0.410, 0.600]"
