@@ -4,9 +4,23 @@ import numpy as np
 import pytest
 
 from align import rows as results
-from align_lab.crossing import attempts, crossings, maps_between, named, ranked, sides, vectors
+from align_lab.crossing import (
+    assigned_centroids,
+    attempts,
+    crossing_page,
+    crossing_sums,
+    crossings,
+    maps_between,
+    mini_vec2vec,
+    named,
+    ranked,
+    self_learning,
+    sides,
+    vectors,
+)
 from align_lab.plans import Crossing, Library, Space
 from align_lab.store import Store
+from align_lab.verdicts.shapes import arms
 
 TEXTS, HELD_OUT = 60, 12
 
@@ -38,7 +52,10 @@ def test_a_plan_asks_for_paired_maps_first_then_fewer_pairs_then_controls(librar
     assert spaces == [Space("one", library), Space("turned", library)]
     assert (all_pairs.pairs, all_pairs.methods) == (20, named.PAIRED)
     assert none.pairs == 0 and not set(none.methods) & set(named.PAIRED)
-    assert few.methods == named.METHODS and (control.control, control.methods) == ("gaussian", ("unpaired",))
+    assert set(few.methods) == set(named.METHODS) - set(named.UNAIDED) and (control.control, control.methods) == (
+        "gaussian",
+        ("unpaired",),
+    )
     listed = [row for one in (all_pairs, none, few, control) for row in attempts.rows(one)]
     assert len({results.identity(row) for row in listed}) == len(listed)
     assert {row["dataset"] for row in listed} == {"drawn"}
@@ -104,7 +121,7 @@ def test_flags_that_make_no_sense_are_named(call, library, tmp_path):
         f"--vectors={tmp_path / 'none.npz'}": "none.npz",
         f"--vectors={__file__}": "--vectors must be an .npz file",
         "--texts=40": "must fit into the 48",
-        "--pairs=-3": "--pairs must be whole numbers from 0",
+        "--pairs=-3": "--pairs must be 0, or whole numbers from 2",
         "--between=one-turned": "--between must be such as",
         "--methods=magic": "--methods has no 'magic'",
         "--controls=magic": "--controls has no 'magic'",
@@ -115,3 +132,41 @@ def test_flags_that_make_no_sense_are_named(call, library, tmp_path):
         assert done.code == 1 and words in done.err, (flag, done.err)
     done = call("between_encoders", f"--vectors={library.file}", *known)
     assert done.code == 0, done.err
+
+
+@pytest.mark.parametrize("rival", [mini_vec2vec, assigned_centroids, self_learning], ids=lambda module: module.__name__)
+def test_those_beside_find_a_turn_that_clouds_and_a_few_pairs_determine(rival, monkeypatch):
+    monkeypatch.setattr(mini_vec2vec, "RUNS", 10)
+    monkeypatch.setattr(mini_vec2vec, "ITERATIONS", 10)
+    monkeypatch.setattr(self_learning, "PATIENCE", 3)
+    random = np.random.default_rng(0)
+    turn = np.linalg.qr(random.normal(size=(6, 6)))[0].astype(np.float32)
+    points = arms(random, 900, 6).astype(np.float32)
+    source, target, held_out = points[:400], points[400:800] @ turn + 1, points[804:]
+    pairs = points[800:804], points[800:804] @ turn + 1  # fewer than dimensions: they alone determine no turn
+    known = () if rival is mini_vec2vec else (pairs,)
+    fitted = rival.fit(random, source, target, *known)
+    assert ranked.measures(fitted(held_out), held_out @ turn + 1, target.mean(0))["cosine"] > 0.9
+
+
+def drawn_row(**changes):
+    known = {"table": "encoders", "dataset": "drawn", "method": "unpaired", "source": "one", "target": "turned"}
+    known |= {"control": "", "texts": 20, "pairs": 0, "held_out": 12, "key": 0, "top1": 0.8, "top10": 1.0}
+    known |= {"mean_rank": 1.5, "cosine": 0.5, "seconds": 1.0, "processor_seconds": 2.0}
+    return known | {"trusted": True, "confidence": 0.96} | changes
+
+
+def test_runs_are_right_by_the_map_from_all_pairs_and_counted_by_confidence(tmp_path):
+    found = [drawn_row(method="procrustes", pairs=20, key=key, top1=0.8) for key in (0, 1)]
+    found += [drawn_row(), drawn_row(key=1, top1=0.4), drawn_row(pairs=5, confidence=0.1, trusted=False)]
+    found += [drawn_row(control="gaussian", top1=0.0, trusted=False, confidence=0.1)]
+    of_all = crossing_sums.references(found)
+    told = crossing_sums.summary(found[2:4], of_all)
+    assert (told["share"], told["least_share"]) == (pytest.approx(0.75), pytest.approx(0.5))
+    assert (told["runs"], told["right"], told["trusted"], told["trusted_wrongly"]) == (2, 1, 2, 1)
+    bins = {low: (runs, right) for low, _, runs, right, _ in crossing_sums.calibration(found, of_all)}
+    assert bins == {0.0: (2, 1), 0.95: (2, 1)}
+    assert crossing_sums.controls(found) == {("gaussian", 20): (1, 0)}
+    text = crossing_page.write(found, tmp_path).read_text()
+    assert "| 20 | one → turned | 0 | 0.600 (0.400) | 0.750 (0.500) |" in text
+    assert (tmp_path / "pictures" / "encoders_drawn.png").stat().st_size > 10_000

@@ -7,7 +7,7 @@ from absl import flags
 
 from align.arrays.paths import expanded
 from align_lab.asked import MOST_SEEDS, integers
-from align_lab.crossing.named import CONTROLS, METHODS, PAIRED
+from align_lab.crossing.named import CONTROLS, METHODS, PAIRED, UNAIDED
 from align_lab.launch import Experiment
 from align_lab.plans import Crossing, Library, Space
 from align_lab.switch.switching import MOST_TEXTS, check_names
@@ -88,8 +88,8 @@ class Choices:
 
 
 def _whole(text):
-    if not text.strip().isdecimal():
-        raise ValueError(f"--pairs must be whole numbers from 0; one of them is {text!r}")
+    if not text.strip().isdecimal() or int(text) == 1:
+        raise ValueError(f"--pairs must be 0, or whole numbers from 2; one of them is {text!r}")
     return int(text)
 
 
@@ -122,14 +122,23 @@ def plan(wanted: Crossings, store) -> list:
     spaces = {name: Space(name, wanted.library) for name in names}
     paired = tuple(method for method in wanted.methods if method in PAIRED)
     others = tuple(method for method in wanted.methods if method not in PAIRED)
+    aided = tuple(method for method in wanted.methods if method not in UNAIDED)
     crossings = []
     for texts, (source, target) in itertools.product(wanted.texts, wanted.between):
         ends = spaces[source], spaces[target], texts
         cells = [(texts, paired, "")]
-        cells += [(pairs, wanted.methods if pairs else others, "") for pairs in wanted.pairs if pairs != texts]
+        cells += [(pairs, aided if pairs else others, "") for pairs in wanted.pairs if pairs != texts]
         cells += [(0, tuple(m for m in others if m == "unpaired"), control) for control in wanted.controls]
         crossings += [Crossing(*ends, count, known, wanted.keys, control) for count, known, control in cells if known]
     return [*spaces.values(), *crossings]
 
 
-CROSSINGS = Experiment(Choices(), plan, tables=(TABLE,))
+def pictures(wanted: Crossings, store):
+    """Write tables and picture of all rows that are there."""
+    from align_lab.crossing import crossing_page
+
+    if rows := store.rows(TABLE):
+        yield f"Table: {crossing_page.write(rows, store.results)}"
+
+
+CROSSINGS = Experiment(Choices(), plan, pictures, (TABLE,))

@@ -8,6 +8,7 @@ import numpy as np
 
 from align import solvers
 from align_lab.crossing.ranked import unit
+from align_lab.crossing.rotations import nearest_rotation
 from align_lab.crossing.sides import Sides
 
 
@@ -38,14 +39,31 @@ def _procrustes(key, sides):
     return Attempt(orthogonal(*sides.pairs), {})
 
 
+def _mini_vec2vec(key, sides):
+    from align_lab.crossing import mini_vec2vec
+
+    return Attempt(mini_vec2vec.fit(np.random.default_rng(key), sides.source, sides.target), {})
+
+
+def _centroids(key, sides):
+    from align_lab.crossing import assigned_centroids
+
+    return Attempt(assigned_centroids.fit(np.random.default_rng(key), sides.source, sides.target, sides.pairs), {})
+
+
+def _self_learning(key, sides):
+    from align_lab.crossing import self_learning
+
+    return Attempt(self_learning.fit(np.random.default_rng(key), sides.source, sides.target, sides.pairs), {})
+
+
 def orthogonal(x: np.ndarray, y: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     """Fit the orthogonal map between pairs `[n, d]` and `[n, e]` about their means, of unit length, whatever d and e.
 
     Where the target has fewer dimensions, its columns are orthonormal: a projection follows the turn.
     """
     centre, offset = x.mean(0), y.mean(0)
-    u, _, vt = np.linalg.svd(unit(x - centre).T @ unit(y - offset), full_matrices=False)
-    weight = u @ vt
+    weight = nearest_rotation(unit(x - centre).T @ unit(y - offset))
     return lambda z: (z - centre) @ weight + offset
 
 
@@ -53,4 +71,7 @@ METHODS: dict[str, Callable[[int, Sides], Attempt]] = {
     "unpaired": _unpaired,
     "procrustes": _procrustes,
     "ridge": _ridge,
+    "mini-vec2vec": _mini_vec2vec,
+    "centroids": _centroids,
+    "self-learning": _self_learning,
 }

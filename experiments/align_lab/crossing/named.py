@@ -2,5 +2,7 @@
 
 # Of methods, those that know the pairs alone.
 PAIRED = ("procrustes", "ridge")
-METHODS = ("unpaired", *PAIRED)
+# Of methods, those that can know no pairs.
+UNAIDED = ("mini-vec2vec",)
+METHODS = ("unpaired", *PAIRED, *UNAIDED, "centroids", "self-learning")
 CONTROLS = ("gaussian", "shuffled", "independent", "images")

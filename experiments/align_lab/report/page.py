@@ -18,6 +18,7 @@ FLAGS = flags.FLAGS
 BEYOND = {
     "knowledge": "the error against what is known, from all pairs through few anchors and labels to nothing",
     "embedding_switch": "the index of one text encoder asked by another",
+    "encoders": "maps between text encoders that have no text in common, or a few, and what is known of them",
 }
 # Pictures that other pages show, by how their names begin.
 ELSEWHERE = (*BEYOND, "growth")

@@ -1,0 +1,143 @@
+"""Maps between encoders as tables and a picture, made from the rows."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from align import drawing, markdown
+from align.arrays import atomic
+from align_lab.crossing import crossing_sums
+from align_lab.crossing.named import METHODS, PAIRED
+
+TABLE = "encoders"
+_LOOKS = dict(zip(METHODS, ("o-", "s--", "^-.", "v:", "D--", "P:"), strict=True))
+HEAD = f"""# Between encoders of texts: nothing known, or a few pairs
+
+Made by `python experiments/between_encoders.py`. Either side embeds other texts; figures are means over draws of them
+(keys), measured on texts that no map has seen, by cosine about the mean. "Of all pairs": the top-1 over that of the
+orthogonal map (`procrustes`) fitted to as many pairs as there are texts a side. A run is right where this is at least
+{crossing_sums.RIGHT}. Seconds are medians, by the clock and of all processors, compilation of a first run included.
+
+"""
+
+
+def write(rows: Sequence[dict], results: Path) -> Path:
+    """Write the tables of some rows, and a picture for each kind of texts, into a folder of results."""
+    page = results / "tables" / f"{TABLE}.md"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    with atomic.replacing(page) as partial:
+        partial.write_text(HEAD + tables(rows))
+    for dataset, own in _by_dataset(rows).items():
+        plot(own, results / "pictures" / f"{TABLE}_{dataset}.png")
+    return page
+
+
+def _by_dataset(rows):
+    names = dict.fromkeys(row["dataset"] for row in rows)
+    return {name: [row for row in rows if row["dataset"] == name] for name in names}
+
+
+def tables(rows: Sequence[dict]) -> str:
+    """Lay out what the solver finds, what others find beside it, the controls, and how far its confidence is right."""
+    parts = []
+    for dataset, own in _by_dataset(rows).items():
+        of_all = crossing_sums.references(own)
+        parts += [f"## {dataset}, {own[0]['held_out']:,} texts held out"]
+        parts += [f"![Top-1 against the number of known pairs](../pictures/{TABLE}_{dataset}.png)"]
+        parts += [*_found(own, of_all), *_beside(own)]
+        parts += [*_controls(own), *_calibration(own, of_all)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _found(rows, of_all):
+    lines = []
+    for (texts, source, target, pairs), methods in crossing_sums.cells(rows).items():
+        if "unpaired" not in methods:
+            continue
+        told = crossing_sums.summary(methods["unpaired"], of_all)
+        lines.append([f"{texts:,}", f"{source} → {target}", str(pairs), f"{told['top1']:.3f} ({told['least']:.3f})"])
+        lines[-1] += [f"{told['share']:.3f} ({told['least_share']:.3f})" if "share" in told else ""]
+        lines[-1] += [f"{told['top10']:.3f}", f"{told['mean_rank']:.1f}", f"{told['cosine']:.3f}", str(told["runs"])]
+        lines[-1] += [str(told.get(name, "")) for name in ("right", "trusted", "trusted_wrongly")]
+        lines[-1] += [f"{told['seconds']:.0f} ({told['processor_seconds']:.0f})"]
+    header = ["texts a side", "encoders", "pairs", "top-1 (least)", "of all pairs (least)", "top-10", "mean rank"]
+    header += ["cosine", "runs", "right", "trusted", "of these wrong", "seconds (all processors)"]
+    return ["### What `unpaired` finds", markdown.table(header, lines)] if lines else []
+
+
+def _beside(rows):
+    """Compare the top-1 of all methods, from the known pairs and the clouds, and of maps from all pairs."""
+    found, lines = crossing_sums.cells(rows), []
+    for (texts, source, target, pairs), methods in found.items():
+        if pairs == texts:
+            continue
+        whole = found.get((texts, source, target, texts), {})
+        tops = [_mean(methods, name) for name in METHODS] + [_mean(whole, name) for name in PAIRED]
+        lines.append([f"{texts:,}", f"{source} → {target}", str(pairs), *tops])
+    header = ["texts a side", "encoders", "pairs", *METHODS, *(f"{name}, all pairs" for name in PAIRED)]
+    return ["### Beside others: top-1", markdown.table(header, lines)] if lines else []
+
+
+def _mean(methods, name):
+    return f"{fmean(row['top1'] for row in methods[name]):.3f}" if name in methods else ""
+
+
+def _controls(rows):
+    counts = crossing_sums.controls(rows)
+    lines = ([name, f"{texts:,}", str(runs), str(trusted)] for (name, texts), (runs, trusted) in counts.items())
+    table = markdown.table(["in place of the target's cloud", "texts a side", "runs", "trusted"], lines)
+    return ["### Controls: no map can be right", table] if counts else []
+
+
+def _calibration(rows, of_all):
+    bins = crossing_sums.calibration(rows, of_all)
+    lines = (
+        [f"{low:g} to {high:g}", str(runs), f"{mean:.3f}", f"{right / runs:.3f}"]
+        for low, high, runs, right, mean in bins
+    )
+    table = markdown.table(["confidence", "runs, controls among them", "mean confidence", "share that is right"], lines)
+    return ["### How far the confidence is right", table] if bins else []
+
+
+def plot(rows: Sequence[dict], path: Path) -> Path | None:
+    """Draw top-1 against known pairs, a panel for each number of texts a side; None where there is nothing to draw.
+
+    Means over the ordered pairs of encoders that all methods of a panel have rows of.
+    """
+    found = crossing_sums.cells(rows)
+    counts = sorted({texts for texts, *_ in found})
+    places = sorted({pairs for texts, _, _, pairs in found if pairs != texts})
+    if not places:
+        return None
+    size = (4.4 * len(counts) + 0.4, 4.4)
+    figure, axes = drawing.plots().subplots(1, len(counts), figsize=size, sharey=True, squeeze=False)
+    for axis, texts in zip(axes[0], counts, strict=True):
+        _panel(axis, texts, places, {cell[1:]: methods for cell, methods in found.items() if cell[0] == texts})
+    axes[0][0].set_ylabel("top-1 among held-out texts")
+    handles = dict(pair[::-1] for axis in axes.flat for pair in zip(*axis.get_legend_handles_labels(), strict=True))
+    figure.legend(handles.values(), handles.keys(), loc="lower center", ncols=4, fontsize=9, frameon=False)
+    figure.tight_layout(rect=(0, 0.14, 1, 1))
+    return drawing.save(figure, path, dpi=150)
+
+
+def _panel(axis: Any, texts, places, found):
+    methods = dict.fromkeys(name for (*_, pairs), own in found.items() if pairs != texts for name in own)
+    crossed = [{cell[:2] for cell, own in found.items() if name in own and cell[2] != texts} for name in methods]
+    common = set.intersection(*crossed) if crossed else set()
+    for name in (method for method in METHODS if method in methods):
+        line = {}
+        for place, pairs in enumerate(places):
+            rows = [row for ends in common for row in found.get((*ends, pairs), {}).get(name, [])]
+            if rows:
+                line[place] = fmean(row["top1"] for row in rows)
+        style = {"color": f"C{METHODS.index(name)}", "linewidth": 2.2 if name == "unpaired" else 1.2, "markersize": 5}
+        axis.plot(list(line), list(line.values()), _LOOKS[name], label=name, **style)
+    for name, dash in zip(PAIRED, ("-", ":"), strict=True):
+        whole = [row["top1"] for ends in common for row in found.get((*ends, texts), {}).get(name, [])]
+        if whole:
+            axis.axhline(fmean(whole), color="grey", linestyle=dash, linewidth=1, label=f"{name}, all pairs")
+    axis.set_title(f"{texts:,} texts a side\n{len(common)} ordered pairs of encoders", fontsize=10)
+    axis.set_xticks(range(len(places)), [f"{count:,}" for count in places])
+    axis.set(xlabel="known pairs", ylim=(0, 1.02))
+    axis.grid(alpha=0.3)
