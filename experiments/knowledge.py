@@ -10,6 +10,7 @@ Fashion-MNIST at two, both ways; every ordered pair of seeds. Steps:
 - pairs: rigid, linear and ridge from 5 to 1,000 random anchors, and from the whole training set.
 - selection: 2 · latent anchors, by every strategy of `align.anchors`.
 - labels: from class labels; the source network has seen one half of the training images, the target the other.
+- few: from 5 to 1,000 of the pairs beside the two clouds, the same halves.
 - unpaired: nothing known, from the same halves.
 - controls: clouds that have nothing to do with each other, of which no map may be trusted.
 

@@ -147,6 +147,9 @@ def test_the_rows_of_the_ladder(store):
     assert counts["ridge", None] == counts["linear", 20] == 6
     assert {row["anchors"] for row in listed["selection"]} == {100}
     assert {row["settings"]["run"] for row in listed["unpaired"]} == {0, 1}
+    # A few pairs beside two clouds: the pairs of the rung from pairs alone, at every number of them.
+    few = Counter((row["method"], row["anchors"], row["settings"]["run"]) for row in listed["few"])
+    assert few == {("unpaired", count, 0): 6 for count in climbing.COUNTS}
     assert {row["settings"]["run"] for row in listed["labels"]} == {None}
 
 

@@ -61,3 +61,8 @@ def test_nothing_known_tells_how_sure_it_is(ends):
     _, told = rung_maps.fit("unpaired", None, 0, ends, [])
     assert set(told) == {"confident", "contrast", "agreement"}
     assert -1 <= told["agreement"] <= 1 and isinstance(told["confident"], bool)
+
+
+def test_a_few_pairs_beside_the_clouds_find_the_turn(ends):
+    fitted, told = rung_maps.fit("unpaired", 5, 0, ends, [])
+    assert error(fitted, ends) < 0.02 and set(told) == {"confident", "contrast", "agreement"}

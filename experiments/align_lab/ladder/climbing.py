@@ -19,8 +19,8 @@ from align_lab.trainings import encoded
 TABLE = "knowledge"
 COUNTS = (5, 10, 20, 50, 100, 200, 500, 1000)
 # Seconds on two cores of six ordered pairs of networks, of a step or of one run, to weigh a progress bar.
-SECONDS = {"pairs": 60.0, "selection": 60.0, "labels": 90.0, "unpaired": 150.0, "controls": 60.0}
-BY_RUN = ("unpaired", "controls")
+SECONDS = {"pairs": 60.0, "selection": 60.0, "labels": 90.0, "few": 150.0, "unpaired": 150.0, "controls": 60.0}
+BY_RUN = ("few", "unpaired", "controls")
 
 
 class Rung(NamedTuple):
@@ -41,6 +41,8 @@ def rungs(step: Rungs) -> list[Rung]:
         return [Rung(f"{method}_{how}", count) for method in ("linear", "ridge") for how in rung_maps.SELECTIONS]
     if step.step == "labels":
         return [Rung(method) for method in rung_maps.LABELS]
+    if step.step == "few":  # once each: the pairs of another run would be the same
+        return [Rung("unpaired", count, 0) for count in COUNTS]
     controls = ("control_noise", "control_other") if step.strangers else ("control_noise",)
     methods = ("unpaired",) if step.step == "unpaired" else controls
     return [Rung(method, run=run) for method in methods for run in range(step.keys)]

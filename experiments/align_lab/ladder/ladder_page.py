@@ -14,6 +14,9 @@ from align_lab.ladder.verdicts import verdicts
 from align_lab.plans import Networks
 from align_lab.store import Store
 
+# What the solver without pairs is called where it is given some, beside the two clouds.
+BOTH = "pairs and clouds"
+
 
 def write(results: Path) -> Path:
     """Write knowledge.md into a folder of results: per space and direction, all that stands in knowledge.jsonl."""
@@ -25,7 +28,7 @@ def write(results: Path) -> Path:
         "",
         "Made by `python experiments/knowledge.py`: mean test error over all ordered pairs of networks. Pairs are "
         "random anchors unless a strategy is named; without pairs, source and target codes come from different halves "
-        "of the training images. What has no row yet is left out.",
+        f"of the training images, and `{BOTH}` is the same with pairs beside them. What has no row yet is left out.",
     ]
     notes = markdown.sections(results / "notes.md")
     for (dataset, latent), found in sorted(spaces.items(), key=lambda item: (item[0][0] != "mnist", *item[0])):
@@ -56,6 +59,8 @@ def picture(space: Networks, store: Store) -> Path | None:
     for source, target in _directions(row for row in found if row["method"] == "rigid"):
         own = _between(found, source, target)
         lines = {m: {r: _mean(own, m, r) for r in COUNTS if _mean(own, m, r) is not None} for m in PAIRED}
+        if few := {r: _mean(own, "unpaired", r) for r in COUNTS if _mean(own, "unpaired", r) is not None}:
+            lines[BOTH] = few
         levels = {
             "linear, all pairs": _mean(own, "linear", None),
             "labels only": _mean(own, "labels", None),
@@ -112,7 +117,9 @@ def _direction(latent, found, base):
     counts = [c for c in (*COUNTS, None) if any(_mean(found, m, c) is not None for m in PAIRED)]
     if counts:
         names = ("all pairs" if count is None else str(count) for count in counts)
-        rows = ([m, *(_text(_mean(found, m, count)) for count in counts)] for m in PAIRED)
+        rows = [[m, *(_text(_mean(found, m, count)) for count in counts)] for m in PAIRED]
+        few = [_mean(found, "unpaired", count) if count else None for count in counts]
+        rows += [[BOTH, *map(_text, few)]] if any(few) else []
         lines.append(markdown.table(["method", *names], rows))
     chosen = [how for how in SELECTIONS if _mean(found, f"ridge_{how}", 2 * latent) is not None]
     if chosen:

@@ -49,11 +49,11 @@ class Ends(NamedTuple):
 def fit(method: str, count: int | None, run: int | None, ends: Ends, strangers: Sequence[Array]):
     """Fit the map of a rung to what it may know: the map, and what else belongs into its row."""
     if method in PAIRED:
-        return _from_pairs(method, count, ends)
+        return _told(method, *_pairs(count, ends))
     solver, _, how = method.partition("_")
     if how in SELECTIONS:
         return _from_selected(solver, how, count, ends)
-    known, key = ends.halves(), ends.key(method, str(run))
+    known, key = ends.halves(), ends.key(method, str(run), *([str(count)] if count else []))
     if run is None:
         return _from_labels(method, key, known), {}
     source, _, target, _ = known
@@ -62,16 +62,18 @@ def fit(method: str, count: int | None, run: int | None, ends: Ends, strangers: 
         target = mean + jax.random.normal(key, target.shape) @ factor.T
     if method == "control_other":
         target = strangers[ends.target.seed % len(strangers)]
-    fitted = solvers.unpaired(key, source, target)
+    pairs = {"pairs": _pairs(count, ends)} if count else {}
+    fitted = solvers.unpaired(key, source, target, **pairs)
     contrast, agreement = float(fitted.details.contrast), float(fitted.details.agreement)
     return fitted, {"confident": bool(fitted.trusted), "contrast": contrast, "agreement": agreement}
 
 
-def _from_pairs(method, count, ends):
+def _pairs(count, ends):
+    """Give the codes of anchors at random, the same for every method, or of all images."""
     indices = slice(None)
     if count:
         indices = anchors.random(ends.key("anchors", str(count)), ends.source.train, count)
-    return _told(method, ends.source.train[indices], ends.target.train[indices])
+    return ends.source.train[indices], ends.target.train[indices]
 
 
 def _from_selected(method, how, count, ends):

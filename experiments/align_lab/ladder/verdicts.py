@@ -16,7 +16,7 @@ def verdicts(latent: int, found: list[dict], reference: str) -> list[str]:
     Right is, where the paper has a linear map with true pairs between these networks, an error below that map's, and
     elsewhere one hardly above that of the reference from all pairs.
     """
-    runs = [row for row in found if row["method"] == "unpaired"]
+    runs = [row for row in found if row["method"] == "unpaired" and row["anchors"] is None]
     of_all = {_pair(row): row["test_error"] for row in found if (row["method"], row["anchors"]) == (reference, None)}
     limit = _papers_linear(latent, found[0])
     if not runs or not (limit or {_pair(row) for row in runs} <= of_all.keys()):
