@@ -17,6 +17,7 @@ def fit(arguments: argparse.Namespace) -> bool:
     """Fit a map on the rows of two files and write it; return whether nothing speaks against it."""
     solver = options.choose(arguments)
     chosen = options.read(arguments.solver, arguments.set)
+    chosen |= {} if arguments.purpose is None else {"purpose": arguments.purpose}
     places.check_output(arguments, suffixes=(".safetensors",))
     fit_rows = _from_pairs if solver.needs == "pairs" else _from_clouds
     fitted, known = fit_rows(solver, chosen, arguments)
@@ -45,8 +46,9 @@ def _from_pairs(solver, chosen, arguments):
         parts = zip(*(part[1:] for part in blocks.chosen(used, arguments, *arrays)), strict=True)
         x, y, *w = (np.concatenate(part) for part in parts)
         known = Known(_key(arguments), x, y, weights=w[0][:, 0] if w else None)
+        among = {} if arguments.among is None else {"among": _among(arguments)}
         with threads.for_dimensions(max(x.shape[1], y.shape[1])):
-            fitted = solver.run(known, **chosen)
+            fitted = solver.run(known, **chosen, **among)
         space = fingerprint.take(x)
     if fitted.converged is not None and not bool(fitted.converged):
         raise ValueError(f"{arguments.solver} did not converge on {rows} rows; nothing was written")
@@ -79,6 +81,12 @@ def _from_clouds(solver, chosen, arguments):
     sizes = {f"{name}_rows": array.shape[0] for name, array in rows.items()}
     known = _told(fitted, chosen, arguments) | sizes | ({"pairs": len(pairs[0])} if pairs else {})
     return fitted, known | {"source_space": fingerprint.take(clouds["source"])}
+
+
+def _among(arguments):
+    """Read the rows of --among, which are of the source without a pair."""
+    rows = places.open_rows(arguments.among, arguments.column)
+    return _whole(files.unit(rows) if arguments.normalize else rows, arguments)
 
 
 def _whole(array, arguments):

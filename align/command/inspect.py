@@ -15,6 +15,5 @@ def inspect(arguments: argparse.Namespace) -> None:
     kept = {
         name: metadata[name] for name in metadata.keys() - {"format", "version", "d_source", "d_target", "source_space"}
     }
-    if "held_out" in kept:
-        kept["held_out"] = json.loads(kept["held_out"])
-    printing.show(arguments, describe(fitted) | dict(sorted(kept.items())))
+    tables = {name: json.loads(kept[name]) for name in ("held_out", "compared", "more_pairs") if name in kept}
+    printing.show(arguments, describe(fitted) | dict(sorted((kept | tables).items())))

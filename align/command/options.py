@@ -3,14 +3,23 @@
 import argparse
 import json
 
+from align import search
 from align.solvers import SOLVERS, Solver
+from align.solvers.catalogue import from_pairs
+
+# All that --solver takes: `auto` chooses among families, and stands in no table of them.
+_NAMED = SOLVERS | {"auto": from_pairs(search.auto, "purpose", "top")}
 
 
 def choose(arguments: argparse.Namespace) -> Solver:
     """Return the row of the table for --solver; ValueError where there is none, or what it needs is not given."""
-    if arguments.solver not in SOLVERS:
-        raise ValueError(f"unknown solver {arguments.solver!r}; expected one of {', '.join(sorted(SOLVERS))}")
-    solver = SOLVERS[arguments.solver]
+    if arguments.solver not in _NAMED:
+        raise ValueError(f"unknown solver {arguments.solver!r}; expected one of {', '.join(sorted(_NAMED))}")
+    if arguments.solver != "auto":
+        for name, given in (("for", arguments.purpose), ("among", arguments.among)):
+            if given is not None:
+                raise ValueError(f"--{name} is for --solver auto, which chooses by it; --solver is {arguments.solver}")
+    solver = _NAMED[arguments.solver]
     labels = (arguments.source_labels, arguments.target_labels)
     if solver.needs == "labels" and None in labels:
         raise ValueError(f"{arguments.solver} needs --source-labels and --target-labels")
@@ -24,7 +33,7 @@ def choose(arguments: argparse.Namespace) -> Solver:
 
 def read(name: str, settings: list[str]) -> dict:
     """Return the options of a solver from NAME=VALUE, values as JSON or else as text; ValueError for others."""
-    solver, options = SOLVERS[name], {}
+    solver, options = _NAMED[name], {}
     for setting in settings:
         option, _, value = setting.partition("=")
         if option not in solver.options or not value:

@@ -7,6 +7,7 @@ from align.arrays import paths
 
 _EXAMPLES = """examples:
   align fit old.npy new.npy -o map.safetensors --solver ridge --holdout 0.1
+  align fit old.npy new.npy -o map.safetensors --solver auto --for search
   align fit old.npy new.npy -o map.safetensors --solver labels --source-labels a.npy --target-labels b.npy
   align fit old.npy new.npy -o map.safetensors --unpaired --pairs few_old.npy few_new.npy
   align fit old.parquet new.parquet -o map.safetensors --id doc_id --column embedding --normalize
@@ -62,12 +63,15 @@ def _add_fit(fit):
     fit.add_argument(
         "target", type=_path, help="array [n, d_target], rows in correspondence with source where the solver needs it"
     )
-    fit.add_argument(
-        "--solver", default="affine", help="a name in align.solvers: rigid, affine, ridge, labels, ... (%(default)s)"
-    )
+    solver = "a name in align.solvers: rigid, affine, ridge, labels, ... (%(default)s), or auto, which chooses"
+    fit.add_argument("--solver", default="affine", help=solver)
     fit.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="an option of the solver, as reflection=false"
     )
+    purpose = "with --solver auto: what the map is chosen for, by pairs that it has not seen (search)"
+    fit.add_argument("--for", dest="purpose", choices=["search", "codes"], help=purpose)
+    among = "with --solver auto: further rows of the source, as the index, among which pairs are looked for"
+    fit.add_argument("--among", type=_path, metavar="FILE", help=among)
     fit.add_argument("--weights", type=_path, help="array [n, 1] of weights of the rows")
     fit.add_argument("--anchors", type=_positive, metavar="N", help="fit on N rows at random instead of all")
     fit.add_argument("--holdout", type=_fraction, default=0.0, metavar="SHARE", help="keep a share of rows to score on")

@@ -1,10 +1,11 @@
-"""A search whose encoder changes: what a map is worth to it.
+"""A search whose encoder changes: the map that serves it best, and what a map is worth to it.
 
-`found` searches a corpus with a map and without, `verdict` says in words whether the map is worth it, and `estimate`
-gives the interval of a mean over queries.
+`auto` chooses a map on pairs that were left out. `found` searches a corpus with a map and without, `verdict` says in
+words whether the map is worth it, and `estimate` gives the interval of a mean over queries.
 """
 
+from align.search.auto import Choice, Line, auto
 from align.search.bootstrap import Estimate, estimate
 from align.search.worth import Found, found, verdict
 
-__all__ = ["Estimate", "Found", "estimate", "found", "verdict"]
+__all__ = ["Choice", "Estimate", "Found", "Line", "auto", "estimate", "found", "verdict"]

@@ -19,6 +19,14 @@ CALLS = {
     "norms of the target": (lambda: MAP.norms(np.ones((4, 2))), "x must be [..., 3]", "(4, 2)"),
 }
 CASES = {
+    "weights": (lambda: search.auto(X, X, weights=X[:, 0]), "weights must be None"),
+    "another purpose": (lambda: search.auto(X, X, purpose="fun"), "purpose must be one of search, codes", "'fun'"),
+    "nothing to find": (lambda: search.auto(X, X, top=0), "top must be a whole number", "it is 0"),
+    "two pairs": (lambda: search.auto(X[:2], X[:2]), "at least 3 row(s)", "(2, 3)"),
+    "unequal pairs": (lambda: search.auto(X, X[:9]), "as many rows", "(9, 3)"),
+    "pairs that are not finite": (lambda: search.auto(np.nan * X, X), "source holds NaN or infinity"),
+    "others of another space": (lambda: search.auto(X, X, among=X[:, :2]), "among must be [rows, 3]", "(20, 2)"),
+    "others that are not finite": (lambda: search.auto(X, X, among=np.nan * X), "among holds NaN or infinity"),
     "one value": (lambda: search.estimate([0.5]), "values must be [queries], at least two", "(1,)"),
     "a table of values": (lambda: search.estimate(np.ones((4, 2))), "values must be [queries]", "(4, 2)"),
     "few documents": (
@@ -26,6 +34,7 @@ CASES = {
     ),
 }  # fmt: skip
 CALLS |= CASES
+FIT = ("fit", "x.npy", "y.npy", "-o", "new.safetensors")
 SCORE = ("score", "map.safetensors", "x.npy", "y.npy")
 APPLY = ("apply", "map.safetensors")
 OUT = ("-o", "z.npy")
@@ -33,6 +42,12 @@ WRONG = [
     ((*APPLY, "x.npy", "--queries", *OUT), "x.npy has 3 dimensions", "--queries", "map.safetensors maps to", "has 2"),
     ((*APPLY, "y.npy", "--norms", *OUT), "y.npy has 2 dimensions", "map.safetensors takes 3"),
     ((*APPLY, "y.npy", "--documents", *OUT), "y.npy has 2 dimensions", "map.safetensors takes 3"),
+    ((*FIT, "--for", "search"), "--for is for --solver auto", "--solver is affine"),
+    ((*FIT, "--among", "x.npy"), "--among is for --solver auto", "--solver is affine"),
+    ((*FIT, "--solver", "auto", "--among", "y.npy"), "among must be [rows, 3]", "(20, 2)"),
+    ((*FIT, "--solver", "auto", "--weights", "w.npy"), "weights must be None", "equally good"),
+    ((*FIT, "--solver", "auto", "--set", "folds=3"), "--set folds=3", "auto takes purpose, top"),
+    ((*FIT, "--solver", "auto", "--memory", "0"), "auto needs them at once", "allow more"),
     ((*SCORE, "--corpus", "y.npy", "x.npy"), "--corpus y.npy has 2 dimensions", "x.npy 3", "the same encoder"),
     ((*SCORE, "--corpus", "x.npy", "few_y.npy"), "x.npy has 20 rows and few_y.npy 4", "in correspondence"),
     ((*SCORE, "--corpus", "few.npy", "few_y.npy"), "--corpus few.npy has 4 rows", "more than --top 10"),
@@ -44,6 +59,7 @@ WRONG = [
 UNPARSED = [
     ((*APPLY, "x.npy", "--queries", "--norms", *OUT), "--norms", "not allowed with argument --queries"),
     ((*APPLY, "x.npy", "--documents", "--inverse", *OUT), "--inverse", "not allowed with argument --documents"),
+    ((*FIT, "--solver", "auto", "--for", "fun"), "--for", "'fun'", "choose from"),
     ((*SCORE, "--corpus", "x.npy"), "--corpus", "expected 2 arguments"),
     ((*SCORE, "--top", "0"), "--top", "'0'", "not a positive integer"),
     ((*SCORE, "--fail-under", "recall@10"), "--fail-under", "'recall@10' is not NAME=VALUE"),
@@ -65,6 +81,7 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     np.save("x.npy", X)
     np.save("y.npy", X[:, :2])
+    np.save("w.npy", np.ones(20))
     np.save("few.npy", X[:4])
     np.save("few_y.npy", X[:4, :2])
     MAP.save("map.safetensors")

@@ -40,3 +40,15 @@ def test_too_little_has_an_exit_code_of_its_own(queries, capsys):
     assert lines[-1].startswith("worth it: ")
     assert main(["score", "map.safetensors", "x.npy", "y.npy", "--fail-under", "r_squared=0.999999", "--quiet"]) == 4
     assert main(["score", "map.safetensors", "x.npy", "y.npy", "--fail-under", "r_squared=0.9", "--quiet"]) == 0
+
+
+def test_auto_says_what_it_compared(folder, capsys):
+    np.save("some.npy", pairs(n=50, seed=0)[0])
+    argv = ["fit", "x.npy", "y.npy", "--solver", "auto", "--anchors", "60", "--for", "search", "--among", "some.npy"]
+    result = run(capsys, *argv, "-o", "auto.safetensors")
+    fitted = search.auto(*(side[np.random.default_rng(0).permutation(200)[:60]] for side in pairs()))
+    assert result["chosen"] == fitted.details.chosen and result["options"] == {"purpose": "search"}
+    kept = run(capsys, "inspect", "auto.safetensors")
+    assert kept["compared"] == result["compared"] and kept["explanation"] == result["explanation"]
+    assert result["fit_residual"] < 0.1 and len(result["compared"]) == 4
+    assert run(capsys, "score", "auto.safetensors", "x.npy", "y.npy")["top_10"] > 0.9

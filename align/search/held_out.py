@@ -1,0 +1,55 @@
+"""What pairs that were left out say of a map, one value a pair, more being better.
+
+The left-out pairs are a small search of their own: their target rows ask, their mapped source rows are the documents.
+"""
+
+import numpy as np
+
+from align.search.documents import shares_found, unit
+
+NEIGHBOURS = 10
+
+
+def similarity_agreement(mapped: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Return for each row `[n]` how its similarities to all mapped rows correlate with those to all target rows.
+
+    mapped and target `[n, d]`: pairs. That is what the order of a search is made of; a rank counts one document of a
+    small corpus, this counts all of them. Zero where all similarities of a row are alike.
+    """
+    target = unit(target)
+    made, true = target @ unit(mapped).T, target @ target.T
+    made, true = (each - each.mean(1, keepdims=True) for each in (made, true))
+    lengths = np.sqrt((made**2).sum(1) * (true**2).sum(1))
+    return (made * true).sum(1) / np.where(lengths > 0, lengths, np.inf)
+
+
+def recall(mapped: np.ndarray, target: np.ndarray, top: int, hubs: np.ndarray | float = 0.0) -> np.ndarray:
+    """Return for each row `[n]` the share of its `top` nearest target rows that are found among the mapped rows.
+
+    hubs `[n]`: how near each mapped row is to queries in general; half of it is taken from its similarities, as in
+    CSLS (Conneau et al. 2018).
+    """
+    target = unit(target)
+    found, wanted = (
+        np.argpartition(-s, top - 1, axis=1)[:, :top] for s in (_made(mapped, target, hubs), target @ target.T)
+    )
+    return shares_found(found, wanted)
+
+
+def hits(mapped: np.ndarray, target: np.ndarray, others: np.ndarray, top: int) -> np.ndarray:
+    """Return for each row `[n]` 1 where its own mapped row is among the `top` nearest, `others` `[m, d]` too, or 0."""
+    target = unit(target)
+    scores = target @ unit(np.concatenate([mapped, others])).T
+    own = scores[np.arange(len(target)), np.arange(len(target))]
+    return ((scores > own[:, None]).sum(1) < top).astype(float)
+
+
+def hubness(mapped: np.ndarray, queries: np.ndarray) -> np.ndarray:
+    """Return the mean similarity `[n]` of mapped rows `[n, d]` to the nearest 10 of the queries `[q, d]`."""
+    similarity = unit(mapped) @ unit(queries).T
+    count = min(NEIGHBOURS, similarity.shape[1])
+    return np.partition(similarity, -count, axis=1)[:, -count:].mean(1)
+
+
+def _made(mapped, target, hubs):
+    return target @ unit(mapped).T - hubs / 2

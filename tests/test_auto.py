@@ -1,0 +1,133 @@
+"""The map that is chosen on pairs left out: its families by hand, its choice on real encoders, and how it says so."""
+
+import numpy as np
+import pytest
+
+from align import search, solvers
+from align.data.texts import encoder_sample
+from align.search import families, held_out
+from align.search.documents import Best, shares_found, unit
+
+
+def test_families_are_the_solvers():
+    random = np.random.default_rng(0)
+    x = random.normal(size=(40, 3)) * [3, 1, 0.5] + 1
+    y = x @ random.normal(size=(3, 5)) + 0.3 * random.normal(size=(40, 5))
+    fitted = families.fit(x, y, families.penalties(x, y))
+    assert tuple(fitted) == families.NAMES
+    x32, y32 = x.astype(np.float32), y.astype(np.float32)
+    known = {name: solver(x32, y32) for name, solver in
+             (("rotation", solvers.rigid), ("similarity", solvers.similarity), ("ridge", solvers.ridge))}  # fmt: skip
+    for name, expected in known.items():
+        np.testing.assert_allclose(fitted[name].weight, expected.weight, atol=2e-4)
+        np.testing.assert_allclose(fitted[name].bias, expected.bias, atol=1e-3)
+    back = solvers.ridge(y32, x32)
+    np.testing.assert_allclose(fitted["ridge, reversed"].weight, back.weight.T, atol=2e-4)
+    for name in families.BLENDS:
+        np.testing.assert_allclose(fitted[name](x).mean(0), y.mean(0))
+        np.testing.assert_allclose(fitted[name](x).var(0).sum(), y.var(0).sum())
+    # Into fewer dimensions a rotation has orthonormal columns.
+    down = families.fit(y, x, families.penalties(y, x))["rotation"].weight
+    np.testing.assert_allclose(down.T @ down, np.eye(3), atol=1e-12)
+
+
+def test_a_ridge_is_shrunk_towards_what_was_chosen():
+    random = np.random.default_rng(1)
+    x = random.normal(size=(12, 4)).astype(np.float32)
+    y = (x @ np.linalg.qr(random.normal(size=(4, 4)))[0] * 2 + 0.1 * random.normal(size=(12, 4))).astype(np.float32)
+    for goal in ("zero", "rigid", "similarity", "origin"):
+        expected = solvers.ridge(x, y, towards=goal)
+        penalty = families.Penalty(float(expected.details.strength), goal)
+        fitted = families.fit(np.float64(x), np.float64(y), (penalty, penalty))["ridge"]
+        np.testing.assert_allclose(fitted.weight, expected.weight, atol=1e-4)
+        np.testing.assert_allclose(fitted.bias, expected.bias, atol=1e-4)
+
+
+def test_reweighting_by_hand():
+    # Uncorrelated on both sides, and each direction of one tied to one of the other: x has squares 4 and 1, y 9 and 1.
+    x = np.array([[1, 1], [1, -1], [-1, 1], [-1, -1]]) * [1.0, 0.5]
+    y = x @ np.diag([1.5, 1])
+    share = 0.5
+    shrunk_x, shrunk_y = np.array([4, 1]) + share * 2.5, np.array([9, 1]) + share * 5
+    correlations = np.array([6, 1]) / np.sqrt(shrunk_x * shrunk_y)
+    weight = families._reweighted(x.T @ x, x.T @ y, y.T @ y, share)
+    np.testing.assert_allclose(weight, np.diag(correlations), atol=1e-12)
+
+
+def test_what_is_measured_of_pairs_left_out_by_hand():
+    target = np.eye(4) + 0.1
+    np.testing.assert_allclose(held_out.similarity_agreement(3 * target, target), 1)
+    np.testing.assert_allclose(held_out.similarity_agreement(np.ones((4, 4)), target), 0, atol=1e-7)
+    np.testing.assert_array_equal(held_out.recall(target, target, 2), 1)
+    swapped = target[[1, 0, 2, 3]]
+    np.testing.assert_array_equal(held_out.recall(swapped, target, 1), [0, 0, 1, 1])
+    np.testing.assert_array_equal(held_out.recall(target, target, 1, hubs=np.array([9.0, 0, 0, 0])), [0, 1, 1, 1])
+    np.testing.assert_array_equal(held_out.hits(swapped, target, np.zeros((1, 4)), 1), [0, 0, 1, 1])
+    np.testing.assert_array_equal(held_out.hits(target, target, target[:2], 1), 1)
+    np.testing.assert_allclose(held_out.hubness(np.eye(2), np.eye(2)[:1]), [1, 0])
+
+
+@pytest.fixture(scope="module")
+def encoders():
+    texts = encoder_sample()
+    return unit(texts.minilm), unit(texts.mpnet)
+
+
+def recall(fitted, source, target):
+    """Give the recall@10 of full re-embedding for 700 queries among 5,000 documents."""
+    found, wanted = Best(target[6300:], 10), Best(target[6300:], 10)
+    found.look_among(unit(np.asarray(fitted(source[:5000]))))
+    wanted.look_among(target[:5000])
+    return shares_found(found.places, wanted.places).mean()
+
+
+@pytest.mark.parametrize(("pairs", "back"), [(100, False), (100, True), (300, False)])
+def test_the_choice_is_as_good_as_the_best_family(encoders, pairs, back):
+    source, target = encoders[::-1] if back else encoders
+    rows = np.random.default_rng(0).permutation(np.arange(5000, 6300))[:pairs]
+    x, y = source[rows], target[rows]
+    fitted = search.auto(x, y, among=source[:500])
+    each = families.fit(np.float64(x), np.float64(y), families.penalties(x, y))
+    single = {name: recall(each[name], source, target) for name in families.NAMES if name not in families.BLENDS}
+    chosen = recall(fitted, source, target)
+    assert chosen >= 0.99 * max(single.values())
+    assert chosen > 1.2 * single["rotation"] or pairs > 100
+    details = fitted.details
+    assert tuple(details.lines) == families.NAMES and fitted.converged
+    assert details.explanation.startswith(f"{details.chosen}: ") and "the next should add" in details.explanation
+    assert [at[0] for at in details.curve] == [int(share * pairs * 0.8) for share in (0.25, 0.5, 1)]
+    line = details.lines[details.chosen]
+    assert line.score.low < line.score.mean < line.score.high and 0 < line.hit.mean <= 1
+    assert details.curve[-1][1].mean > details.curve[0][1].mean
+    table = details.summary()
+    assert list(table["compared"]) == [
+        "score",
+        f"recall@{details.top} among {details.left_out} left out",
+        f"recall@{details.top} among {details.left_out} left out, hub-corrected",
+        f"own row in {details.top} among all given",
+    ]
+
+
+def test_few_pairs_are_no_reason_to_choose(encoders):
+    fitted = search.auto(encoders[0][:19], encoders[1][:19])
+    assert fitted.details.chosen == families.BOTH and "too few" in fitted.details.explanation
+    assert fitted.details.summary().keys() == {"chosen", "purpose", "explanation"}
+
+
+def test_codes_are_judged_by_their_residual(encoders):
+    source, target = encoders
+    fitted = search.auto(source[:200], target[:200], purpose="codes")
+    explained = {name: line.score.mean for name, line in fitted.details.lines.items()}
+    best = max(explained, key=explained.get)
+    assert fitted.details.chosen in (best, families.RIDGE)
+    assert explained[fitted.details.chosen] > explained["rotation"]
+    # What is left out is explained as well as the record says.
+    rest = 1 - ((fitted(source[200:]) - target[200:]) ** 2).sum() / ((target[200:] - target[:200].mean(0)) ** 2).sum()
+    assert abs(float(rest) - explained[fitted.details.chosen]) < 0.05
+
+
+def test_rows_that_do_not_correspond_explain_nothing(encoders):
+    shuffled = np.random.default_rng(0).permutation(100)
+    details = search.auto(encoders[0][:100], encoders[1][shuffled]).details
+    assert details.leave_one_out > 0.98
+    assert search.auto(encoders[0][:100], encoders[1][:100]).details.leave_one_out < 0.9
