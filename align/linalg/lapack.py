@@ -45,6 +45,12 @@ def svd(matrix: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
 
 
 @_one_by_one
+def svd_with_all_axes(matrix: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Return u `[m, m]`, the singular values `[m]`, descending, and vt `[n, n]` of `[m, n]`, with m ≤ n."""
+    return tuple(jnp.linalg.svd(matrix, full_matrices=True))
+
+
+@_one_by_one
 def triangle(matrix: jax.Array) -> jax.Array:
     """Return the upper triangular factor `[n, n]` of the QR decomposition of `[m, n]`, m ≥ n."""
     return jnp.linalg.qr(matrix, mode="r")

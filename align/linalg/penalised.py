@@ -12,11 +12,12 @@ import jax
 import jax.numpy as jnp
 
 from align.arrays.products import matmul
-from align.linalg import lapack
+from align.linalg import lapack, left_out
 from align.linalg.least_squares import differentiable
-from align.linalg.left_out import motions_left_out
 from align.linalg.moments import Moments, blocked_sum
 from align.linalg.shrinkage import shrinkage
+
+_TOGETHER = 64  # rows times strengths that are multiplied at once: as many as a product needs to run at full speed
 
 
 class Spectrum(NamedTuple):
@@ -59,29 +60,44 @@ def left_out_errors(
     of the fit to all rows, r = Y − X (G + λ)⁻¹ C, and h_i = x_i' (G + λ)⁻¹ x_i, plus 1/Σw where an intercept is fitted.
     Towards a W₀ of one's own for every row, the one of the other rows, the fit is that of Y − X W₀ towards zero.
     Residuals are linear in what is fitted: r = r(Y) − r(X) W₀, with r(X) = X (1 − (G + λ)⁻¹ G), and row i takes its own
-    W₀ there. In coordinates Z = X V all of this is diagonal but for the products with V'C and with W₀.
+    W₀ there. In coordinates Z = X V of the source, and of the target along the images of these under W₀, all of this is
+    diagonal but for one product with V'C, which all goals share.
     """
     x, y = m.centred(source, target)
-    coordinates = matmul(x, of.vectors)
+    rows, d_source = x.shape
     solution = matmul(of.vectors.T, m.cross)
-    motions = motions_left_out(goals, reflection, m, x, y, weights, of.vectors)
     inverses = jax.vmap(functools.partial(shrinkage, of.values, of.keep))(strengths)
-    free = 1 - int(intercept) / m.total - matmul(inverses, (coordinates**2).T)  # 1 − h, [k, n]
+    moves = tuple(goals) != ("zero",)
+    folds = left_out.number_of_folds(rows, d_source, y.shape[1]) if moves else 1
+    counts = jnp.ones(rows, x.dtype) if weights is None else weights
 
-    def at(strength):
-        inverse, free = strength
-        of_target = y - matmul(coordinates, inverse[:, None] * solution)
-        of_source = coordinates * (1 - of.values * inverse)[None]
-        # Where nothing is left for a row to be predicted from, no strength can be judged.
-        scale = jnp.where(free > 0, 1 / free, jnp.inf)
+    def of_fold(fold):
+        x, y, counts = fold
+        coordinates, along, solved, scale = matmul(x, of.vectors), y, solution, None
+        if moves:
+            counted = counts if folds < rows else jnp.ones_like(counts)
+            motion = left_out.motion_without(m, x, y, counted, of.vectors, reflection)
+            along, solved, scale = matmul(y, motion.axes.T), matmul(solution, motion.axes.T), motion.scale
+        free = 1 - int(intercept) / m.total - matmul(inverses, (coordinates**2).T)  # 1 − h, [k, s]
 
-        def squares(predicted):
-            each = ((of_target - predicted) ** 2).sum(1) * scale**2
-            return (each if weights is None else jnp.where(weights > 0, each * weights, 0)).sum()
+        def at(strength):
+            inverse, free = strength
+            of_target = along - matmul(coordinates * inverse[None], solved)
+            of_source = coordinates * (1 - of.values * inverse)[None]
+            rest = (of_target[:, d_source:] ** 2).sum(1)
+            # Where nothing is left for a row to be predicted from, no strength can be judged.
+            judged = jnp.where(counts > 0, counts * jnp.where(free > 0, 1 / free, jnp.inf) ** 2, 0)
+            factors = {"zero": None, "rigid": 1.0, "similarity": scale}
 
-        return jnp.stack([squares(motion(of_source)) for motion in motions])
+            def squares(factor):
+                moved = of_target[:, :d_source] if factor is None else of_target[:, :d_source] - factor * of_source
+                return jnp.where(counts > 0, ((moved**2).sum(1) + rest) * judged, 0).sum()
 
-    errors = jax.lax.map(at, (inverses, free))
+            return jnp.stack([squares(factors[name]) for name in goals])
+
+        return jax.lax.map(at, (inverses, free), batch_size=min(len(strengths), -(-_TOGETHER // len(x))))
+
+    errors = jax.lax.map(of_fold, tuple(left_out.folded(array, folds) for array in (x, y, counts))).sum(0)
     return jnp.where(jnp.isnan(errors), jnp.inf, errors).T, matmul(inverses, of.values) + int(intercept)
 
 

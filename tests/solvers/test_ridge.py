@@ -53,6 +53,16 @@ def test_leave_one_out_leaves_one_out(rows, d, e, towards, double_precision):
 
 
 @pytest.mark.parametrize("towards", ["rigid", "similarity"])
+@pytest.mark.parametrize("columns", [[1, 1e-3, 1e3, 1], [1, 0, 1, 1]], ids=["badly scaled", "of less than full rank"])
+def test_leave_one_out_of_any_rows(towards, columns, double_precision):
+    x, y = related(20, 4, 5)
+    x, strengths = (x - 1) * columns, [0.1, 1.0, 10.0]
+    path = solvers.ridge(x, y, strengths=strengths, towards=towards).details
+    by_hand = [leave_one_out(x, y, strength, towards) for strength in strengths]
+    np.testing.assert_allclose(path.path_leave_one_out, [by_hand], rtol=1e-9)
+
+
+@pytest.mark.parametrize("towards", ["rigid", "similarity"])
 def test_folds_where_rows_are_many(towards, double_precision, monkeypatch):
     monkeypatch.setattr(left_out, "number_of_folds", lambda *_: 7)
     x, y = related(31, 4, 5)  # folds of unequal length, and a shape that no other test has compiled
