@@ -5,8 +5,7 @@ import argparse
 import numpy as np
 
 from align import files
-from align.command import blocks, places, printing
-from align.maps import AffineMap, fingerprint
+from align.command import belonging, blocks, places, printing
 
 # What is written of each row, by --queries, --norms and --documents.
 _SENT = {
@@ -20,8 +19,9 @@ _MANY_CUT = 0.01
 
 
 def apply(arguments: argparse.Namespace) -> bool | None:
-    """Write the rows of a file as a map sends them, block by block; False under --strict where they seem foreign.
+    """Write the rows of a file as a map sends them, block by block; False under --strict where there is a warning.
 
+    Rows that are not of the map's space are refused, and nothing is written, unless --force says to go on.
     What stands beside the rows is written too where both files have a place for it.
     """
     fitted = places.load_map(arguments.map)
@@ -30,19 +30,22 @@ def apply(arguments: argparse.Namespace) -> bool | None:
     rows = places.open_rows(arguments.input, arguments.column)
     places.check_takes(fitted, rows, arguments)
     places.check_output(arguments)
-    if arguments.normalize and AffineMap.read_metadata(arguments.map).get("normalized"):
+    ends = belonging.ends(arguments)
+    warnings = belonging.refused(ends, arguments, belonging.misnamed(ends, arguments))
+    cut, total = 0, np.zeros(rows.shape[1])
+    if arguments.normalize and ends.unit:
         rows = files.unit(rows)
     send = _SENT[arguments.sent](fitted)
     first = np.asarray(send(blocks.read(rows, 0, 1)))
     dtype = np.dtype(arguments.dtype or first.dtype)
     shape = (rows.shape[0], first.shape[1])
     others = rows.others if files.keeps_others(arguments.output) else None
-    warnings, cut = [], 0
     with files.writing(arguments.output, shape, dtype) as append:
         for start, end in blocks.ranges(arguments, rows):
             block = blocks.read(rows, start, end)
-            if start == 0:
-                warnings = _doubts(arguments, block)
+            if not warnings:
+                warnings = belonging.refused(ends, arguments, belonging.foreign(ends, block, arguments.normalize))
+            total += block.sum(0, dtype=np.float64)
             mapped = np.asarray(send(block))
             if arguments.normalize and arguments.sent == "mapped":
                 mapped = files.to_unit(mapped)
@@ -52,11 +55,12 @@ def apply(arguments: argparse.Namespace) -> bool | None:
             cut += beyond
             append(mapped, others and others(start, end))
     result = {"output": arguments.output, "rows": shape[0], "dimensions": shape[1], "dtype": str(dtype)}
+    warnings = warnings or belonging.shifted(ends, arguments, total / shape[0], shape[0])
     if dtype.kind in "iu":
         result["cut_off"] = cut / (shape[0] * shape[1])
         if result["cut_off"] > _MANY_CUT:
-            ends = np.iinfo(dtype)
-            warnings += [f"{result['cut_off']:.1%} of the values lie beyond {ends.min} to {ends.max} and were cut off"]
+            kept = np.iinfo(dtype)
+            warnings += [f"{result['cut_off']:.1%} of the values lie beyond {kept.min} to {kept.max} and were cut off"]
     printing.show(arguments, result | ({"warnings": warnings} if warnings else {}))
     return not (warnings and arguments.strict)
 
@@ -72,12 +76,3 @@ def _as_dtype(mapped, dtype):
         raise ValueError(f"there are rows whose values all round to 0 in {dtype}; expected a map to values of 8 bits")
     beyond = int(((rounded < ends.min) | (rounded > ends.max)).sum())
     return np.clip(rounded, ends.min, ends.max).astype(dtype), beyond
-
-
-def _doubts(arguments, rows):
-    """Return in words what speaks against rows being of the space that the map takes."""
-    known = AffineMap.read_metadata(arguments.map).get("source_space")
-    if known is None or arguments.inverse or arguments.sent == "queries":
-        return []
-    reason = fingerprint.foreign(known, rows)
-    return [f"{arguments.input} seems not to hold codes of the map's source space: {reason}"] if reason else []

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 from align import files
-from align.command import blocks, faults, options, pairing, places, printing, streamed, threads
+from align.command import belonging, blocks, faults, options, pairing, places, printing, streamed, threads
 from align.command.score import scores
 from align.maps import fingerprint
 from align.maps.description import describe
@@ -20,14 +20,14 @@ def fit(arguments: argparse.Namespace) -> bool:
     chosen |= {} if arguments.purpose is None else {"purpose": arguments.purpose}
     places.check_output(arguments, suffixes=(".safetensors",))
     fit_rows = _from_pairs if solver.needs == "pairs" else _from_clouds
-    fitted, known = fit_rows(solver, chosen, arguments)
+    fitted, known, spaces = fit_rows(solver, chosen, arguments)
 
     with threads.for_dimensions(max(fitted.weight.shape)):
         described = describe(fitted)
     result = described | known | {"output": arguments.output}
-    space = result.pop("source_space")
     kept = {name: _as_text(value) for name, value in known.items() if name not in ("warnings", "bad_rows")}
-    fitted.save(arguments.output, metadata=kept | {"source_space": space})
+    told = {name: fingerprint.as_text(space) for name, space in spaces.items()}
+    fitted.save(arguments.output, metadata=kept | told)
     printing.show(arguments, result)
     doubtful = fitted.trusted is not None and not bool(fitted.trusted)
     return not (doubtful or (arguments.strict and "warnings" in result))
@@ -41,7 +41,7 @@ def _from_pairs(solver, chosen, arguments):
     held, used = _selections(sound, arguments)
     rows = int(used.sum())
     if sum(array.nbytes for array in arrays) / len(used) * rows > arguments.memory * 2**30:
-        fitted, space = streamed.fit(solver, chosen, arguments, arrays, used)
+        fitted, spaces = streamed.fit(solver, chosen, arguments, arrays, used)
     else:
         parts = zip(*(part[1:] for part in blocks.chosen(used, arguments, *arrays)), strict=True)
         x, y, *w = (np.concatenate(part) for part in parts)
@@ -49,10 +49,10 @@ def _from_pairs(solver, chosen, arguments):
         among = {} if arguments.among is None else {"among": _among(arguments)}
         with threads.for_dimensions(max(x.shape[1], y.shape[1])):
             fitted = solver.run(known, **chosen, **among)
-        space = fingerprint.take(x)
+        spaces = belonging.spaces(arguments, x, y, (rows, rows))
     if fitted.converged is not None and not bool(fitted.converged):
         raise ValueError(f"{arguments.solver} did not converge on {rows} rows; nothing was written")
-    known = _told(fitted, chosen, arguments) | {"rows": rows, "source_space": space}
+    known = _told(fitted, chosen, arguments) | {"rows": rows}
     known |= {"joined": joined} if joined else {}
     if held.any():
         known["held_out"] = scores(fitted, source, target, arguments, held)
@@ -61,7 +61,7 @@ def _from_pairs(solver, chosen, arguments):
         judged = (faults.corrected_residual(fitted, rows), rows)
     if warning := faults.as_the_mean(*judged):
         known["warnings"] = [warning]
-    return fitted, known | ({"bad_rows": bad} if bad else {})
+    return fitted, known | ({"bad_rows": bad} if bad else {}), spaces
 
 
 def _from_clouds(solver, chosen, arguments):
@@ -80,7 +80,7 @@ def _from_clouds(solver, chosen, arguments):
         fitted = solver.run(Known(_key(arguments), **clouds, **labels, pairs=pairs), **chosen)
     sizes = {f"{name}_rows": array.shape[0] for name, array in rows.items()}
     known = _told(fitted, chosen, arguments) | sizes | ({"pairs": len(pairs[0])} if pairs else {})
-    return fitted, known | {"source_space": fingerprint.take(clouds["source"])}
+    return fitted, known, belonging.spaces(arguments, *clouds.values(), tuple(map(len, clouds.values())))
 
 
 def _among(arguments):

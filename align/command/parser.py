@@ -87,6 +87,10 @@ def _add_fit(fit):
         "--source-labels", type=_path, metavar="FILE", help="classes of the rows of source, integers [n]"
     )
     known.add_argument("--target-labels", type=_path, metavar="FILE", help="classes of the rows of target, integers")
+    told = fit.add_argument_group("what the map's file is to say of its spaces, for align apply to ask")
+    for side in ("source", "target"):
+        told.add_argument(f"--{side}-name", metavar="NAME", help=f"the encoder that made the rows of {side}")
+        told.add_argument(f"--{side}-prefix", metavar="TEXT", help=f"what stood before each text of {side}")
     _add_rows(fit, joined=True)
     _add_sample(fit)
     _add_care(fit)
@@ -107,7 +111,10 @@ def _add_apply(apply):
         choices=_DTYPES,
         help="of the output; that of the product, as 8 bits rounded and cut off at their ends",
     )
-    _add_output(apply)
+    said = apply.add_argument_group("what is known of the rows; the map is refused where its file says otherwise")
+    said.add_argument("--input-name", metavar="NAME", help="the encoder that made them")
+    said.add_argument("--input-prefix", metavar="TEXT", help="what stood before each text")
+    _add_output(apply, anyway=", and apply the map to rows that are not of its space")
 
 
 def _add_score(score):
@@ -157,9 +164,10 @@ def _add_sample(sub):
     sub.add_argument("--seed", type=_seed, default=0, help="of every choice at random (%(default)s)")
 
 
-def _add_output(sub):
+def _add_output(sub, anyway=""):
     sub.add_argument("-o", "--output", required=True, type=_path, help="file to write")
-    sub.add_argument("--force", action="store_true", help="replace the output if it exists")
+    sub.add_argument("--overwrite", action="store_true", help="replace the output if it exists")
+    sub.add_argument("--force", action="store_true", help=f"replace the output if it exists{anyway}")
 
 
 def _positive(text):

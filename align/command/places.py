@@ -80,5 +80,5 @@ def check_output(arguments: argparse.Namespace, suffixes: tuple[str, ...] = file
         raise FileNotFoundError(f"{path.parent}: no such folder for the output")
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder")
-    if path.exists() and not arguments.force:
-        raise FileExistsError(f"{path} exists; --force replaces it")
+    if path.exists() and not (arguments.overwrite or arguments.force):
+        raise FileExistsError(f"{path} exists; --overwrite or --force replaces it")

@@ -9,8 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from align import files, streaming
-from align.command import blocks
+from align.command import belonging, blocks
 from align.maps import AffineMap, fingerprint
+from align.maps.fingerprint import Space
 from align.solvers import SOLVERS, Solver
 
 
@@ -20,12 +21,10 @@ def fit(
     arguments: argparse.Namespace,
     arrays: Sequence[files.Rows],
     used: np.ndarray,
-) -> tuple[AffineMap, str]:
+) -> tuple[AffineMap, dict[str, Space]]:
     """Fit the rows that the mask `used` `[n]` chooses of source, target and weights, from their sums alone.
 
-    Returns the map and the fingerprint of its source space.
-
-    ValueError for a solver that needs the rows themselves.
+    Returns the map and its two spaces. ValueError for a solver that needs the rows themselves.
     """
     if not solver.streams:
         able = ", ".join(name for name, each in SOLVERS.items() if each.streams)
@@ -33,9 +32,19 @@ def fit(
             f"{used.sum()} rows are more than --memory {arguments.memory} holds, and {arguments.solver} needs them "
             f"at once: allow more, choose --anchors, or one of {able}"
         )
-    parts = (part[1:] for part in blocks.chosen(used, arguments, *arrays))
-    record = streaming.from_blocks((x, y, *(each[:, 0] for each in w)) for x, y, *w in parts)
+    looked_at = np.zeros_like(used)
+    looked_at[np.flatnonzero(used)[fingerprint.sample(int(used.sum()))]] = True
+    sample: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def parts():
+        for block, x, y, *w in blocks.chosen(used, arguments, *arrays):
+            some = looked_at[block][used[block]]
+            sample.append((x[some], y[some]))
+            yield x, y, *(each[:, 0] for each in w)
+
+    record = streaming.from_blocks(parts())
     fitted = streaming.fit(record, arguments.solver, **options)
     dtype = jnp.dtype(np.result_type(*(array.float_dtype for array in arrays[:2])))
     fitted = dataclasses.replace(fitted, weight=fitted.weight.astype(dtype), bias=fitted.bias.astype(dtype))
-    return fitted, fingerprint.of_record(record)
+    source, target = (np.concatenate(rows) for rows in zip(*sample, strict=True))
+    return fitted, belonging.spaces(arguments, source, target, (int(used.sum()),) * 2)

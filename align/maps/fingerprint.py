@@ -1,50 +1,195 @@
-"""Where a map belongs: mean and spread of the codes that it was fitted on, and how far other codes are from them."""
+"""What a space of codes looks like: its mean, its spectrum and its directions, and how far other codes are from it.
 
+With S the covariance of the codes about their mean m, over the mean of its diagonal and a tenth of the way towards the
+identity, a row x lies (x − m)' S⁻¹ (x − m) / ‖x − m‖² off: about 1 on average for a row of the space, whatever its
+length, and the mean diagonal of S⁻¹ for one that knows nothing of the space. `own` is the first, of one half of the
+rows by the S of the other, `other` the second; rows are placed between them, 0 to 1, by logarithms.
+"""
+
+import base64
 import json
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
-from jax.typing import ArrayLike
+from scipy import linalg
 
+SAMPLED = 1000  # rows that say enough of a space
+_DIRECTIONS = 256  # of S, the others taken for alike
 _FEW = 20  # rows whose mean says too little
-_SAMPLING = 3.0  # a shift of the mean that is so many times what sampling explains is one
-_TURNED = 0.6  # cosine of the means below which they point elsewhere; other texts of one encoder keep above 0.9
-_SCALED = 2.0  # a ratio of the spreads beyond which the scale is another
+_ENOUGH, _ROUGH = 250, 100  # rows behind a fingerprint that can tell codes apart, and that can where they differ much
+_FAR, _FARTHER = 0.45, 0.7  # places from which on rows are of another space, by these two
+_REVERSED = 0.5  # by how much rows must be closer to the other space of a map
+_SCALED = 2.0  # a ratio of the distances from the mean beyond which the scale is another
+_ALIKE = 0.3  # a share of the spread of rows about their own mean below which they are as one
+_UNIT = 0.01  # how far lengths of unit rows may be from 1; half precision and bfloat16 stay within
+_MANY = 200  # rows whose mean depends little on what they are about
+_SHIFTED = 0.08  # mean (x − m)' S⁻¹ (x − m) of the mean per dimension, from which on it is worth a word
 
 
-def take(rows: ArrayLike) -> str:
-    """Return the fingerprint of rows `[n, d]`, as text for the metadata of a map."""
-    rows = np.asarray(rows, np.float64)
-    return _text(len(rows), rows.mean(0), float(rows.var(0).sum()))
+class Space(NamedTuple):
+    """A space of codes, by a sample of them.
 
-
-def of_record(statistics: Any) -> str:
-    """Return the fingerprint of the source of `align.streaming.Statistics`."""
-    variance = float(np.trace(statistics.source) / statistics.total)
-    return _text(float(statistics.total), statistics.source_mean, variance)
-
-
-def _text(rows, mean, variance):
-    return json.dumps({"rows": rows, "mean": [float(f"{value:.4g}") for value in mean], "spread": variance**0.5})
-
-
-def foreign(fingerprint: str, rows: ArrayLike) -> str | None:
-    """Return in words why rows `[n, d]` seem not to be of the space of a fingerprint; None where nothing speaks for it.
-
-    Codes whose mean is zero in both spaces, or fewer than 20 rows, cannot be told apart this way.
+    rows: how many there were; mean `[d]`; spread: root mean square of the distances from it; unit: whether all rows
+    were of length 1; name: of the encoder, prefix: of its texts, where they are known. Of enough rows also `own`,
+    directions `[d, k]`, the eigenvectors of S, values `[k]` and rest, its eigenvalues and the mean of the others.
     """
-    known, rows = json.loads(fingerprint), np.asarray(rows, np.float64)
-    if len(rows) < _FEW or not known["spread"]:
+
+    rows: int
+    mean: np.ndarray
+    spread: float
+    unit: bool = False
+    name: str | None = None
+    prefix: str | None = None
+    own: float | None = None
+    directions: np.ndarray | None = None
+    values: np.ndarray | None = None
+    rest: float = 1.0
+
+    @property
+    def other(self) -> float:
+        """Give where a row lies that knows nothing of the space."""
+        assert self.values is not None
+        return float(np.sum(1 / self.values - 1 / self.rest) / len(self.mean) + 1 / self.rest)
+
+    @property
+    def tells_apart(self) -> bool:
+        """Whether its codes lie in directions of their own, so that others can be told from them."""
+        return self.own is not None and self.own < 0.95 * self.other
+
+    def summary(self) -> dict:
+        """Return what a reader may want to know of it."""
+        known = {"name": self.name, "prefix": self.prefix}
+        told = {
+            "rows": self.rows,
+            "unit": self.unit,
+            "spread": self.spread,
+            "mean_length": float(np.linalg.norm(self.mean)),
+        }
+        return {name: value for name, value in known.items() if value is not None} | told
+
+
+def sample(rows: int) -> np.ndarray:
+    """Return which of so many rows are looked at, ascending."""
+    return np.sort(np.random.default_rng(0).choice(rows, min(rows, SAMPLED), replace=False))
+
+
+def take(rows: np.ndarray, *, total: int | None = None, name: str | None = None, prefix: str | None = None) -> Space:
+    """Return the space of rows `[n, d]`, a sample of `total`."""
+    total = len(rows) if total is None else total
+    rows = np.asarray(rows[sample(len(rows))], np.float64)
+    mean, spread = rows.mean(0), float(np.sqrt(rows.var(0).sum()))
+    unit = bool((np.abs(np.linalg.norm(rows, axis=1) - 1) < _UNIT).all())
+    space = Space(total, mean, spread, unit, name, prefix)
+    if len(rows) < 2 * _FEW or not spread:
+        return space
+    half = np.random.default_rng(0).permutation(len(rows))
+    first, second = rows[half[: len(rows) // 2]], rows[half[len(rows) // 2 :]]
+    own = _place(space._replace(mean=first.mean(0), **_spectrum(first)), second)
+    return space._replace(own=own, **_spectrum(rows))
+
+
+def _spectrum(rows):
+    """Return the leading eigenvectors and eigenvalues of S, by the smaller of the two products."""
+    centred = (rows - rows.mean(0)).astype(np.float32)
+    n, d = centred.shape
+    variance = float((centred**2).sum() / n / d)
+    k = min(_DIRECTIONS, n // 2, d)
+    if n < d:
+        values, vectors = linalg.eigh(centred @ centred.T, subset_by_index=[n - k, n - 1])
+        vectors = centred.T @ vectors / np.sqrt(np.maximum(values, np.finfo(np.float32).tiny))
+    else:
+        values, vectors = linalg.eigh(centred.T @ centred, subset_by_index=[d - k, d - 1])
+    shares = np.maximum(values.astype(np.float64), 0) / n / variance
+    left = max(d - float(shares.sum()), 0) / max(d - k, 1)
+    return {"directions": vectors, "values": 0.9 * shares + 0.1, "rest": 0.9 * left + 0.1}
+
+
+def _off(space, vectors):
+    """Return x' S⁻¹ x of vectors `[n, d]`."""
+    along = (vectors @ space.directions) ** 2
+    return along @ (1 / space.values - 1 / space.rest) + (vectors**2).sum(1) / space.rest
+
+
+def _place(space, rows):
+    """Return the mean of x' S⁻¹ x / ‖x‖² of rows about the mean, those at the mean left out."""
+    centred = rows - space.mean
+    lengths = (centred**2).sum(1)
+    return float(np.mean(_off(space, centred)[lengths > 0] / lengths[lengths > 0]))
+
+
+def _between(space, rows):
+    """Return where rows are between those of a space, 0, and any others, 1; None where it does not tell them apart."""
+    if not space.tells_apart:
         return None
-    mean, expected = rows.mean(0), np.asarray(known["mean"])
-    spread = np.sqrt(rows.var(0).sum())
-    ratio = spread / known["spread"]
+    return float(np.log(_place(space, rows) / space.own) / np.log(space.other / space.own))
+
+
+def foreign(space: Space, rows: np.ndarray, other: Space | None = None) -> str | None:
+    """Return in words why rows `[n, d]` are not of a space; None where nothing speaks for it.
+
+    other: the space at the other end of the map. Of fewer than 20 rows, or by a fingerprint of fewer than 100, only
+    what cannot be mistaken is said: lengths, and by 40 rows that they are of the other space.
+    """
+    rows = np.asarray(rows, np.float64)
+    lengths = np.linalg.norm(rows, axis=1)
+    rows, lengths = rows[lengths > 0], lengths[lengths > 0]
+    if not len(rows):
+        return None
+    if space.unit and np.mean(np.abs(lengths - 1) > 2 * _UNIT) > 0.01:
+        return f"their lengths are about {np.median(lengths):.3g}, where the map was fitted on rows of length 1"
+    if len(rows) < _FEW or not space.spread:
+        return None
+    squares = float(((rows - space.mean) ** 2).sum(1).mean())
+    ratio = np.sqrt(squares) / space.spread
     if not 1 / _SCALED < ratio < _SCALED:
-        return f"their spread is {ratio:.3g} times that of the codes that the map was fitted on"
-    shift = np.linalg.norm(mean - expected)
-    explained = np.sqrt(spread**2 / len(rows) + known["spread"] ** 2 / known["rows"])
-    lengths = np.linalg.norm(mean) * np.linalg.norm(expected)
-    cosine = float(mean @ expected / lengths) if lengths else 0.0
-    if shift > _SAMPLING * explained and cosine < _TURNED:
-        return f"the cosine of their mean with that of the codes that the map was fitted on is {cosine:.2f}"
+        return f"they lie {ratio:.3g} times as far from the mean of the codes that the map was fitted on as those do"
+    place = _between(space, rows)
+    if place is None or rows.var(0).sum() < _ALIKE * squares:
+        return None
+    if other is not None and other.mean.shape == space.mean.shape:
+        opposite = _between(other, rows)
+        if opposite is not None and place - opposite > _REVERSED:
+            return "they are of the space that the map leads to: it was meant the other way round"
+    far = _FAR if space.rows >= _ENOUGH else _FARTHER if space.rows >= _ROUGH else np.inf
+    if place > far:
+        return (
+            f"they spread over other directions than the codes that the map was fitted on ({place:.2f}, where those "
+            "have 0 and codes of any other encoder 1)"
+        )
     return None
+
+
+def shifted(space: Space, mean: np.ndarray, rows: int) -> str | None:
+    """Return in words that the mean `[d]` of so many rows is off, as by a prefix or another kind of text; else None."""
+    if rows < _MANY or space.rows < _ENOUGH or not space.tells_apart:
+        return None
+    off = float(_off(space, np.asarray(mean, np.float64)[None] - space.mean)[0]) / space.spread**2
+    if off > _SHIFTED:
+        return (
+            f"their mean is off by {off:.2f}, as by another prefix or texts of another kind, where less than "
+            f"{_SHIFTED} is usual"
+        )
+    return None
+
+
+def as_text(space: Space) -> str:
+    """Return a space as text for the metadata of a map."""
+    fields = {name: value for name, value in space._asdict().items() if value is not None}
+    for name in ("mean", "values"):
+        if name in fields:
+            fields[name] = [float(f"{value:.4g}") for value in fields[name]]
+    if "directions" in fields:
+        fields["directions"] = base64.b64encode(np.asarray(fields["directions"], "<f2").tobytes()).decode()
+    return json.dumps(fields)
+
+
+def from_text(text: str) -> Space:
+    """Return the space that `as_text` wrote, in this version or one before."""
+    fields = json.loads(text)
+    for name in ("mean", "values"):
+        if name in fields:
+            fields[name] = np.asarray(fields[name])
+    if "directions" in fields:
+        whole = np.frombuffer(base64.b64decode(fields["directions"]), "<f2").astype(np.float64)
+        fields["directions"] = whole.reshape(len(fields["mean"]), -1)
+    return Space(**fields)
