@@ -1,8 +1,11 @@
-"""The figures of the guide, from the rows of the experiments: `python docs/guide_tables.py` puts them into guide.md.
+"""The figures of the guide and of the page on encoders, from the rows of the experiments.
+
+`python docs/guide_tables.py` puts them into guide.md and encoders.md.
 
 A table is a dictionary from line and column to the text between them; what has no rows yet is left out.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from statistics import fmean
 
@@ -10,7 +13,9 @@ from align import markdown
 from align.arrays import atomic
 from align.rows import read
 
-GUIDE = Path(__file__).parent / "guide.md"
+# The pages, and the places in them that are filled.
+PAGES = {"guide.md": ("networks", "index", "queries"), "encoders.md": ("crossings",)}
+FOLDER = Path(__file__).parent
 RESULTS = Path(__file__).parents[1] / "experiments" / "results"
 # Where a figure is looked for, in this order: the ladder of knowledge has all of them from the same anchors.
 FILES = ("knowledge", "table1", "table3", "table4", "table5")
@@ -28,6 +33,7 @@ KNOWN = {
     "class labels": (None, ("means_rigid", "means_linear", "labels")),
     "nothing": (None, ("unpaired",)),
 }
+NO_ROWS = "(no rows yet)"
 ENCODERS = ("orthogonal", "rigid", "linear", "affine", "ridge")
 
 
@@ -68,20 +74,42 @@ def encoders(results: Path, direction: str) -> dict[tuple[str, str], str]:
     return dict(sorted(found.items(), key=lambda item: item[0][0].startswith("no map")))
 
 
+def crossings(results: Path) -> dict[tuple[str, str], str]:
+    """Give what `unpaired` finds between encoders of texts, by texts a side and known pairs, and by encoders.
+
+    A cell has the mean top-1, that of the orthogonal map from as many pairs as texts, and the runs that were trusted.
+    """
+    rows = [
+        row for row in read(results / "rows" / "encoders.jsonl") if not row["control"] and row["dataset"] == "wordnet"
+    ]
+    cells = {(row["texts"], row["pairs"], row["source"], row["target"]) for row in rows if row["method"] == "unpaired"}
+    found = {}
+    for texts, pairs, source, target in sorted(cells):
+        own = [row for row in rows if (row["texts"], row["source"], row["target"]) == (texts, source, target)]
+        runs = [row for row in own if (row["method"], row["pairs"]) == ("unpaired", pairs)]
+        paired = [row["top1"] for row in own if (row["method"], row["pairs"]) == ("procrustes", texts)]
+        cell = f"{fmean(row['top1'] for row in runs):.2f}" + (f" of {fmean(paired):.2f}" if paired else "")
+        cell += f", {sum(row['trusted'] for row in runs)}/{len(runs)} trusted"
+        found[f"{texts:,} texts, {pairs:,} pairs", f"{source} → {target}"] = cell
+    return found
+
+
 def tables(results: Path) -> dict[str, dict[tuple[str, str], str]]:
-    """Give the tables of the guide by the names of their places."""
+    """Give the tables of the pages by the names of their places."""
     return {
         "networks": networks(results),
         "index": encoders(results, "index"),
         "queries": encoders(results, "queries"),
+        "crossings": crossings(results),
     }
 
 
-def fill(guide: str, results: Path) -> str:
-    """Give the text of the guide with its figures made anew."""
-    for name, table in tables(results).items():
-        guide = markdown.fill(guide, name, layout(table))
-    return guide
+def fill(page: str, names: Iterable[str], results: Path) -> str:
+    """Give the text of a page with the figures of its places made anew."""
+    found = tables(results)
+    for name in names:
+        page = markdown.fill(page, name, layout(found[name]) if found[name] else NO_ROWS)
+    return page
 
 
 def layout(table: dict[tuple[str, str], str]) -> str:
@@ -101,7 +129,9 @@ def _errors(files, columns):
 
 
 if __name__ == "__main__":
-    filled = fill(GUIDE.read_text(), RESULTS)
-    with atomic.replacing(GUIDE) as partial:
-        partial.write_text(filled)
-    print(f"filled {GUIDE}")
+    for name, places in PAGES.items():
+        path = FOLDER / name
+        filled = fill(path.read_text(), places, RESULTS)
+        with atomic.replacing(path) as partial:
+            partial.write_text(filled)
+        print(f"filled {path}")
