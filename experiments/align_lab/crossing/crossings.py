@@ -73,7 +73,7 @@ class Choices:
         check_names("methods", list(methods), METHODS)
         check_names("controls", list(controls), CONTROLS)
         texts = integers("texts", given)
-        pairs = tuple(dict.fromkeys(map(_whole, given.pairs)))
+        pairs = tuple(dict.fromkeys(map(_whole, filter(None, given.pairs))))
         file = given.vectors if given.vectors in ("", "sample") else expanded(given.vectors)
         library = Library(file, expanded(given.corpus), 0 if file else given.documents, given.held_out)
         kept = _texts(library, store) - library.held_out
