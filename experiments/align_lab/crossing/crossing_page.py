@@ -69,13 +69,15 @@ def _found(rows, of_all):
 def _beside(rows):
     """Compare the top-1 of all methods, from the known pairs and the clouds, and of maps from all pairs."""
     found, lines = crossing_sums.cells(rows), []
+    names = [name for name in METHODS if any(name in methods for methods in found.values())]
     for (texts, source, target, pairs), methods in found.items():
         if pairs == texts:
             continue
         whole = found.get((texts, source, target, texts), {})
-        tops = [_mean(methods, name) for name in METHODS] + [_mean(whole, name) for name in PAIRED]
+        tops = [_mean(methods, name) for name in names]
+        tops += [_mean(whole, name) for name in PAIRED if name in names]
         lines.append([f"{texts:,}", f"{source} → {target}", str(pairs), *tops])
-    header = ["texts a side", "encoders", "pairs", *METHODS, *(f"{name}, all pairs" for name in PAIRED)]
+    header = ["texts a side", "encoders", "pairs", *names, *(f"{name}, all pairs" for name in PAIRED if name in names)]
     return ["### Beside others: top-1", markdown.table(header, lines)] if lines else []
 
 
