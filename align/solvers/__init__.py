@@ -5,14 +5,17 @@ and target `[n, d_target]`; those that know less take less (`labels`, `icp`, `un
 draw at random. All return an `AffineMap`. Written for one pair of point sets; `jax.vmap` gives the repeats.
 
 `SOLVERS` is the one table of them: the command line, the experiments, the tests and the documentation read it.
+`SEVERAL` has those of more than two spaces.
 """
 
 import importlib
+from collections.abc import Callable
 
 from align.linalg.shrinkage import TOWARDS, RidgePath
 from align.maps import AffineMap
 from align.solvers.catalogue import Known, Solver, from_clouds, from_labels, from_pairs
 from align.solvers.circles import Circles, unpaired_many
+from align.solvers.consensus import Consensus, consensus
 from align.solvers.icp import icp
 from align.solvers.labels import class_gaussians, class_means, labels, subclass_means
 from align.solvers.linear import affine, linear, reduced_rank
@@ -21,16 +24,19 @@ from align.solvers.rigid import orthogonal, rigid, scaling, similarity
 from align.solvers.unpaired import unpaired
 
 __all__ = [
+    "SEVERAL",
     "SOLVERS",
     "TOWARDS",
     "AffineMap",
     "Circles",
+    "Consensus",
     "Known",
     "RidgePath",
     "Solver",
     "affine",
     "class_gaussians",
     "class_means",
+    "consensus",
     "icp",
     "labels",
     "linear",
@@ -67,6 +73,9 @@ SOLVERS: dict[str, Solver] = {
         helped_by=("pairs", "source_labels", "target_labels"),
     ),
 }  # fmt: skip
+
+# Those of more than two spaces, which give a map for each of them: from rows in correspondence, and from clouds.
+SEVERAL: dict[str, Callable[..., Consensus | Circles]] = {"consensus": consensus, "unpaired_many": unpaired_many}
 
 
 def __getattr__(name):

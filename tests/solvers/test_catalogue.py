@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from align import solvers, stitching, streaming
-from align.solvers import SOLVERS, Known
+from align.solvers import SEVERAL, SOLVERS, Known
 from align.streaming.fits import FAMILIES
 
 # Arguments that are no choices of a name, a number or a truth value: what is known, and a map to start from.
@@ -25,7 +25,8 @@ def test_options_are_those_of_the_function(name):
 
 def test_every_public_solver_is_in_the_table():
     functions = {name for name in solvers.__all__ if inspect.isfunction(getattr(solvers, name))}
-    functions -= {"unpaired_many"}  # more than two clouds, and more than one map
+    assert functions >= SEVERAL.keys() == {solver.__name__ for solver in SEVERAL.values()}
+    functions -= SEVERAL.keys()
     assert functions == SOLVERS.keys() == {solver.fit.__name__ for solver in SOLVERS.values()}
     assert [name for name, solver in SOLVERS.items() if solver.streams] == list(FAMILIES)
 

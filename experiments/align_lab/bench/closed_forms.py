@@ -127,6 +127,39 @@ def qc_procrustes(pair):
     return prepare
 
 
+@functools.lru_cache(maxsize=1)
+def several(count, n, d):
+    """Draw spaces of one latent space, turned, with noise."""
+    rng = np.random.default_rng(0)
+    latent = rng.standard_normal((n, d), np.float32) * np.geomspace(3, 0.3, d, dtype=np.float32)
+    turns = [np.linalg.qr(rng.standard_normal((d, d)))[0].astype(np.float32) for _ in range(count)]
+    return [latent @ turn + 0.3 * rng.standard_normal((n, d), np.float32) for turn in turns]
+
+
+def numpy_generalised_procrustes(spaces):
+    """Turn every space in turn onto the mean of all, over the rows, until what is left of them changes no more."""
+
+    def prepare():
+        centred = [space - space.mean(0) for space in spaces()]
+
+        def run():
+            turned, before = list(centred), np.inf
+            for _ in range(100):
+                for i, space in enumerate(centred):
+                    u, _, vt = np.linalg.svd(space.T @ (sum(turned) - turned[i]))
+                    turned[i] = space @ (u @ vt)
+                mean = sum(turned) / len(turned)
+                left = sum(((one - mean) ** 2).sum() for one in turned)
+                if before - left < 1e-6 * left:
+                    return mean
+                before = left
+            return mean
+
+        return run
+
+    return prepare
+
+
 def jobs(small):
     """List one question for each family."""
     n, d = (2_000, 20) if small else (60_000, 150)
@@ -173,6 +206,16 @@ def jobs(small):
             },
             goals=[harness.Goal(harness.FASTEST, 3.0)],
             check=functools.partial(_error, exact_rotation),
+        )
+    )
+    count, n, d = (3, 500, 8) if small else (10, 60_000, 50)
+    spaces = functools.partial(several, count, n, d)
+    cases.append(
+        harness.Case(
+            question=f"consensus, {count} spaces of {n:,} x {d}, strength chosen among seven",
+            ours=lambda: lambda: solvers.consensus(spaces()),
+            peers={"numpy, generalised Procrustes alone": numpy_generalised_procrustes(spaces)},
+            most=10.0,
         )
     )
     return [harness.comparison(case) for case in cases]

@@ -1,0 +1,185 @@
+"""Several spaces of the same samples: N maps into one common space, in place of N² between them.
+
+Generalised Procrustes analysis (Gower 1975, ten Berge 1977) turns all spaces at once so that they agree with their
+mean, the consensus. The way from one space to another leads through it, x A_i A_j⁻¹, and so a circle of maps ends where
+it began. Its ridge form lets each A_i leave the rotation Q_i that it had: the minimiser of tr A' K A + λ ‖A − Q‖², K
+the quadratic form of the disagreement (`align.linalg.disagreement`), is A = λ (K + λ)⁻¹ Q, one decomposition for all λ.
+"""
+
+import functools
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+
+from align.arrays import checks, inputs
+from align.arrays.products import matmul
+from align.linalg import disagreement, lapack
+from align.linalg.decompositions import pinv, reciprocal
+from align.linalg.left_out import folded
+from align.maps import AffineMap
+
+_MULTIPLES = (1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0, jnp.inf)  # of the mean curvature of the disagreement
+_FOLDS, _ASKED = 5, 400  # folds of rows that are left out, and how many of each are predicted
+_SWEEPS = 500
+
+
+class Consensus(NamedTuple):
+    """Maps of several spaces into one, that compose to the identity around every circle.
+
+    maps: one `AffineMap` for each space into the consensus, which lies as the first space does; residual of a map: what
+    it leaves of the consensus, over the spread of that; converged: whether the rotations came to rest.
+    strength: the chosen one, infinite where the maps are rotations. left_out `[k]`: the error of rows left out, carried
+    from each space to each other, over the spread there, by strength; NaN where one alone was given.
+    """
+
+    maps: tuple[AffineMap, ...]
+    strength: jax.Array
+    strengths: jax.Array
+    left_out: jax.Array
+
+    def between(self, i: int, j: int) -> AffineMap:
+        """Return the map from space i to space j, through the consensus."""
+        return self.maps[i].then(self.maps[j].inverse())
+
+
+def consensus(
+    spaces: Sequence[ArrayLike],
+    *,
+    weights: ArrayLike | None = None,
+    strengths: ArrayLike | None = None,
+    scaled: bool = True,
+) -> Consensus:
+    """Fit maps of two or more spaces into one in which they agree, Σ w ‖x A + t − consensus‖² least.
+
+    spaces: arrays `[n, d_i]`, rows in correspondence; the consensus has the most of their dimensions.
+    weights: `[spaces, n]`, count rows; 0 where a space lacks a row, whose numbers say nothing then.
+    strengths: `[k]`, absolute, what a map pays for leaving its rotation; infinity for generalised Procrustes itself.
+        Unless given, seven, from a thousandth to a hundred times the mean curvature of the disagreement, and infinity.
+        Of several the one is taken whose maps best predict rows that were left out, a fifth of them at a time.
+    scaled: bring all spaces to their mean spread first.
+
+    ValueError for fewer than two spaces, shapes that do not fit, and concrete input that is not finite.
+    """
+    checks.check_flags(scaled=scaled)
+    arrays = _as_spaces(spaces)
+    counts = jnp.ones((arrays[0].shape[0], len(arrays)), arrays[0].dtype)
+    counts = counts if weights is None else _as_weights(weights, arrays)
+    if strengths is not None:
+        strengths = inputs.as_array("strengths", strengths)
+        inputs.as_strengths(jnp.where(jnp.isinf(strengths), 0, strengths))
+        strengths = strengths.astype(arrays[0].dtype)
+    widths = tuple(array.shape[1] for array in arrays)
+    padded = jnp.stack([jnp.pad(a, ((0, 0), (0, max(widths) - a.shape[1]))) for a in arrays], axis=1)
+    weight, bias, residual, sweeps, converged, *chosen = _fit(padded, counts, strengths, scaled)
+    maps = tuple(
+        AffineMap(weight[i, :width], bias[i], residual=residual[i], iterations=sweeps, converged=converged)
+        for i, width in enumerate(widths)
+    )
+    return Consensus(maps, *chosen)
+
+
+def _as_spaces(spaces):
+    if len(spaces) < 2:
+        raise ValueError(f"spaces must be two or more for a consensus; they are {len(spaces)}")
+    arrays = inputs.as_floats(**{f"spaces[{i}]": space for i, space in enumerate(spaces)})
+    for i, array in enumerate(arrays):
+        if array.ndim != 2 or 0 in array.shape or array.shape[0] != arrays[0].shape[0]:
+            raise ValueError(
+                f"spaces must be [rows, dimensions], with as many rows as the first, {arrays[0].shape}; "
+                f"spaces[{i}] is {array.shape}"
+            )
+        inputs.check_finite(**{f"spaces[{i}]": array})
+    return arrays
+
+
+def _as_weights(weights, arrays):
+    weights = inputs.as_array("weights", weights)
+    expected = (len(arrays), arrays[0].shape[0])
+    if weights.shape != expected:
+        raise ValueError(f"weights must be {list(expected)}, a row for each space; it is {weights.shape}")
+    weights = weights.astype(inputs.float_dtype(weights=weights)).astype(arrays[0].dtype)
+    if not isinstance(weights, jax.core.Tracer):
+        inputs.check_weights(weights)
+        if not bool((weights > 0).any(1).all()):
+            raise ValueError("weights must leave every space a row; one of them has none")
+    return weights.T
+
+
+@functools.partial(jax.jit, static_argnames="scaled")
+def _fit(spaces, weights, strengths, scaled):
+    """Fit spaces `[n, N, d]` with weights `[n, N]`; returns what `Consensus` holds, maps as arrays."""
+    rows, count, size = spaces.shape
+    total = weights.sum(0)
+    means = jnp.einsum("ri,rik->ik", weights, spaces, precision="highest") / total[:, None]
+    x = spaces - means[None]
+    spread = jnp.einsum("ri,rik->i", weights, x**2, precision="highest") / total
+    scale = jnp.where(scaled & (spread > 0), jnp.sqrt(spread.mean() * reciprocal(spread, spread > 0)), 1)
+    x = x * scale[None, :, None]
+
+    folds = min(_FOLDS, rows)
+    parts = folded(x, folds), folded(weights, folds)
+    each = jax.lax.map(lambda part: disagreement.sums(*part), parts)
+    whole = each.sum(0)
+    form = disagreement.form(whole, count)
+    if strengths is None:
+        curvature = jnp.trace(form.matrix) / len(form.matrix)
+        strengths = jnp.asarray(_MULTIPLES, spaces.dtype) * curvature
+    turned = disagreement.rotations(form.matrix, count, _SWEEPS)
+    errors = jnp.full(len(strengths), jnp.nan, spaces.dtype)
+    if len(strengths) > 1:
+
+        def without(fold):
+            matrix, x, weights = fold
+            left = disagreement.form(whole - matrix, count)
+            q = disagreement.rotations(left.matrix, count, _SWEEPS).weights
+            step = -(-len(x) // _ASKED)
+            return _carried(left, _softened(left.matrix, q, strengths), x[::step], weights[::step])
+
+        errors, squares = jax.lax.map(without, (each, *parts))
+        errors = jnp.sqrt(errors.sum(0) / squares.sum(0))
+    strength = strengths[jnp.argmin(jnp.where(jnp.isnan(errors), jnp.inf, errors))]
+
+    soft = _softened(form.matrix, turned.weights, strength[None])[0]
+    soft = jnp.einsum("ikl,ml->ikm", soft, turned.weights[0], precision="highest")  # as the first space lies
+    shift = matmul(form.translations, soft.reshape(-1, size))
+    said = jnp.einsum("rik,ikl->ril", x, soft, precision="highest") + shift[None]
+    shared = weights.sum(1)
+    mean = jnp.einsum("ri,ril->rl", weights, said, precision="highest") * reciprocal(shared, shared > 0)[:, None]
+    apart = ((said - mean[:, None]) ** 2).sum(-1)
+    centre = jnp.einsum("ri,rl->il", weights, mean, precision="highest") / total[:, None]
+    around = ((mean[:, None] - centre[None]) ** 2).sum(-1)
+    residual = jnp.sqrt((weights * apart).sum(0) / (weights * around).sum(0))
+    weight = soft * scale[:, None, None]
+    bias = shift - jnp.einsum("ik,ikl->il", means, weight, precision="highest")
+    return weight, bias, residual, turned.sweeps, turned.converged, strength, strengths, errors
+
+
+def _softened(matrix, rotations, strengths):
+    """Return λ (K + λ)⁻¹ Q `[k, N, d, d]` for K `[N d, N d]`, Q `[N, d, d]` and every strength `[k]`."""
+    values, vectors = lapack.eigh(matrix)
+    values = jnp.maximum(values, 0)
+    along = matmul(vectors.T, rotations.reshape(len(matrix), -1))
+
+    def at(strength):
+        kept = jnp.where(jnp.isinf(strength), 1, strength * reciprocal(values + strength, values + strength > 0))
+        return matmul(vectors, kept[:, None] * along).reshape(rotations.shape)
+
+    return jax.lax.map(at, strengths)
+
+
+def _carried(form, weights_of, x, weights):
+    """Return the squared errors `[k]` of rows carried from each space to each other, and the squares there `[k]`."""
+    count, size = x.shape[1:]
+
+    def at(maps):
+        shift = matmul(form.translations, maps.reshape(-1, size))
+        back = jax.vmap(lambda weight: pinv(weight)[0])(maps)
+        said = jnp.einsum("rik,ikl->ril", x, maps, precision="highest") + shift[None]
+        there = jnp.einsum("rijl,jlk->rijk", said[:, :, None] - shift[None, None], back, precision="highest")
+        both = weights[:, :, None] * weights[:, None] * (1 - jnp.eye(count, dtype=x.dtype))[None]
+        return (both * ((there - x[:, None]) ** 2).sum(-1)).sum(), (both * (x**2).sum(-1)[:, None]).sum()
+
+    return jax.lax.map(at, weights_of)

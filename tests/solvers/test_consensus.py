@@ -1,0 +1,155 @@
+"""Maps of several spaces into one: what NumPy finds in float64, circles that close, rows that are missing."""
+
+import functools
+
+import jax
+import numpy as np
+import pytest
+
+from align import solvers
+
+ROWS, SIZE, COUNT = 40, 4, 3
+
+
+@functools.cache
+def drawn():
+    """Three spaces of one latent space, turned, moved, of different scales, with noise; and weights, some zero."""
+    random = np.random.default_rng(0)
+    latent = random.gamma(1, size=(ROWS, SIZE)) * np.arange(1, SIZE + 1)
+    turns = [np.linalg.qr(random.normal(size=(SIZE, SIZE)))[0] for _ in range(COUNT)]
+    spaces = [2.0**i * (latent @ turn + 0.3 * random.normal(size=latent.shape) + i) for i, turn in enumerate(turns)]
+    weights = np.where(random.uniform(size=(COUNT, ROWS)) < 0.3, 0, random.uniform(0.5, 2, size=(COUNT, ROWS)))
+    return spaces, weights
+
+
+def fit(**options):
+    return solvers.consensus(drawn()[0], scaled=False, **options)
+
+
+def procrustes(spaces, weights):
+    """Turn and move one space after the other onto the mean of all, until nothing moves; the first lies as it is."""
+    turns, shifts = [np.eye(s.shape[1]) for s in spaces], [np.zeros(s.shape[1]) for s in spaces]
+    for _ in range(3000):
+        said = [s @ q + t for s, q, t in zip(spaces, turns, shifts, strict=True)]
+        mean = sum(w[:, None] * one for w, one in zip(weights, said, strict=True)) / weights.sum(0)[:, None]
+        for i, (space, w) in enumerate(zip(spaces, weights, strict=True)):
+            centre, there = (np.average(a, axis=0, weights=w) for a in (space, mean))
+            u, _, vt = np.linalg.svd((w[:, None] * (space - centre)).T @ (mean - there))
+            turns[i], shifts[i] = u @ vt, there - centre @ u @ vt
+    return [first_frame(q, turns[0]) for q in turns], [t @ turns[0].T for t in shifts]
+
+
+def first_frame(turn, first):
+    return turn @ first.T
+
+
+def left(maps, spaces, weights):
+    """Give what maps leave between the spaces: the weighted squares about their mean."""
+    said = np.stack([s @ np.asarray(m[0]) + np.asarray(m[1]) for s, m in zip(spaces, maps, strict=True)])
+    mean = (weights[..., None] * said).sum(0) / weights.sum(0)[:, None]
+    return (weights[..., None] * (said - mean) ** 2).sum()
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_generalised_procrustes_is_what_alternating_finds(missing, double_precision):
+    spaces, weights = drawn()
+    weights = weights if missing else np.ones_like(weights)
+    weights = np.where(weights.sum(0) > 0, weights, 1)
+    fitted = fit(weights=weights, strengths=[np.inf])
+    turns, _ = procrustes(spaces, weights)
+    for i, found in enumerate(fitted.maps):
+        np.testing.assert_allclose(found.weight, turns[i], atol=1e-6)
+        assert found.converged
+    maps = [(m.weight, m.bias) for m in fitted.maps]
+    turned = [(q, t) for q, t in zip(*procrustes(spaces, weights), strict=True)]
+    np.testing.assert_allclose(left(maps, spaces, weights), left(turned, spaces, weights), rtol=1e-9)
+
+
+def test_the_ridge_form_is_the_solution_of_its_own_equations(double_precision):
+    spaces, weights = drawn()
+    weights, strength = np.where(weights.sum(0) > 0, weights, 1), 30.0
+    turns = [np.asarray(m.weight) for m in fit(weights=weights, strengths=[np.inf]).maps]
+    # Unknowns (A_1, t_1, A_2, …); a row of the design says of a sample in a space how far it is from the mean of all.
+    width = SIZE + 1
+    design, goals = [], []
+    for r in range(ROWS):
+        ahead = np.zeros((COUNT, COUNT * width))
+        for i in range(COUNT):
+            ahead[i, i * width : (i + 1) * width] = [*spaces[i][r], 1]
+        mean = weights[:, r] @ ahead / weights[:, r].sum()
+        design.append(np.sqrt(weights[:, r])[:, None] * (ahead - mean))
+        goals.append(np.zeros((COUNT, SIZE)))
+    for i in range(COUNT):
+        penalty = np.zeros((SIZE, COUNT * width))
+        penalty[:, i * width : i * width + SIZE] = np.sqrt(strength) * np.eye(SIZE)
+        design.append(penalty)
+        goals.append(np.sqrt(strength) * turns[i])
+    solution = np.linalg.lstsq(np.concatenate(design), np.concatenate(goals))[0].reshape(COUNT, width, SIZE)
+    fitted = fit(weights=weights, strengths=[strength])
+    for found, right in zip(fitted.maps, solution, strict=True):
+        np.testing.assert_allclose(found.weight, right[:SIZE], atol=1e-8)
+    maps = [(m.weight, m.bias) for m in fitted.maps]
+    expected = left([(a[:SIZE], a[SIZE]) for a in solution], spaces, weights)
+    np.testing.assert_allclose(left(maps, spaces, weights), expected, rtol=1e-8)
+
+
+def test_circles_close_and_the_strength_is_chosen_by_rows_left_out():
+    spaces = [s.astype(np.float32) for s in drawn()[0]]
+    fitted = solvers.consensus(spaces)
+    around = fitted.between(0, 1).then(fitted.between(1, 2)).then(fitted.between(2, 0))
+    np.testing.assert_allclose(around.weight, np.eye(SIZE), atol=1e-4)
+    np.testing.assert_allclose(around.bias, 0, atol=1e-3)
+    assert fitted.left_out.shape == fitted.strengths.shape == (7,)
+    assert fitted.strength == fitted.strengths[np.argmin(fitted.left_out)]
+    error = np.linalg.norm(fitted.between(0, 2)(spaces[0]) - spaces[2]) / np.linalg.norm(spaces[2] - spaces[2].mean(0))
+    assert error < float(fitted.left_out.min()) < 1.5 * error
+
+
+def test_what_stands_where_a_row_is_missing_is_no_matter():
+    spaces, weights = drawn()
+    weights = weights.astype(np.float32)
+    other = [np.where(w[:, None] > 0, s, 7e3).astype(np.float32) for s, w in zip(spaces, weights, strict=True)]
+    spaces = [s.astype(np.float32) for s in spaces]
+    one, two = (solvers.consensus(s, weights=weights) for s in (spaces, other))
+    for a, b in zip(one.maps, two.maps, strict=True):
+        np.testing.assert_allclose(a.weight, b.weight, atol=1e-5)
+        np.testing.assert_allclose(a.residual, b.residual, rtol=1e-4)
+
+
+def test_two_spaces_are_one_rigid_map_into_more_dimensions_too():
+    random = np.random.default_rng(1)
+    x, y = (random.normal(size=(ROWS, d)).astype(np.float32) for d in (SIZE - 1, SIZE))
+    fitted, rigid = solvers.consensus([x, y], strengths=[np.inf], scaled=False), solvers.rigid(x, y)
+    np.testing.assert_allclose(fitted.between(0, 1).weight, rigid.weight, atol=1e-5)
+    np.testing.assert_allclose(fitted.between(0, 1).bias, rigid.bias, atol=1e-5)
+    assert [m.weight.shape for m in fitted.maps] == [(SIZE - 1, SIZE), (SIZE, SIZE)]
+
+
+def test_it_maps_over_a_batch(strict_promotion):
+    batch = np.stack([np.stack(drawn()[0]), np.stack(drawn()[0])[::-1]]).astype(np.float32)
+    together = jax.vmap(lambda spaces: solvers.consensus(list(spaces)))(batch)
+    for i, spaces in enumerate(batch):
+        for a, b in zip(together.maps, solvers.consensus(list(spaces)).maps, strict=True):
+            np.testing.assert_allclose(a.weight[i], b.weight, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"spaces": [np.ones((3, 2))]}, "spaces must be two or more for a consensus; they are 1"),
+        (
+            {"spaces": [np.ones((3, 2)), np.ones((4, 2))]},
+            r"as many rows as the first, \(3, 2\); spaces\[1\] is \(4, 2\)",
+        ),
+        ({"spaces": [np.eye(3), np.full((3, 2), np.nan)]}, r"spaces\[1\] holds NaN or infinity"),
+        ({"weights": np.ones(3)}, r"weights must be \[2, 3\], a row for each space; it is \(3,\)"),
+        ({"weights": [[1, 1, 1], [0, 0, 0]]}, "weights must leave every space a row; one of them has none"),
+        ({"strengths": [-1.0]}, "strengths must not be negative"),
+        ({"strengths": 1.0}, r"strengths must be \[k\], at least one; it is \(\)"),
+        ({"scaled": "no"}, "scaled must be True or False; it is 'no'"),
+    ],
+)
+def test_bad_input_is_named(changes, message):
+    given = {"spaces": [np.eye(3), np.eye(3)]} | changes
+    with pytest.raises(ValueError, match=message):
+        solvers.consensus(given.pop("spaces"), **given)
