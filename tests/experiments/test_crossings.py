@@ -1,5 +1,7 @@
 """Maps between encoders: what is planned, which texts are on which side, and what is measured; little is fitted."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -79,6 +81,15 @@ def test_controls_keep_what_they_say(library, store, control):
     axis = {"shuffled": 1, "independent": 0}.get(control)
     if axis is not None:
         np.testing.assert_array_equal(np.sort(drawn, axis), np.sort(whole, axis))
+
+
+def test_texts_of_another_kind_take_the_targets_place(library, store, tmp_path):
+    np.savez(tmp_path / "others.npz", one=np.full((30, 5), 7.0))
+    other = dataclasses.replace(library, others=str(tmp_path / "others.npz"))
+    drawn = sides.sides(crossing(other, "turned", "one", control=named.OTHERS), 0, store)
+    assert drawn.target.shape == (20, 5) and (drawn.target == 7).all() and not (drawn.held_out[1] == 7).any()
+    with pytest.raises(ValueError, match="--others must have an array 'turned'; it has one"):
+        sides.sides(crossing(other, "one", "turned", control=named.OTHERS), 0, store)
 
 
 def test_measures_by_hand():
@@ -170,7 +181,8 @@ def test_runs_are_right_by_the_map_from_all_pairs_and_counted_by_confidence(tmp_
     assert (told["runs"], told["right"], told["trusted"], told["trusted_wrongly"]) == (2, 1, 2, 1)
     bins = {low: (runs, right) for low, _, runs, right, _ in crossing_sums.calibration(found, of_all)}
     assert bins == {0.0: (2, 1), 0.95: (2, 1)}
-    assert crossing_sums.controls(found) == {("gaussian", 20): (1, 0)}
+    found += [drawn_row(control=named.OTHERS, top1=top1, confidence=0.99) for top1 in (0.79, 0.1)]
+    assert crossing_sums.controls(found, of_all) == {("gaussian", 20): (1, 0, 0), (named.OTHERS, 20): (2, 2, 1)}
     text = crossing_page.write(found, tmp_path).read_text()
     assert "| 20 | one → turned | 0 | 0.600 (0.400) | 0.750 (0.500) |" in text
     assert (tmp_path / "pictures" / "encoders_drawn.png").stat().st_size > 10_000

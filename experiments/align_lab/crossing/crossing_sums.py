@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from statistics import fmean, median
 
-from align_lab.crossing.named import PAIRED
+from align_lab.crossing.named import CONTROLS, PAIRED
 
 # A map is right where its top-1 is at least this share of that of the orthogonal map from as many pairs as texts.
 RIGHT = 0.9
@@ -61,12 +61,12 @@ def summary(rows: Sequence[dict], of_all: dict[tuple, float]) -> dict[str, float
 def calibration(rows: Sequence[dict], of_all: dict[tuple, float]) -> list[tuple[float, float, int, int, float]]:
     """Bin the solver's runs by confidence: lower and upper end, how many, how many right, and the mean confidence.
 
-    Controls are among them, and never right.
+    Controls are among them, and never right, but for those with texts of another kind.
     """
     judged = [
-        (row["confidence"], bool(not row["control"] and row["top1"] >= RIGHT * of_all[_draw(row)]))
+        (row["confidence"], _right(row, of_all))
         for row in rows
-        if row["method"] == "unpaired" and (row["control"] or of_all.get(_draw(row)))
+        if row["method"] == "unpaired" and (row["control"] in CONTROLS or of_all.get(_draw(row)))
     ]
     bins = []
     for low, high in zip(BINS, (*BINS[1:], 1.0), strict=True):
@@ -76,10 +76,14 @@ def calibration(rows: Sequence[dict], of_all: dict[tuple, float]) -> list[tuple[
     return bins
 
 
-def controls(rows: Sequence[dict]) -> dict[tuple[str, int], tuple[int, int]]:
-    """Count the runs against what takes a cloud's place, and those trusted: `{(control, texts): (runs, trusted)}`."""
+def _right(row, of_all):
+    return row["control"] not in CONTROLS and row["top1"] >= RIGHT * of_all.get(_draw(row), float("inf"))
+
+
+def controls(rows: Sequence[dict], of_all: dict[tuple, float]) -> dict[tuple[str, int], tuple[int, int, int]]:
+    """Count the runs against what takes a cloud's place: `{(control, texts): (runs, trusted, trusted and wrong)}`."""
     found = defaultdict(list)
     for row in rows:
         if row["control"] and row["method"] == "unpaired":
-            found[row["control"], row["texts"]].append(row["trusted"])
-    return {cell: (len(trusted), sum(trusted)) for cell, trusted in sorted(found.items())}
+            found[row["control"], row["texts"]].append((row["trusted"], row["trusted"] and not _right(row, of_all)))
+    return {cell: (len(told), *map(sum, zip(*told, strict=True))) for cell, told in sorted(found.items())}

@@ -7,7 +7,7 @@ from absl import flags
 
 from align.arrays.paths import expanded
 from align_lab.asked import MOST_SEEDS, integers
-from align_lab.crossing.named import CONTROLS, METHODS, PAIRED, UNAIDED
+from align_lab.crossing.named import CONTROLS, METHODS, OTHERS, PAIRED, UNAIDED
 from align_lab.launch import Experiment
 from align_lab.plans import Crossing, Library, Space
 from align_lab.switch.switching import MOST_TEXTS, check_names
@@ -64,6 +64,8 @@ class Choices:
         )
         flags.DEFINE_list("methods", list(METHODS), "Methods; those that know pairs alone are also given all of them.")
         flags.DEFINE_list("controls", list(CONTROLS), "What takes the place of the target's cloud; empty for none.")
+        others = "An .npz file of texts of another kind by the same encoders, in place of the target's cloud."
+        flags.DEFINE_string("others", "", others)
         flags.DEFINE_integer("keys", 10, "Draws of the texts.", 1, MOST_SEEDS)
         flags.DEFINE_string("data_dir", None, "Folder of the images of a control; the default is found for you.")
 
@@ -75,7 +77,9 @@ class Choices:
         texts = integers("texts", given)
         pairs = tuple(dict.fromkeys(map(_whole, filter(None, given.pairs))))
         file = given.vectors if given.vectors in ("", "sample") else expanded(given.vectors)
-        library = Library(file, expanded(given.corpus), 0 if file else given.documents, given.held_out)
+        others = expanded(given.others) if given.others else ""
+        library = Library(file, expanded(given.corpus), 0 if file else given.documents, given.held_out, others)
+        controls += (OTHERS,) if others else ()
         kept = _texts(library, store) - library.held_out
         if 2 * max(texts, default=1) > kept or max(pairs, default=0) > kept:
             raise ValueError(

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from align_lab.crossing import vectors
+from align_lab.crossing.named import OTHERS
 from align_lab.plans import Crossing
 from align_lab.store import Store
 
@@ -31,9 +32,22 @@ def sides(crossing: Crossing, key: int, store: Store) -> Sides:
     known = order[kept - crossing.pairs :][::-1]
     target = both[1][second]
     if crossing.control:
-        target = CONTROLS[crossing.control](np.random.default_rng([key, 1]), target, store)
+        random = np.random.default_rng([key, 1])
+        if crossing.control == OTHERS:
+            target = _others(random, crossing, store)
+        else:
+            target = CONTROLS[crossing.control](random, target, store)
     pairs, held_out = (tuple(array[rows] for array in both) for rows in (known, slice(kept, None)))
     return Sides(both[0][first], target.astype(np.float32), pairs, held_out)
+
+
+def _others(random, crossing, store):
+    """Draw vectors of texts of another kind by the target's encoder."""
+    space = crossing.target
+    there = vectors.arrays_of(space.library.others, store)
+    if space.encoder not in there:
+        raise ValueError(f"--others must have an array {space.encoder!r}; it has {', '.join(there)}")
+    return there[space.encoder][random.permutation(len(there[space.encoder]))[: crossing.texts]]
 
 
 def _gaussian(random, cloud, store):
