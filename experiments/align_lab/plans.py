@@ -170,14 +170,14 @@ class Library:
     """Texts by several encoders: a file of vectors, "sample", or none; and the corpus that the others embed.
 
     texts: how many are drawn from the corpus where there is no file. held_out: how many of them, the last, no map sees.
-    others: a file of vectors of texts of another kind by the same encoders, "" where there is none.
+    others: texts of another kind, for a control.
     """
 
     file: str
     corpus: str
     texts: int
     held_out: int
-    others: str = ""
+    others: "Library | None" = None
 
 
 @dataclass(frozen=True)

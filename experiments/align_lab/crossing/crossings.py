@@ -64,7 +64,7 @@ class Choices:
         )
         flags.DEFINE_list("methods", list(METHODS), "Methods; those that know pairs alone are also given all of them.")
         flags.DEFINE_list("controls", list(CONTROLS), "What takes the place of the target's cloud; empty for none.")
-        others = "An .npz file of texts of another kind by the same encoders, in place of the target's cloud."
+        others = "Texts of another kind, as --vectors or as --corpus, for a control with them as the target's cloud."
         flags.DEFINE_string("others", "", others)
         flags.DEFINE_integer("keys", 10, "Draws of the texts.", 1, MOST_SEEDS)
         flags.DEFINE_string("data_dir", None, "Folder of the images of a control; the default is found for you.")
@@ -77,7 +77,7 @@ class Choices:
         texts = integers("texts", given)
         pairs = tuple(dict.fromkeys(map(_whole, filter(None, given.pairs))))
         file = given.vectors if given.vectors in ("", "sample") else expanded(given.vectors)
-        others = expanded(given.others) if given.others else ""
+        others = _others(given)
         library = Library(file, expanded(given.corpus), 0 if file else given.documents, given.held_out, others)
         controls += (OTHERS,) if others else ()
         kept = _texts(library, store) - library.held_out
@@ -89,6 +89,15 @@ class Choices:
         return Crossings(
             library, _between(given, library, store), texts, pairs, methods, controls, tuple(range(given.keys))
         )
+
+
+def _others(given):
+    """Give the library of texts of another kind, from vectors or from a corpus."""
+    if not given.others:
+        return None
+    ready = given.others == "sample" or given.others.endswith(".npz")
+    path = given.others if given.others == "sample" else expanded(given.others)
+    return Library(path, "", 0, 0) if ready else Library("", path, given.documents, 0)
 
 
 def _whole(text):
@@ -134,7 +143,9 @@ def plan(wanted: Crossings, store) -> list:
         cells += [(pairs, aided if pairs else others, "") for pairs in wanted.pairs if pairs != texts]
         cells += [(0, tuple(m for m in others if m == "unpaired"), control) for control in wanted.controls]
         crossings += [Crossing(*ends, count, known, wanted.keys, control) for count, known, control in cells if known]
-    return [*spaces.values(), *crossings]
+    targets = dict.fromkeys(target for _, target in wanted.between)
+    others = [Space(target, wanted.library.others) for target in targets] if wanted.library.others else []
+    return [*spaces.values(), *others, *crossings]
 
 
 def pictures(wanted: Crossings, store):

@@ -7,7 +7,7 @@ import numpy as np
 
 from align_lab.crossing import vectors
 from align_lab.crossing.named import OTHERS
-from align_lab.plans import Crossing
+from align_lab.plans import Crossing, Space
 from align_lab.store import Store
 
 
@@ -43,11 +43,8 @@ def sides(crossing: Crossing, key: int, store: Store) -> Sides:
 
 def _others(random, crossing, store):
     """Draw vectors of texts of another kind by the target's encoder."""
-    space = crossing.target
-    there = vectors.arrays_of(space.library.others, store)
-    if space.encoder not in there:
-        raise ValueError(f"--others must have an array {space.encoder!r}; it has {', '.join(there)}")
-    return there[space.encoder][random.permutation(len(there[space.encoder]))[: crossing.texts]]
+    there = vectors.of(Space(crossing.target.encoder, crossing.target.library.others), store)
+    return there[random.permutation(len(there))[: crossing.texts]]
 
 
 def _gaussian(random, cloud, store):

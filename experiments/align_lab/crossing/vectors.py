@@ -31,23 +31,20 @@ def name(library: Library) -> str:
 
 
 def ready(library: Library, store: Store) -> dict[str, np.ndarray]:
-    """Give the arrays of the library's file, `{encoder: [texts, d]}`, none without a file."""
-    return arrays_of(library.file, store) if library.file else {}
-
-
-def arrays_of(file: str, store: Store) -> dict[str, np.ndarray]:
-    """Give the arrays of a file of vectors, or of the sample, `{encoder: [texts, d]}`; ValueError for another file."""
+    """Give the arrays of the library's file, `{encoder: [texts, d]}`, none without a file; ValueError for another."""
 
     def read():
-        if file == SAMPLE:
+        if not library.file:
+            return {}
+        if library.file == SAMPLE:
             return encoder_sample()._asdict()
-        arrays = _read(file)
+        arrays = _read(library.file)
         if {array.ndim for array in arrays.values()} != {2} or len({len(array) for array in arrays.values()}) != 1:
             shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items()) or "no array"
             raise ValueError(f"--vectors must have arrays [texts, d] of as many texts, one an encoder; it has {shapes}")
         return {name: array.astype(np.float32) for name, array in arrays.items()}
 
-    return store.remember(("vectors", file), read)
+    return store.remember(("vectors", library.file), read)
 
 
 def _read(path):
