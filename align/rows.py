@@ -47,6 +47,10 @@ SCHEMAS = {
         ("table", "dataset", "method", "source", "target", "control", "texts", "pairs", "held_out", "key"),
         ("top1", "top10", "mean_rank", "cosine", "seconds"),
     ),
+    "consensus": Schema(
+        ("table", "dataset", "method", "group", "latent", "anchors", "pool", "draw"),
+        ("residual", "test_error", "around", "by_way"),
+    ),
     "verdicts": Schema(("table", "dataset", "kind", "rows", "dimensions", "seed"), ("seconds",)),
     "search": Schema(("table", "dataset", "latent", "seeds", "encoder", "decoder"), ("autoencoder",)),
 }

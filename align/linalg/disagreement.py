@@ -1,4 +1,4 @@
-"""How much linear images of several spaces disagree, as one quadratic form, and the rotations that make it least.
+"""How much linear images of several spaces disagree, as one quadratic form, and the motions that make it least.
 
 N spaces X_i hold the same rows, some of them missing: w_ir counts row r in space i. Maps into a common space say where
 row r is, x_ir A_i + t_i; the consensus is the mean of what is said of it, z_r = Σ_i w_ir (x_ir A_i + t_i) / W_r with
@@ -29,10 +29,14 @@ class Form(NamedTuple):
     translations: jax.Array
 
 
-class Rotations(NamedTuple):
-    """weights `[N, d, d]`, orthogonal; sweeps: how many were taken; converged: whether they came to rest."""
+class Motions(NamedTuple):
+    """weights `[N, d, d]`, orthogonal; scales `[N]`; sweeps: how many were taken; converged: whether they came to rest.
+
+    The map of space i is scales_i weights_i.
+    """
 
     weights: jax.Array
+    scales: jax.Array
     sweeps: jax.Array
     converged: jax.Array
 
@@ -69,35 +73,59 @@ def form(matrix: jax.Array, count: int) -> Form:
     return Form((result + result.T) / 2, translations)
 
 
-def rotations(matrix: jax.Array, count: int, most: int) -> Rotations:
-    """Return orthogonal A_i that make tr A' K A small, from K `[N d, N d]`, in at most so many sweeps.
+def scaled(form: Form, scales: jax.Array) -> Form:
+    """Return the form of spaces that are multiplied by scales `[N]`."""
+    each = jnp.repeat(scales, len(form.matrix) // len(scales))
+    return Form(each[:, None] * form.matrix * each[None], form.translations * each[None])
 
-    Blocks of K on the diagonal are the same for all of them, so each A_i in turn is best as the orthogonal factor of
-    −Σ_j≠i K_ij A_j: no sweep can make it worse (Gower 1975, ten Berge 1977). They start at the leading eigenvectors of
-    the blocks off the diagonal, which are the best where orthogonality is asked of all spaces together alone.
+
+def motions(matrix: jax.Array, count: int, with_scales: bool, most: int) -> Motions:
+    """Return A_i = s_i Q_i, Q_i orthogonal, that make tr A' K A small, from K `[N d, N d]`, in at most so many sweeps.
+
+    Blocks K_ii say the same of every Q_i, so each in turn is best as the orthogonal factor of −Σ_j≠i K_ij A_j. With all
+    Q_i as they are, tr A' K A = s' M s, M_ij = tr Q_i' K_ij Q_j; of all scales with Σ M_ii s_i² = Σ M_ii the best are
+    an eigenvector, and exact where the spaces agree exactly. No step can make it worse (Gower 1975, ten Berge 1977).
+    The Q_i start at the leading eigenvectors of the blocks off the diagonal, which are the best where orthogonality is
+    asked of all spaces together alone.
     """
     size = len(matrix) // count
     blocks = matrix.reshape(count, size, count, size)
     alike = (-blocks * (1 - jnp.eye(count, dtype=matrix.dtype))[:, None, :, None]).reshape(count, size, -1)
+    squares = jnp.einsum("ikik->i", blocks)
+    half = jnp.sqrt(reciprocal(squares, squares > 0))  # a space that shares no row keeps its scale
     leading = lapack.eigh(alike.reshape(matrix.shape))[1][:, -size:].reshape(count, size, size)
     start = jax.vmap(lambda block: polar(block)[0])(leading)
 
     def agreement(weights):
-        return (weights * matmul(alike, weights.reshape(-1, size))).sum()
+        """Return −M off its diagonal `[N, N]`."""
+        across = jnp.einsum("ikl,ikjm->ijlm", weights, alike.reshape(count, size, count, size), precision="highest")
+        return jnp.einsum("ijlm,jml->ij", across, weights, precision="highest")
+
+    def scales_of(weights):
+        if not with_scales:
+            return jnp.ones(count, matrix.dtype)
+        vector = jnp.abs(lapack.eigh(half[:, None] * agreement(weights) * half[None])[1][:, -1])
+        scales = jnp.where(squares > 0, vector * half, 1)
+        return scales * jnp.sqrt(squares.sum() * reciprocal((squares * scales**2).sum(), squares.sum() > 0))
+
+    def left(weights, scales):
+        return (squares * scales**2).sum() - matmul(scales, matmul(agreement(weights), scales))
 
     def sweep(state):
-        weights, before, _, sweeps = state
+        weights, scales, now, _, sweeps = state
 
         def turn(i, weights):
-            return weights.at[i].set(polar(matmul(alike[i], weights.reshape(-1, size)))[0])
+            return weights.at[i].set(polar(matmul(alike[i], (weights * scales[:, None, None]).reshape(-1, size)))[0])
 
         weights = lax.fori_loop(0, count, turn, weights)
-        return weights, agreement(weights), before, sweeps + 1
+        scales = scales_of(weights)
+        return weights, scales, left(weights, scales), now, sweeps + 1
 
     def moves(state):
-        _, now, before, sweeps = state
-        return (now - before > 4 * jnp.finfo(now.dtype).eps * jnp.abs(now)) & (sweeps < most)
+        *_, now, before, sweeps = state
+        return (before - now > 4 * jnp.finfo(now.dtype).eps * squares.sum()) & (sweeps < most)
 
-    nothing = jnp.asarray(-jnp.inf, matrix.dtype)
-    weights, now, before, sweeps = lax.while_loop(moves, sweep, (start, agreement(start), nothing, jnp.asarray(0)))
-    return Rotations(weights, sweeps, ~moves((weights, now, before, 0)) & jnp.isfinite(now))
+    ones = jnp.ones(count, matrix.dtype)
+    state = start, ones, left(start, ones), jnp.asarray(jnp.inf, matrix.dtype), jnp.asarray(0)
+    weights, scales, now, before, sweeps = lax.while_loop(moves, sweep, state)
+    return Motions(weights, scales, sweeps, ~moves((now, before, 0)) & jnp.isfinite(now))

@@ -15,7 +15,7 @@ from align.linalg.shrinkage import TOWARDS, RidgePath
 from align.maps import AffineMap
 from align.solvers.catalogue import Known, Solver, from_clouds, from_labels, from_pairs
 from align.solvers.circles import Circles, unpaired_many
-from align.solvers.consensus import Consensus, consensus
+from align.solvers.generalised import Consensus, consensus
 from align.solvers.icp import icp
 from align.solvers.labels import class_gaussians, class_means, labels, subclass_means
 from align.solvers.linear import affine, linear, reduced_rank

@@ -217,4 +217,25 @@ class Crossing:
         return f"{self.source.encoder} → {target}, {self.texts:,} texts a side, {self.pairs:,} pairs"
 
 
-Record = Networks | Cell | Rungs | Embedding | Switch | Candidate | Shapes | Space | Crossing
+@dataclass(frozen=True)
+class Gathering:
+    """Several networks brought into one space, from so many anchors each, out of a pool of `pool` times as many.
+
+    spaces: the autoencoders of each architecture, all of whose seeds take part.
+    """
+
+    worker: ClassVar = "align_lab.many.agreements"
+
+    spaces: tuple[Networks, ...]
+    anchors: int
+    pool: int
+    methods: tuple[str, ...]
+    draws: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        networks = " + ".join(f"{len(space.seeds)} {space.model}" for space in self.spaces)
+        return f"{networks}, latent {self.spaces[0].latent}, {self.anchors} of {self.pool * self.anchors} anchors"
+
+
+Record = Networks | Cell | Rungs | Embedding | Switch | Candidate | Shapes | Space | Crossing | Gathering

@@ -116,6 +116,16 @@ def test_what_stands_where_a_row_is_missing_is_no_matter():
         np.testing.assert_allclose(a.residual, b.residual, rtol=1e-4)
 
 
+def test_scales_are_found_where_rows_are_missing():
+    random = np.random.default_rng(2)
+    latent, weights = random.normal(size=(ROWS, SIZE)), drawn()[1].astype(np.float32)
+    turns = [np.linalg.qr(random.normal(size=(SIZE, SIZE)))[0] * 3.0**i for i in range(COUNT)]
+    spaces = [(latent @ turn - i).astype(np.float32) for i, turn in enumerate(turns)]
+    fitted = solvers.consensus(spaces, weights=weights, strengths=[np.inf])
+    np.testing.assert_allclose(fitted.between(0, 2).weight, turns[0].T @ turns[2], atol=1e-3)
+    assert max(float(m.residual) for m in fitted.maps) < 1e-3
+
+
 def test_two_spaces_are_one_rigid_map_into_more_dimensions_too():
     random = np.random.default_rng(1)
     x, y = (random.normal(size=(ROWS, d)).astype(np.float32) for d in (SIZE - 1, SIZE))

@@ -59,7 +59,7 @@ def consensus(
     strengths: `[k]`, absolute, what a map pays for leaving its rotation; infinity for generalised Procrustes itself.
         Unless given, seven, from a thousandth to a hundred times the mean curvature of the disagreement, and infinity.
         Of several the one is taken whose maps best predict rows that were left out, a fifth of them at a time.
-    scaled: bring all spaces to their mean spread first.
+    scaled: give each space a scale of its own, and the consensus their mean spread.
 
     ValueError for fewer than two spaces, shapes that do not fit, and concrete input that is not finite.
     """
@@ -127,21 +127,24 @@ def _fit(spaces, weights, strengths, scaled):
     if strengths is None:
         curvature = jnp.trace(form.matrix) / len(form.matrix)
         strengths = jnp.asarray(_MULTIPLES, spaces.dtype) * curvature
-    turned = disagreement.rotations(form.matrix, count, _SWEEPS)
+    turned = disagreement.motions(form.matrix, count, scaled, _SWEEPS)
     errors = jnp.full(len(strengths), jnp.nan, spaces.dtype)
     if len(strengths) > 1:
 
         def without(fold):
             matrix, x, weights = fold
             left = disagreement.form(whole - matrix, count)
-            q = disagreement.rotations(left.matrix, count, _SWEEPS).weights
-            step = -(-len(x) // _ASKED)
-            return _carried(left, _softened(left.matrix, q, strengths), x[::step], weights[::step])
+            found = disagreement.motions(left.matrix, count, scaled, _SWEEPS)
+            left, step = disagreement.scaled(left, found.scales), -(-len(x) // _ASKED)
+            soft = _softened(left.matrix, found.weights, strengths)
+            return _carried(left, soft, x[::step] * found.scales[None, :, None], weights[::step])
 
         errors, squares = jax.lax.map(without, (each, *parts))
         errors = jnp.sqrt(errors.sum(0) / squares.sum(0))
     strength = strengths[jnp.argmin(jnp.where(jnp.isnan(errors), jnp.inf, errors))]
 
+    form = disagreement.scaled(form, turned.scales)
+    x, scale = x * turned.scales[None, :, None], scale * turned.scales
     soft = _softened(form.matrix, turned.weights, strength[None])[0]
     soft = jnp.einsum("ikl,ml->ikm", soft, turned.weights[0], precision="highest")  # as the first space lies
     shift = matmul(form.translations, soft.reshape(-1, size))

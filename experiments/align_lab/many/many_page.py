@@ -1,0 +1,127 @@
+"""The consensus as tables and pictures: errors by the number of anchors, and the networks as points."""
+
+from collections.abc import Sequence
+from itertools import combinations
+from pathlib import Path
+from statistics import fmean
+
+import jax.numpy as jnp
+import numpy as np
+
+from align import drawing, markdown, metrics, solvers
+from align.arrays import atomic
+from align_lab.many.agreements import TABLE, gathered, group
+from align_lab.plans import Gathering
+from align_lab.store import Store
+
+HEAD = """# Many networks, one space
+
+Made by `python experiments/consensus.py`: maps from few anchors between all ordered pairs of networks, of each pair for
+itself (`rigid`, `similarity`, `linear`, `ridge`) or through one space (`procrustes`, `consensus`); means over pairs and
+draws of the anchors, on the test images. "residual" is of codes, "test error" of the next network's decoder; "around"
+is how far a code is from itself after a way through all networks, "by way" the way from one to a third against the way
+through a second, both over the spread of the codes. Anchors "50 of 100": each network has embedded 50 of its own out of
+100.
+"""
+COLUMNS = {"residual": "residual", "test_error": "test error", "around": "around", "by_way": "by way"}
+
+
+def write(rows: Sequence[dict], results: Path) -> Path:
+    """Write the tables of all rows, and a picture for each group of networks, into a folder of results."""
+    parts = [HEAD]
+    for own in _by(rows, "dataset", "latent", "group"):
+        first = own[0]
+        title = f"{first['dataset']}, latent {first['latent']}, {first['group']}"
+        name = f"{TABLE}_{first['dataset']}_latent{first['latent']}_{_stem(first['group'])}"
+        panels = {}
+        lines = []
+        for each in _by(own, "pool_share"):
+            curves: dict[str, dict] = {}
+            for cell in sorted(_by(each, "anchors", "method"), key=lambda cell: cell[0]["anchors"]):
+                one = cell[0]
+                anchors = str(one["anchors"]) + ("" if one["pool"] == one["anchors"] else f" of {one['pool']}")
+                means = {column: fmean(row[column] for row in cell) for column in COLUMNS}
+                lines.append([anchors, one["method"], *(f"{means[column]:.4f}" for column in COLUMNS), str(len(cell))])
+                curves.setdefault(one["method"], {})[one["anchors"]] = means["residual"]
+            same = each[0]["pool"] == each[0]["anchors"]
+            panels["the same anchors for all" if same else "each its own half of twice as many"] = drawing.Curves(
+                curves
+            )
+        picture = drawing.curves(results / "pictures" / f"{name}.png", panels, "anchors", "residual of test codes")
+        parts += [f"## {title}", "", f"![Residual against the number of anchors](../pictures/{picture.name})", ""]
+        parts += [markdown.table(["anchors", "method", *COLUMNS.values(), "draws"], lines), ""]
+    path = results / "tables" / f"{TABLE}.md"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic.replacing(path) as partial:
+        partial.write_text("\n".join(parts))
+    return path
+
+
+def _by(rows, *names):
+    groups: dict[tuple, list] = {}
+    for row in rows:
+        row = {**row, "pool_share": row["pool"] // row["anchors"]}
+        groups.setdefault(tuple(row[name] for name in names), []).append(row)
+    return list(groups.values())
+
+
+def _stem(name):
+    return name.replace(":", "").replace("+", "_")
+
+
+def distances(codes: Sequence) -> dict[str, np.ndarray]:
+    """Give distances `[networks, networks]` between codes `[n, d]` of the same images, by two measures.
+
+    Procrustes: what the similarity from one to the other leaves, over the spread; √(1 − R²) is the same both ways. CKA:
+    the angle whose cosine it is, over a right one.
+    """
+    found = {"Procrustes": np.zeros((len(codes), len(codes))), "CKA": np.zeros((len(codes), len(codes)))}
+    for i, j in combinations(range(len(codes)), 2):
+        found["Procrustes"][i, j] = float(solvers.similarity(codes[i], codes[j]).residual)
+        cka = min(1.0, float(metrics.linear_cka(codes[i], codes[j])))
+        found["CKA"][i, j] = float(np.arccos(cka) / (np.pi / 2))
+    return {name: each + each.T for name, each in found.items()}
+
+
+def networks_as_points(gathering: Gathering, store: Store) -> Path:
+    """Draw the distances between networks: a matrix in the order of its clustering, the tree, and points in a plane."""
+    from scipy.cluster import hierarchy
+    from scipy.spatial.distance import squareform
+
+    ends = gathered(gathering, store)
+    names = [f"{end.name} {end.seed}" for end in ends]
+    found = distances([jnp.asarray(end.test) for end in ends])
+    pyplot = drawing.plots()
+    figure, axes = pyplot.subplots(len(found), 3, figsize=(11, 3.9 * len(found)), squeeze=False, layout="constrained")
+    for line, (measure, matrix) in zip(axes, found.items(), strict=True):
+        tree = hierarchy.linkage(squareform(matrix, checks=False), "average", optimal_ordering=True)
+        order = hierarchy.leaves_list(tree)
+        shown = line[0].imshow(np.where(np.eye(len(ends)), np.nan, matrix)[np.ix_(order, order)], cmap="viridis")
+        line[0].set_xticks(range(len(ends)), [names[i] for i in order], rotation=90, fontsize=8)
+        line[0].set_yticks(range(len(ends)), [names[i] for i in order], fontsize=8)
+        line[0].set_title(f"{measure} distance", fontsize=10)
+        figure.colorbar(shown, ax=line[0], shrink=0.8)
+        drawn = {"color_threshold": 0, "above_threshold_color": "black", "leaf_font_size": 8}
+        hierarchy.dendrogram(tree, ax=line[1], labels=names, orientation="right", **drawn)
+        line[1].set_title("average linkage", fontsize=10)
+        points = in_a_plane(matrix)
+        kinds = list(dict.fromkeys(end.name for end in ends))
+        for marker, kind in zip("os^D", kinds, strict=False):
+            own = [i for i, end in enumerate(ends) if end.name == kind]
+            line[2].scatter(*points[own].T, marker=marker, s=30, label=kind)
+        for name, point in zip(names, points, strict=True):
+            line[2].annotate(name.split()[-1], point, xytext=(4, 4), textcoords="offset points", fontsize=9)
+        line[2].set_aspect("equal", adjustable="datalim")
+        line[2].set_title("in a plane, as far apart as can be", fontsize=10)
+        line[2].legend(fontsize=8)
+    space = gathering.spaces[0]
+    return drawing.save(
+        figure, store.picture(f"networks_{space.dataset}_latent{space.latent}_{_stem(group(gathering))}")
+    )
+
+
+def in_a_plane(matrix: np.ndarray) -> np.ndarray:
+    """Give points `[n, 2]` whose distances are close to those of a matrix `[n, n]` (classical scaling; Torgerson)."""
+    centre = np.eye(len(matrix)) - 1 / len(matrix)
+    values, vectors = np.linalg.eigh(-centre @ matrix**2 @ centre / 2)
+    return vectors[:, :-3:-1] * np.sqrt(np.maximum(values[:-3:-1], 0))

@@ -1,0 +1,98 @@
+"""Many networks: what is planned, and what is measured of maps whose truth is known; nothing is trained."""
+
+import re
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from align import rows as results
+from align_lab import recipes
+from align_lab.many import agreements, carried, gatherings, many_page
+from align_lab.plans import Gathering, Networks
+from align_lab.store import Store
+
+
+def wanted(**changes):
+    known = {"dataset": "mnist_sample", "model": "conv", "settings": ((4, 10),), "methods": gatherings.METHODS}
+    known |= {"seeds": (0, 1, 2, 3, 4), "overrides": recipes.Overrides({}), "draws": (0, 1)}
+    return gatherings.Gathered(**known, groups=(("conv",), ("mlp", "conv")), **changes)
+
+
+def test_each_network_is_trained_once_and_architectures_share_the_seeds(tmp_path):
+    plan = gatherings.plan(wanted(), Store(tmp_path / "workdir"))
+    trained = [one for one in plan if isinstance(one, Networks)]
+    assert [(one.model, one.seeds) for one in trained] == [("conv", (0, 1, 2, 3, 4)), ("mlp", (0, 1, 2))]
+    gathered = [one for one in plan if isinstance(one, Gathering)]
+    assert {(agreements.group(one), one.anchors, one.pool) for one in gathered} == {
+        (group, 10, pool) for group in ("conv:5", "mlp:3+conv:2") for pool in (1, 2)
+    }
+    listed = [row for one in gathered for row in agreements.rows(one)]
+    assert len({results.identity(row) for row in listed}) == len(listed) == 4 * len(gatherings.METHODS) * 2
+
+
+def drawn():
+    """Codes of three networks that are turned images of each other, each of which has embedded half of the anchors."""
+    random = np.random.default_rng(0)
+    turns = [np.linalg.qr(random.normal(size=(3, 3)))[0] for _ in range(3)]
+    points = random.normal(size=(72, 3)) * [3, 2, 1]
+    codes = jnp.asarray(np.stack([points @ turn + i for i, turn in enumerate(turns)]), jnp.float32)
+    known = jnp.asarray(np.arange(12)[None] % 3 != np.arange(3)[:, None], jnp.float32)
+    return carried.Codes(codes[:, :12], known, codes[:, 12:])
+
+
+@pytest.mark.parametrize("method", gatherings.METHODS)
+def test_turned_spaces_are_carried_and_circles_close(method, monkeypatch):
+    monkeypatch.setattr(carried.models, "decoder_of", lambda model, params: (model, params))
+    monkeypatch.setattr(carried.evaluation, "reconstruction_error", lambda model, params, codes, images: codes.mean())
+    codes = drawn()
+    ends = [type("End", (), {"model": None, "params": None})] * 3
+    found, told = carried.maps(method, codes)
+    assert told.get("pairs_without_a_map", 0) == 0
+    measures = carried.measured(found, codes, ends, None)
+    assert max(measures[name] for name in ("residual", "around", "by_way")) < 5e-3
+
+
+def test_a_pair_that_shares_nothing_is_told_the_mean():
+    codes = drawn()
+    apart = codes._replace(known=codes.known.at[0].set(jnp.arange(12) < 2).at[1].set(jnp.arange(12) >= 2))
+    found, told = carried.maps("ridge", apart)
+    assert told["pairs_without_a_map"] == 2
+    np.testing.assert_array_equal(found[0, 1].weight, 0)
+    np.testing.assert_allclose(found[0, 1].bias, codes.anchors[1, 2:].mean(0), rtol=1e-5)
+
+
+def test_networks_that_are_turned_images_are_one_point():
+    codes = list(drawn().tests)
+    other = jnp.asarray(np.random.default_rng(1).normal(size=codes[0].shape), jnp.float32)
+    for matrix in many_page.distances([*codes, other]).values():
+        assert matrix[:3, :3].max() < 0.05 < 0.3 < matrix[3, :3].min()
+    points = np.array([[0, 0], [3, 0], [0, 4.0]])
+    found = many_page.in_a_plane(np.linalg.norm(points[:, None] - points[None], axis=-1))
+    lengths = [np.linalg.norm(found[i] - found[j]) for i, j in [(0, 1), (0, 2), (1, 2)]]
+    np.testing.assert_allclose(lengths, [3, 4, 5])
+
+
+def test_tables_and_picture(tmp_path):
+    gathering = gatherings.plan(wanted(), Store(tmp_path / "workdir"))[2]
+    measures = {"residual": 0.5, "test_error": 0.25, "around": 0.125, "by_way": 1.0}
+    made = [{**row, **measures, "residual": 0.5 + 0.01 * place} for place, row in enumerate(agreements.rows(gathering))]
+    page = many_page.write(made, tmp_path)
+    assert "| 10 | consensus | 0.6050 | 0.2500 | 0.1250 | 1.0000 | 2 |" in page.read_text()
+    assert (tmp_path / "pictures" / "consensus_mnist_sample_latent4_conv5.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("--groups=conv+tree", r"--groups must be such as conv or conv\+mlp; one of them is 'conv.tree'"),
+        ("--seeds=2", "--seeds must be 3 or more for a circle; it is 2"),
+        ("--anchors=1,20", "--anchors must be 2 or more; the least is 1"),
+        ("--anchors=5000", "--anchors must be at most half the number of training images, 6000"),
+        ("--methods=cca", "--methods must be of rigid, .* there is cca"),
+    ],
+)
+def test_flags_that_make_no_sense_are_named(experiment, flag, message):
+    ended = experiment("consensus", "--dataset=mnist_sample", "--dry_run", flag)
+    assert ended.code == 1
+    assert re.search(message, " ".join(ended.err.split()))
