@@ -118,8 +118,9 @@ def plot(rows: Sequence[dict], path: Path) -> Path | None:
         _panel(axis, texts, places, {cell[1:]: methods for cell, methods in found.items() if cell[0] == texts})
     axes[0][0].set_ylabel("top-1 among held-out texts")
     handles = dict(pair[::-1] for axis in axes.flat for pair in zip(*axis.get_legend_handles_labels(), strict=True))
-    figure.legend(handles.values(), handles.keys(), loc="lower center", ncols=4, fontsize=9, frameon=False)
-    figure.tight_layout(rect=(0, 0.14, 1, 1))
+    columns = min(4, 2 * len(counts))
+    figure.legend(handles.values(), handles.keys(), loc="lower center", ncols=columns, fontsize=9, frameon=False)
+    figure.tight_layout(rect=(0, 0.02 + 0.05 * -(-len(handles) // columns), 1, 1))
     return drawing.save(figure, path, dpi=150)
 
 
@@ -139,7 +140,8 @@ def _panel(axis: Any, texts, places, found):
         whole = [row["top1"] for ends in common for row in found.get((*ends, texts), {}).get(name, [])]
         if whole:
             axis.axhline(fmean(whole), color="grey", linestyle=dash, linewidth=1, label=f"{name}, all pairs")
-    axis.set_title(f"{texts:,} texts a side\n{len(common)} ordered pairs of encoders", fontsize=10)
+    which = " → ".join(next(iter(common))) if len(common) == 1 else f"{len(common)} ordered pairs of encoders"
+    axis.set_title(f"{texts:,} texts a side\n{which}", fontsize=10)
     axis.set_xticks(range(len(places)), [f"{count:,}" for count in places])
     axis.set(xlabel="known pairs", ylim=(0, 1.02), xlim=(-0.3, len(places) - 0.7))
     axis.grid(alpha=0.3)
