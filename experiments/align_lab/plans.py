@@ -238,4 +238,43 @@ class Gathering:
         return f"{networks}, latent {self.spaces[0].latent}, {self.anchors} of {self.pool * self.anchors} anchors"
 
 
-Record = Networks | Cell | Rungs | Embedding | Switch | Candidate | Shapes | Space | Crossing | Gathering
+@dataclass(frozen=True)
+class Swap:
+    """What a search finds when its encoder is swapped: an index of the old one's vectors, asked by the new one's.
+
+    documents: the first so many texts of the file; those held out ask. anchors: numbers of documents that both have
+    embedded, drawn once for every seed. methods: by name of `align_lab.switch.swaps`.
+    """
+
+    worker: ClassVar = "align_lab.switch.swaps"
+
+    old: Space
+    new: Space
+    documents: int
+    methods: tuple[str, ...]
+    anchors: tuple[int, ...]
+    seeds: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        return f"{self.old.encoder} → {self.new.encoder}: {', '.join(self.methods)}"
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """Draws of queries, and how often the interval that is stated for them holds what is true of all."""
+
+    worker: ClassVar = "align_lab.switch.interval_coverage"
+
+    library: Library
+    queries: int
+    draws: int
+
+    @property
+    def name(self) -> str:
+        return f"intervals of {self.queries} queries"
+
+
+Record = (
+    Networks | Cell | Rungs | Embedding | Switch | Candidate | Shapes | Space | Crossing | Gathering | Swap | Intervals
+)

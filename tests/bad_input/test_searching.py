@@ -104,3 +104,18 @@ def test_arguments_that_cannot_be_parsed(folder, capsys, argv, words):
         main(argv)
     last = capsys.readouterr().err.strip().splitlines()[-1]
     assert ended.value.code == 2 and [word for word in words if word not in last] == [], last
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--vectors=nowhere.npz",), ("nowhere.npz",)),
+        (("--vectors=sample", "--groups=all"), ("--groups", "'all'", "there are bars, families")),
+        (("--vectors=sample", "--between=minilm:bert"), ("--between", "minilm, mpnet", "'minilm:bert'")),
+        (("--vectors=sample", "--documents=7000"), ("--documents=7000", "7,000 texts of --vectors")),
+        (("--vectors=sample", "--queries=10"), ("--queries=10", "more than 10 queries")),
+    ],
+)
+def test_flags_of_a_swap(refused, flags, words):
+    said = refused("embedding_switch", *flags)
+    assert [word for word in words if word not in said] == [], said

@@ -6,9 +6,10 @@ import itertools
 from absl import flags
 
 from align.arrays.paths import expanded
-from align_lab.asked import MOST_SEEDS, integers
+from align_lab.asked import MOST_SEEDS, check_names, integers
 from align_lab.launch import Experiment
 from align_lab.plans import Embedding, Switch, Texts
+from align_lab.switch import swapping
 
 TABLE = "embedding_switch"
 ASKING = ("words", "documents")
@@ -62,9 +63,12 @@ class Choices:
         flags.DEFINE_integer("documents", 25_000, "Documents in the index.", 1, MOST_TEXTS)
         flags.DEFINE_integer("queries", 500, "Queries.", 1, MOST_TEXTS)
         flags.DEFINE_integer("seeds", 3, "Draws of the anchors.", 1, MOST_SEEDS)
+        swapping.define_flags()
 
-    def read(self, given: flags.FlagValues, store) -> Encoders:
+    def read(self, given: flags.FlagValues, store) -> "Encoders | swapping.Swaps":
         """Read the flags; ValueError names the one whose value makes no sense."""
+        if given.vectors:
+            return swapping.read(given, store)
         from align_lab.switch import corpus
 
         check_names("asking", given.asking, ASKING)
@@ -88,14 +92,10 @@ def solvers_of_pairs() -> tuple[str, ...]:
     return tuple(name for name, one in SOLVERS.items() if one.needs == "pairs" and not one.required)
 
 
-def check_names(flag: str, names: list[str], known: tuple[str, ...]) -> None:
-    """Raise ValueError for names that a flag does not know."""
-    if unknown := [name for name in names if name not in known]:
-        raise ValueError(f"--{flag} has no {', '.join(map(repr, unknown))}; there are {', '.join(known)}")
-
-
-def plan(wanted: Encoders, store) -> list:
+def plan(wanted: "Encoders | swapping.Swaps", store) -> list:
     """Plan the embeddings, and the searches in every index."""
+    if isinstance(wanted, swapping.Swaps):
+        return swapping.plan(wanted, store)
     embeddings = {name: Embedding(name, wanted.texts) for name in (*wanted.old, wanted.new)}
     switches = [
         Switch(embeddings[old], embeddings[wanted.new], asking, wanted.solvers, wanted.anchors, wanted.seeds)
@@ -104,8 +104,11 @@ def plan(wanted: Encoders, store) -> list:
     return [*embeddings.values(), *switches]
 
 
-def pictures(wanted: Encoders, store):
+def pictures(wanted: "Encoders | swapping.Swaps", store):
     """Lay out and draw the rows of what is asked for."""
+    if isinstance(wanted, swapping.Swaps):
+        yield from swapping.pictures(wanted, store)
+        return
     from align_lab.launch import rows_of
     from align_lab.switch import switch_page
 
@@ -115,4 +118,4 @@ def pictures(wanted: Encoders, store):
     yield f"Table: {page}"
 
 
-EMBEDDING_SWITCH = Experiment(Choices(), plan, pictures, (TABLE,))
+EMBEDDING_SWITCH = Experiment(Choices(), plan, pictures, (TABLE, swapping.TABLE))

@@ -1,0 +1,103 @@
+"""How often the interval of a recall holds the truth: queries are drawn from a population whose recall is known."""
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+from absl import flags
+
+from align import search, solvers
+from align_lab.asked import integers
+from align_lab.crossing import vectors
+from align_lab.launch import Experiment
+from align_lab.plans import Intervals, Library, Space
+from align_lab.store import Store
+
+TABLE = "intervals"
+DOCUMENTS, PAIRS = 5000, 600
+OLD, INDEX, GAIN, AGAIN = "old encoder", "mapped index", "mapped index - old encoder", "100 candidates again"
+FIGURES = (OLD, INDEX, GAIN, AGAIN)
+
+
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """What is drawn: numbers of queries, and how often."""
+
+    library: Library
+    queries: tuple[int, ...]
+    draws: int
+
+    def described(self, store) -> list[str]:
+        """Say what will be computed, a text for each."""
+        return [f"to compute: {self.draws:,} draws of {', '.join(map(str, self.queries))} queries"]
+
+    def kept(self, store) -> str:
+        """Say where what takes long to make is kept: nothing does."""
+        return "nothing else is kept"
+
+
+class Choices:
+    """The flags of the intervals."""
+
+    def define_flags(self) -> None:
+        """Define the flags."""
+        flags.DEFINE_list("queries", ["50", "200", "500"], "Numbers of queries in a draw.")
+        flags.DEFINE_integer("draws", 1000, "Draws of each.", 1, 1_000_000)
+
+    def read(self, given: flags.FlagValues, store) -> Asked:
+        """Read the flags; ValueError names the one whose value makes no sense."""
+        queries = integers("queries", given)
+        if min(queries, default=0) < 2:
+            raise ValueError(f"--queries must be whole numbers from 2; it is {','.join(given.queries)!r}")
+        return Asked(Library(vectors.SAMPLE, "", 0, 0), queries, given.draws)
+
+
+def rows(asked: Intervals) -> list[dict]:
+    """List the rows, without what is measured."""
+    columns = {"table": TABLE, "dataset": vectors.name(asked.library), "method": "studentised bootstrap"}
+    sizes = {"documents": DOCUMENTS, "queries": asked.queries, "draws": asked.draws}
+    return [{**columns, "figure": figure, **sizes} for figure in FIGURES]
+
+
+def cost(asked: Intervals, store: Store) -> float:
+    """Estimate the seconds that two cores take for the rows that are not there yet."""
+    return 0.005 * asked.draws * len(store.missing(rows(asked)))
+
+
+def work(asked: Intervals, store: Store, advance: Callable[[float], None]) -> None:
+    """Draw queries with replacement from all that are there, whose mean is the truth."""
+    population = store.remember(("population", asked.library), lambda: _population(asked.library, store))
+    missing = store.missing(rows(asked))
+    for row in missing:
+        values = population[row["figure"]]
+        random, truth = np.random.default_rng(asked.queries), values.mean()
+        drawn = [search.estimate(random.choice(values, asked.queries), seed=draw) for draw in range(asked.draws)]
+        low, high = (np.array([getattr(each, end) for each in drawn]) for end in ("low", "high"))
+        held = (low <= truth) & (truth <= high)
+        found = {"truth": truth, "coverage": held.mean(), "below": (high < truth).mean(), "width": (high - low).mean()}
+        store.add([row | {name: round(float(value), 5) for name, value in found.items()}])
+        advance(1 / len(missing))
+
+
+def _population(library, store):
+    """Give what every query finds, `{figure: [queries]}`, in an index that a ridge maps."""
+    old, new = (vectors.of(Space(name, library), store) for name in ("minilm", "mpnet"))
+    pairs, asked = slice(DOCUMENTS, DOCUMENTS + PAIRS), slice(DOCUMENTS + PAIRS, None)
+    fitted = solvers.ridge(old[pairs], new[pairs])
+    found = search.found(fitted, old[asked], new[asked], [(old[:DOCUMENTS], new[:DOCUMENTS])], candidates=(100,))
+    figures = {OLD: found.ways["old encoder"], INDEX: found.ways["mapped index"], AGAIN: found.re_ranked[100]}
+    return figures | {GAIN: figures[INDEX] - figures[OLD]}
+
+
+def plan(asked: Asked, store) -> list[Intervals]:
+    """Plan the draws."""
+    return [Intervals(asked.library, queries, asked.draws) for queries in asked.queries]
+
+
+def pictures(asked: Asked, store):
+    """Say what came of it, a line for each figure."""
+    for row in store.rows(TABLE):
+        yield f"{row['queries']} queries, {row['figure']}: the interval holds the truth in {row['coverage']:.1%}"
+
+
+INTERVALS = Experiment(Choices(), plan, pictures, (TABLE,))

@@ -1,0 +1,154 @@
+"""Swaps of an encoder as tables and a picture: recall by pairs, for every ordered pair of encoders."""
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+
+from align import drawing, markdown
+from align.arrays import atomic
+from align_lab.switch.groups import GROUPS, TABLE
+
+OLD, NO_MAP = GROUPS["bars"]
+# Families that are no blend, which the choice is measured by.
+SINGLE = GROUPS["families"][:5]
+# What the picture shows, and how: (method, direction).
+LINES = {
+    ("auto", "index"): "C3o-",
+    ("ridge", "index"): "C0s--",
+    ("ridge", "queries"): "C0s:",
+    ("rigid", "index"): "C2^-.",
+    ("unpaired", "index"): "C4D-",
+    ("isotrieve", "index"): "C1v--",
+    ("residual network", "index"): "C5P:",
+    ("low-rank affine", "index"): "C7X:",
+}
+
+
+def write(rows: list[dict], results: Path) -> Path:
+    """Write tables and picture of some rows into a folder of results."""
+    page = results / "tables" / f"{TABLE}.md"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    with atomic.replacing(page) as partial:
+        partial.write_text(text(rows))
+    plot(rows, results / "pictures" / f"{TABLE}.png")
+    return page
+
+
+def text(rows: list[dict]) -> str:
+    """Lay the rows out in Markdown: the mean over ordered pairs of encoders, the choice, then every pair."""
+    seeds = 1 + max(row["seed"] or 0 for row in rows)
+    documents, queries = rows[0]["documents"], rows[0]["queries"]
+    between = _between(rows)
+    parts = [
+        "# The encoder of a search, swapped",
+        f"Made by `python experiments/embedding_switch.py --vectors={rows[0]['dataset']}.npz --seeds={seeds}`: an "
+        f"index of {documents:,} definitions by an old encoder, {queries:,} others ask by a new one. Recall@10 of full "
+        "re-embedding in %, and in brackets the same when the new encoder embeds the first 200 of every query again; "
+        'by the number of documents that both have embedded. "index": the index is mapped to the new encoder, or the '
+        'queries go through the transposed map, which is the same; "queries": a map from new to old is applied to the '
+        "queries.",
+        f"![Recall at 10 against the number of pairs](../pictures/{TABLE}.png)",
+        f"**Mean over {len(between)} ordered pairs of encoders**",
+        _table(rows, between),
+        *_choice(rows),
+    ]
+    for pair in between:
+        parts += [f"**{pair[0]} → {pair[1]}**", _table(rows, [pair])]
+    return "\n\n".join(parts) + "\n"
+
+
+def _between(rows):
+    return list(dict.fromkeys((row["old"], row["new"]) for row in rows))
+
+
+def cells(rows: list[dict], between: list[tuple[str, str]]) -> dict[tuple, tuple[float, float]]:
+    """Give {(method, direction, anchors): (recall, recall of 200 candidates)}, means over pairs that all have rows."""
+    grouped: dict[tuple, dict[tuple, list]] = {}
+    for row in rows:
+        if (row["old"], row["new"]) in between:
+            of_pair = grouped.setdefault((row["method"], row["direction"], row["anchors"]), {})
+            of_pair.setdefault((row["old"], row["new"]), []).append((row["recall"], row["of_200"]))
+    whole = {key: found for key, found in grouped.items() if len(found) == len(between)}
+    return {key: tuple(np.mean([np.mean(each, 0) for each in found.values()], 0)) for key, found in whole.items()}
+
+
+def _table(rows, between):
+    found = cells(rows, between)
+    counts = sorted({anchors for *_, anchors in found if anchors is not None})
+    lines = []
+    for method, direction in dict.fromkeys(key[:2] for key in found):
+        at = [found.get((method, direction, count), found.get((method, direction, None))) for count in counts]
+        name = method if direction != "queries" else f"{method}, queries"
+        lines.append([name, *("" if one is None else f"{100 * one[0]:.1f} ({100 * one[1]:.1f})" for one in at)])
+    return markdown.table(["pairs", *map(str, counts)], lines)
+
+
+def regrets(rows: list[dict]) -> dict[str, list[float]]:
+    """Give, by method, how far its recall lies below that of the best single family, relative, cell by cell."""
+    best: dict[tuple, float] = {}
+    for row in rows:
+        if row["method"] in SINGLE and row["direction"] == "index":
+            at = (row["old"], row["new"], row["anchors"], row["seed"])
+            best[at] = max(best.get(at, 0.0), row["recall"])
+    found: dict[str, list[float]] = {}
+    for row in rows:
+        at = (row["old"], row["new"], row["anchors"], row["seed"])
+        if row["direction"] == "index" and at in best and row["method"] in (*SINGLE, "auto"):
+            found.setdefault(row["method"], []).append(1 - row["recall"] / best[at])
+    return found
+
+
+def _choice(rows):
+    """Say how the choice compares with the best single family of every cell, and with each of them."""
+    found = regrets(rows)
+    if "auto" not in found:
+        return []
+    lines = [
+        [
+            name,
+            f"{100 * np.mean(lost):.1f}",
+            f"{100 * max(lost):.1f}",
+            f"{sum(one > 0.01 for one in lost)} of {len(lost)}",
+        ]
+        for name, lost in sorted(found.items(), key=lambda item: float(np.mean(item[1])))
+    ]
+    head = ["", "mean", "worst", "cells more than 1 % below"]
+    return ["**How far below the best single family of a cell, in % of its recall**", markdown.table(head, lines)]
+
+
+def plot(rows: list[dict], path: Path) -> Path:
+    """Draw recall against pairs, a panel for each ordered pair of encoders."""
+    between = _between(rows)
+    wide = min(3, len(between))
+    high = -(-len(between) // wide)
+    figure, axes = drawing.plots().subplots(high, wide, figsize=(3.2 * wide + 0.6, 2.9 * high + 0.9), squeeze=False)
+    for axis, pair in itertools.zip_longest(axes.flat, between):
+        if pair is None:
+            axis.set_axis_off()
+            continue
+        found = cells(rows, [pair])
+        for (method, direction), style in LINES.items():
+            at = sorted((key[2], value[0]) for key, value in found.items() if key[:2] == (method, direction))
+            if at:
+                # No pair at all stands at the left end of the logarithmic axis.
+                x, y = zip(*((max(count, 7), recall) for count, recall in at), strict=True)
+                name = method if direction == "index" else f"{method}, queries"
+                axis.plot(x, y, style, label=name, markersize=4, linewidth=1.2)
+        for method, style in ((OLD, "--"), (NO_MAP, ":")):
+            if (method, None, None) in found:
+                axis.axhline(found[method, None, None][0], color="grey", linestyle=style, linewidth=1, label=method)
+        axis.set(xscale="log", ylim=(0, None))
+        axis.set_title(f"{pair[0]} → {pair[1]}", fontsize=9)
+        axis.grid(alpha=0.3)
+        ticks = sorted({count for *_, count in found if count is not None})
+        axis.set_xticks([max(tick, 7) for tick in ticks], [str(tick) for tick in ticks], fontsize=7)
+        axis.minorticks_off()
+    for axis in axes[-1]:
+        axis.set_xlabel("pairs")
+    for line in axes:
+        line[0].set_ylabel("recall@10")
+    handles = dict(pair[::-1] for axis in axes.flat for pair in zip(*axis.get_legend_handles_labels(), strict=True))
+    figure.legend(handles.values(), handles.keys(), loc="lower center", ncols=5, fontsize=8, frameon=False)
+    figure.tight_layout(rect=(0, 0.09, 1, 1))
+    return drawing.save(figure, path, dpi=150)

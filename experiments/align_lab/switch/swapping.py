@@ -1,0 +1,95 @@
+"""The swap of an encoder among vectors that are there: what is asked by flags, and its plan."""
+
+import dataclasses
+import itertools
+
+from absl import flags
+
+from align.arrays.paths import expanded
+from align_lab.asked import check_names, integers
+from align_lab.plans import Library, Space, Swap
+from align_lab.switch.groups import GROUPS, TABLE
+
+TOP = 10
+_ANCHORS = (20, 100, 300, 1000, 3000)
+_DOCUMENTS, _QUERIES = 10_000, 1000
+
+
+@dataclasses.dataclass(frozen=True)
+class Swaps:
+    """What is compared: ordered pairs of encoders, groups of methods, numbers of pairs, and seeds."""
+
+    library: Library
+    between: tuple[tuple[str, str], ...]
+    documents: int
+    groups: tuple[str, ...]
+    anchors: tuple[int, ...]
+    seeds: tuple[int, ...]
+
+    def described(self, store) -> list[str]:
+        """Say on what texts, and what will be computed, a text for each."""
+        between = ", ".join(f"{old} → {new}" for old, new in self.between)
+        return [
+            f"data: {self.documents:,} documents and {self.library.held_out:,} queries of {self.library.file}",
+            f"to compute: {between}; {', '.join(self.groups)}; {', '.join(map(str, self.anchors))} anchors; "
+            f"{len(self.seeds)} seeds",
+        ]
+
+    def kept(self, store) -> str:
+        """Say where what takes long to make is kept."""
+        return f"vectors: {self.library.file}"
+
+
+def define_flags() -> None:
+    """Define the flags of a swap."""
+    vectors = "An .npz file with an array [texts, d] for each encoder, in place of --pairs; 'sample' is shipped."
+    flags.DEFINE_string("vectors", "", vectors)
+    flags.DEFINE_list("between", None, "With --vectors: old:new, such as minilm_l6:mpnet; all ordered pairs.")
+    flags.DEFINE_list("groups", list(GROUPS), "With --vectors: groups of methods to compare.")
+
+
+def read(given: flags.FlagValues, store) -> Swaps:
+    """Read the flags; ValueError names the one whose value makes no sense."""
+    from align_lab.crossing import vectors
+
+    check_names("groups", given.groups, tuple(GROUPS))
+    file = given.vectors if given.vectors == vectors.SAMPLE else expanded(given.vectors)
+    queries = given.queries if given["queries"].present else _QUERIES  # of their own, unless given
+    library = Library(file, "", 0, queries)
+    arrays = vectors.ready(library, store)
+    texts = len(next(iter(arrays.values())))
+    documents = given.documents if given["documents"].present else min(_DOCUMENTS, texts - queries)
+    anchors = integers("anchors", given) if given["anchors"].present else _ANCHORS
+    if queries <= TOP or not max((20, *anchors)) <= documents <= texts - queries:
+        raise ValueError(
+            f"--documents={documents}, --queries={queries}, --anchors={','.join(map(str, anchors))}: expected more "
+            f"than {TOP} queries, and anchors <= documents <= {texts:,} texts of --vectors without the queries"
+        )
+    pairs = [tuple(text.split(":")) for text in given.between or ()] or list(itertools.permutations(arrays, 2))
+    if wrong := [pair for pair in pairs if len(pair) != 2 or not set(pair) <= set(arrays) or pair[0] == pair[1]]:
+        known = ", ".join(arrays)
+        raise ValueError(f"--between must be old:new of {known}; one of them is {':'.join(wrong[0])!r}")
+    groups = tuple(name for name in GROUPS if name in given.groups)
+    return Swaps(library, tuple(dict.fromkeys(pairs)), documents, groups, anchors, tuple(range(given.seeds)))
+
+
+def plan(wanted: Swaps, store) -> list[Swap]:
+    """Plan the swaps, group by group of methods: what is quick is done for all pairs of encoders first."""
+    return [
+        Swap(
+            *(Space(name, wanted.library) for name in pair),
+            wanted.documents,
+            GROUPS[group],
+            wanted.anchors,
+            wanted.seeds,
+        )
+        for group, pair in itertools.product(wanted.groups, wanted.between)
+    ]
+
+
+def pictures(wanted: Swaps, store):
+    """Write the table and the picture of the rows that are there."""
+    from align_lab.switch import swap_page
+
+    if rows := store.rows(TABLE):
+        yield f"Table: {swap_page.write(rows, store.results)}"

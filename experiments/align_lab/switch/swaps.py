@@ -1,0 +1,117 @@
+"""Swaps of the encoder of a search, whatever is known: the rows, and how they are made.
+
+The first documents of a file of vectors are the index, and its last texts ask; pairs are drawn from the index.
+"""
+
+import time
+from collections.abc import Callable
+from itertools import product
+
+import jax
+import numpy as np
+
+from align import search, solvers
+from align.search import families
+from align.search.documents import Best, shares_found, unit
+from align_lab.crossing import vectors
+from align_lab.plans import Swap
+from align_lab.store import Store
+from align_lab.switch.adapters import PEERS
+
+TABLE = "encoder_switch"
+OLD, NO_MAP = "old encoder", "no map"
+TOP, CANDIDATES = 10, (50, 200)
+CLOUD = 5000  # rows a side of what is fitted without pairs
+# Methods by how they map: an index of the old encoder, or queries to it.
+INDEX = ("auto", *families.NAMES, "rigid", "unpaired", *PEERS)
+QUERIES = ("rigid", "ridge")
+AIDED = (0, 20)  # numbers of pairs beside two clouds
+SECONDS = {"auto": 15.0, "unpaired": 30.0, "residual network": 20.0, "low-rank affine": 8.0}
+
+
+def rows(swap: Swap) -> list[dict]:
+    """List the rows that a swap asks for, without what is measured."""
+    library = swap.old.library
+    columns = {"table": TABLE, "dataset": vectors.name(library), "method": None}
+    columns |= {"old": swap.old.encoder, "new": swap.new.encoder, "direction": None, "anchors": None, "seed": None}
+    columns |= {"documents": swap.documents, "queries": library.held_out}
+    made = [{**columns, "method": method} for method in swap.methods if method in (OLD, NO_MAP)]
+    for seed, method, direction in product(swap.seeds, swap.methods, ("index", "queries")):
+        if method in (INDEX if direction == "index" else QUERIES):
+            counts = AIDED if method == "unpaired" else swap.anchors
+            at = {"method": method, "direction": direction, "seed": seed}
+            made += [{**columns, **at, "anchors": count} for count in counts]
+    return made
+
+
+def cost(swap: Swap, store: Store) -> float:
+    """Estimate the seconds that two cores take for the rows that are not there yet."""
+    return sum(SECONDS.get(row["method"], 2.0) for row in _missing(swap, store))
+
+
+def _missing(swap, store):
+    """List what is not there yet and can be made: vectors of other dimensions are not compared as they are."""
+    old, new = (vectors.of(space, store) for space in (swap.old, swap.new))
+    missing = store.missing(rows(swap))
+    return [row for row in missing if row["method"] != NO_MAP or old.shape[1] == new.shape[1]]
+
+
+def work(swap: Swap, store: Store, advance: Callable[[float], None]) -> None:
+    """Make the rows of a swap that are not there yet, those from the same pairs together."""
+    old, new = (unit(vectors.of(space, store)) for space in (swap.old, swap.new))
+    asked = len(old) - swap.old.library.held_out
+    index, queries = (old[: swap.documents], new[: swap.documents]), (old[asked:], new[asked:])
+    wanted = _best(queries[1], index[1], TOP)
+    missing = sorted(_missing(swap, store), key=lambda row: (row["seed"] or 0, row["anchors"] or 0))
+    fitted: dict = {}
+    for row in missing:
+        began = time.perf_counter()
+        at = (row["seed"], row["anchors"])
+        fitted = {at: fitted.get(at, {})}  # what families share is kept for rows from the same pairs
+        found, told = _searched(row, index, queries, new[swap.documents : asked], fitted[at])
+        recall = {f"of_{n}": float(shares_found(found[:, :n], wanted).mean()) for n in CANDIDATES}
+        recall["recall"] = float(shares_found(found[:, :TOP], wanted).mean())
+        store.add([{**row, **recall, **told, "seconds": round(time.perf_counter() - began, 2)}])
+        advance(1 / len(missing))
+
+
+def _searched(row, index, queries, strangers, shared):
+    """Return the best documents `[queries, 200]` by what a row says, and what is told of its map."""
+    method, count = row["method"], max(CANDIDATES)
+    if row["anchors"] is None:
+        return _best(queries[0 if method == OLD else 1], index[0], count), {}
+    chosen = np.random.default_rng(row["seed"]).permutation(len(index[0]))[: row["anchors"]]
+    pairs = tuple(side[chosen] for side in index)
+    if row["direction"] == "queries":
+        return _best(unit(np.asarray(_fit(method, row["seed"], *pairs[::-1])(queries[1]))), index[0], count), {}
+    if method == "unpaired":
+        known = {"pairs": pairs} if len(chosen) > 1 else {}
+        key, clouds = jax.random.key(row["seed"]), (index[0][:CLOUD], strangers[:CLOUD])
+        fitted = solvers.unpaired(key, *clouds, **known)
+        told = {"trusted": bool(fitted.trusted)}
+    elif method in families.NAMES:
+        if not shared:
+            shared |= families.fit(*(np.asarray(side, np.float64) for side in pairs), families.penalties(*pairs))
+        one = shared[method]
+        fitted, told = (lambda x: x @ one.weight.astype(np.float32) + one.bias.astype(np.float32)), {}
+    else:
+        fitted = _fit(method, row["seed"], *pairs)
+        told = {"chosen": fitted.details.chosen} if method == "auto" else {}
+    return _best(queries[1], unit(np.asarray(fitted(index[0]))), count), told
+
+
+def _fit(method, seed, source, target):
+    if method in PEERS:
+        return PEERS[method](seed, source, target)
+    if method == "auto":
+        return search.auto(source, target)
+    if not solvers.SOLVERS[method].fits(source.shape[1], target.shape[1]):
+        # Fitted the other way round, and turned back: the transpose of a rotation.
+        return solvers.SOLVERS[method].fit(target, source).inverse()
+    return solvers.SOLVERS[method].fit(source, target)
+
+
+def _best(queries, documents, count):
+    best = Best(queries, count)
+    best.look_among(documents)
+    return best.ranked()

@@ -1,0 +1,87 @@
+"""The swap of an encoder on the vectors that are shipped: its plan, its rows, and what is made of them."""
+
+import numpy as np
+import pytest
+from running import EXPERIMENTS
+
+from align import rows as results
+from align.search import families
+from align_lab import launch
+from align_lab.plans import Intervals, Library
+from align_lab.screen import Screen
+from align_lab.store import Store
+from align_lab.switch import adapters, groups, interval_coverage, swap_page, swapping, swaps
+
+LIBRARY, BETWEEN = Library("sample", "", 0, 60), (("minilm", "mpnet"),)
+
+
+def asked(*names):
+    return swapping.plan(swapping.Swaps(LIBRARY, BETWEEN, 400, names, (20, 60), (0,)), None)
+
+
+def test_the_names_that_help_knows_are_those_of_what_does_it():
+    named = {name for names in groups.GROUPS.values() for name in names}
+    assert groups.GROUPS["families"] == families.NAMES
+    assert named == {*swaps.INDEX, *swaps.QUERIES, swaps.OLD, swaps.NO_MAP}
+    assert groups.TABLE == swaps.TABLE in results.SCHEMAS
+
+
+def test_a_plan_does_what_is_quick_for_all_pairs_first():
+    plan = asked(*groups.GROUPS)
+    assert [swap.methods for swap in plan] == list(groups.GROUPS.values())
+    listed = [row for swap in plan for row in swaps.rows(swap)]
+    assert len({results.identity(row) for row in listed}) == len(listed)
+    assert {row["anchors"] for row in listed if row["method"] == "unpaired"} == {0, 20}
+    assert {row["direction"] for row in listed if row["method"] == "ridge"} == {"index", "queries"}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    store = Store(tmp_path_factory.mktemp("workdir"))
+    plan = asked("bars", "families", "auto", "solvers")
+    launch.carry_out(plan, [launch.worker(one).cost(one, store) for one in plan], store, Screen(quiet=True))
+    assert [launch.worker(one).cost(one, store) for one in plan] == [0] * 4
+    return store.rows(swaps.TABLE), store
+
+
+def test_rows_of_a_swap(made):
+    rows, _ = made
+    found = {(row["method"], row["direction"], row["anchors"]): row for row in rows}
+    assert len(found) == len(rows) == 2 + 2 * (10 + 1 + 1 + 1 + 1)
+    chosen = found["auto", "index", 60]["chosen"]
+    assert found["auto", "index", 60]["recall"] == found[chosen, "index", 60]["recall"]
+    assert found["ridge", "index", 60]["recall"] > found["ridge", "index", 20]["recall"] > 0.1
+    assert found["no map", None, None]["recall"] < 0.1 < found["old encoder", None, None]["recall"]
+    assert all(row["recall"] <= row["of_50"] <= row["of_200"] <= 1 for row in rows)
+
+
+def test_tables_and_picture_of_a_swap(made, tmp_path):
+    rows, _ = made
+    text = swap_page.write(rows, tmp_path).read_text()
+    assert "**Mean over 1 ordered pairs of encoders**" in text and "| ridge, queries | " in text
+    assert (tmp_path / "pictures" / "encoder_switch.png").stat().st_size > 10_000
+    regrets = swap_page.regrets(rows)
+    assert min(min(lost) for name, lost in regrets.items() if name != "auto") == 0
+    assert f"| auto | {100 * np.mean(regrets['auto']):.1f} | " in text
+
+
+@pytest.mark.parametrize("dimensions", [(6, 4), (4, 6)])
+@pytest.mark.parametrize("name", ["low-rank affine", "residual network"])
+def test_adapters_learn_a_linear_map(name, dimensions, monkeypatch):
+    monkeypatch.setattr(adapters, "STEPS", 600)
+    monkeypatch.setattr(adapters, "LEARNING_RATE", 1e-2)
+    random = np.random.default_rng(0)
+    x = random.normal(size=(300, dimensions[0])).astype(np.float32)
+    y = (x @ random.normal(size=dimensions) + 1).astype(np.float32)
+    left = adapters.PEERS[name](0, x[:250], y[:250])(x[250:]) - y[250:]
+    assert (left**2).sum() < 0.05 * ((y[250:] - y.mean(0)) ** 2).sum()
+
+
+def test_intervals_hold_the_truth(tmp_path):
+    store = Store(tmp_path)
+    interval_coverage.work(Intervals(Library("sample", "", 0, 0), 50, 40), store, lambda share: None)
+    rows = store.rows(interval_coverage.TABLE)
+    assert [row["figure"] for row in rows] == list(interval_coverage.FIGURES)
+    assert all(0.8 <= row["coverage"] <= 1 and 0 < row["width"] < 0.2 for row in rows)
+    published = results.read(EXPERIMENTS / "results/rows/intervals.jsonl")
+    assert len(published) == 12 and all(0.93 <= row["coverage"] <= 0.97 for row in published)
