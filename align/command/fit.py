@@ -6,8 +6,18 @@ import jax
 import numpy as np
 
 from align import files
-from align.command import belonging, blocks, classes_of_size, faults, options, pairing, places, printing, streamed
-from align.command import threads as lapack_threads
+from align.command import (
+    belonging,
+    blocks,
+    classes_of_size,
+    faults,
+    options,
+    pairing,
+    places,
+    printing,
+    streamed,
+    threads,
+)
 from align.command.score import scores
 from align.maps import fingerprint
 from align.maps.description import describe
@@ -23,7 +33,7 @@ def fit(arguments: argparse.Namespace) -> bool:
     fit_rows = _from_pairs if solver.needs == "pairs" else _from_clouds
     fitted, known, spaces = fit_rows(solver, chosen, arguments)
 
-    with lapack_threads.for_dimensions(max(fitted.weight.shape)):
+    with threads.for_dimensions(max(fitted.weight.shape)):
         described = describe(fitted)
     result = described | known | {"output": arguments.output}
     kept = {name: _as_text(value) for name, value in known.items() if name not in ("warnings", "bad_rows")}
@@ -50,7 +60,7 @@ def _from_pairs(solver, chosen, arguments):
         # `auto` judges by rows that it holds out: it is given those that are there, and no more.
         known = Known(_key(arguments), *(classes_of_size.made_up(*rows_of) if arguments.solver in SOLVERS else rows_of))
         among = {} if arguments.among is None else {"among": _among(arguments)}
-        with lapack_threads.for_dimensions(max(x.shape[1], y.shape[1])):
+        with threads.for_dimensions(max(x.shape[1], y.shape[1])):
             fitted = solver.run(known, **chosen, **among)
         spaces = belonging.spaces(arguments, x, y, (rows, rows))
     if fitted.converged is not None and not bool(fitted.converged):
@@ -79,7 +89,7 @@ def _from_clouds(solver, chosen, arguments):
     labels = {f"{name}_labels": file and places.read_labels(file, rows[name]) for name, file in given.items()}
     pairs = arguments.pairs and places.open_pairs(*arguments.pairs, arguments.column)
     pairs = pairs and tuple(_whole(files.unit(each) if arguments.normalize else each, arguments) for each in pairs)
-    with lapack_threads.for_dimensions(max(cloud.shape[1] for cloud in clouds.values())):
+    with threads.for_dimensions(max(cloud.shape[1] for cloud in clouds.values())):
         fitted = solver.run(Known(_key(arguments), **clouds, **labels, pairs=pairs), **chosen)
     sizes = {f"{name}_rows": array.shape[0] for name, array in rows.items()}
     known = _told(fitted, chosen, arguments) | sizes | ({"pairs": len(pairs[0])} if pairs else {})
