@@ -5,6 +5,7 @@
 A table is a dictionary from line and column to the text between them; what has no rows yet is left out.
 """
 
+import itertools
 from collections.abc import Iterable
 from pathlib import Path
 from statistics import fmean
@@ -14,7 +15,7 @@ from align.arrays import atomic
 from align.rows import read
 
 # The pages, and the places in them that are filled.
-PAGES = {"guide.md": ("networks", "index", "queries"), "encoders.md": ("crossings",)}
+PAGES = {"guide.md": ("networks", "index", "queries", "swaps"), "encoders.md": ("crossings",)}
 FOLDER = Path(__file__).parent
 RESULTS = Path(__file__).parents[1] / "experiments" / "results"
 # Where a figure is looked for, in this order: the ladder of knowledge has all of them from the same anchors.
@@ -34,6 +35,19 @@ KNOWN = {
     "nothing": (None, ("unpaired",)),
 }
 NO_ROWS = "(no rows yet)"
+# Of the swap of an encoder: a line for each method and direction, of what measure.
+SWAPS = {
+    "the old encoder, kept": ("old encoder", None, "recall"),
+    "the old encoder, kept, 200 of a query embedded again": ("old encoder", None, "of_200"),
+    "`unpaired`, clouds of 5,000 a side": ("unpaired", "index", "recall"),
+    "`ridge` from new to old, queries mapped": ("ridge", "queries", "recall"),
+    "a residual network of two layers, trained": ("residual network", "index", "recall"),
+    "isotrieve": ("isotrieve", "index", "recall"),
+    "`rigid`": ("rigid", "index", "recall"),
+    "`ridge`": ("ridge", "index", "recall"),
+    "`auto`": ("auto", "index", "recall"),
+    "`auto`, 200 of a query embedded again": ("auto", "index", "of_200"),
+}
 ENCODERS = ("orthogonal", "rigid", "linear", "affine", "ridge")
 
 
@@ -94,12 +108,29 @@ def crossings(results: Path) -> dict[tuple[str, str], str]:
     return found
 
 
+def swaps(results: Path) -> dict[tuple[str, str], str]:
+    """Give the recall of the swap of an encoder in %, mean over ordered pairs of encoders, by method and pairs."""
+    rows = read(results / "rows" / "encoder_switch.jsonl")
+    counts = sorted({row["anchors"] for row in rows if row["anchors"] is not None})
+    found = {}
+    for count, (line, (method, direction, measure)) in itertools.product(counts, SWAPS.items()):
+        recall = [
+            row[measure]
+            for row in rows
+            if (row["method"], row["direction"]) == (method, direction) and row["anchors"] in (count, None)
+        ]
+        if recall:
+            found[line, str(count)] = f"{100 * fmean(recall):.1f}"
+    return found
+
+
 def tables(results: Path) -> dict[str, dict[tuple[str, str], str]]:
     """Give the tables of the pages by the names of their places."""
     return {
         "networks": networks(results),
         "index": encoders(results, "index"),
         "queries": encoders(results, "queries"),
+        "swaps": swaps(results),
         "crossings": crossings(results),
     }
 
