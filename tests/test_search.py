@@ -55,6 +55,7 @@ def test_every_way_is_a_search_of_its_own(measured):
         assert abs(found.ways[way].mean() - shares_found(order[:, :10], wanted).mean()) < 1e-3
     np.testing.assert_array_equal(found.re_ranked[10], found.ways["mapped index"])
     assert found.re_ranked[50].mean() > found.ways["mapped index"].mean() + 0.2
+    np.testing.assert_array_equal(found.old_re_ranked[10], found.ways["old encoder"])
     assert found.ways["re-embedding"].min() == 1
 
 
@@ -67,7 +68,7 @@ def test_the_verdict_is_that_of_the_interval(measured):
         worth_it, why = search.verdict(found._replace(ways=ways))
         assert worth_it is expected and why.startswith(word) and "the old encoder, kept," in why
         assert ("queries would tell" in why) == (expected is None)
-    assert "embedding the first 50 of a query again finds" in why
+    assert "embedding the first 50 of a query again finds" in why and ", of the old encoder's 0." in why
     same = {"old encoder": values, "no map": values + 0.1, "mapped index": values + 0.1}
     assert search.verdict(found._replace(ways=same, re_ranked={}))[1].endswith("the same for every query")
     assert "no map at all" in search.verdict(found._replace(ways=same))[1]

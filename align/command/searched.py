@@ -34,8 +34,11 @@ def measure(
         "queries": len(x),
         "documents": measured.documents,
         recall: {way: list(search.estimate(shares)) for way, shares in measured.ways.items()},
-        f"{recall} of n candidates embedded again": {
-            str(n): list(search.estimate(shares)) for n, shares in measured.re_ranked.items()
+        **{
+            f"{recall} of n candidates{of} embedded again": {
+                str(n): list(search.estimate(shares)) for n, shares in shares_by_n.items()
+            }
+            for of, shares_by_n in (("", measured.re_ranked), (" of the old encoder", measured.old_re_ranked))
         },
         "worth_it": worth_it,
         "verdict": why,

@@ -23,11 +23,13 @@ class Found(NamedTuple):
     """What was found, for each query.
 
     ways: shares `[queries]` found by name of a way. re_ranked: shares `[queries]` by the number of candidates of the
-    mapped index that the new encoder embeds for a query and puts in order. documents: how many there were.
+    mapped index that the new encoder embeds for a query and puts in order; old_re_ranked: the same of candidates that
+    the old encoder finds. documents: how many there were.
     """
 
     ways: dict[str, np.ndarray]
     re_ranked: dict[int, np.ndarray]
+    old_re_ranked: dict[int, np.ndarray]
     documents: int
 
 
@@ -48,7 +50,7 @@ def found(
     """
     old_queries, new_queries = unit(old_queries), unit(new_queries)
     many = max((top, *candidates))
-    searches = {AGAIN: Best(new_queries, top), OLD: Best(old_queries, top), INDEX: Best(new_queries, many)}
+    searches = {AGAIN: Best(new_queries, top), OLD: Best(old_queries, many), INDEX: Best(new_queries, many)}
     searches[QUERIES] = Best(unit(np.asarray(fitted.inverse()(new_queries))), top)
     if old_queries.shape[1] == new_queries.shape[1]:
         searches[NO_MAP] = Best(new_queries, top)
@@ -63,10 +65,15 @@ def found(
         raise ValueError(f"{come} documents; expected more than the {top} that are to be found")
     ranked = {way: search.ranked() for way, search in searches.items()}
     wanted = ranked[AGAIN]
+
+    def again(way):
+        return {n: shares_found(ranked[way][:, :n], wanted) for n in sorted(candidates) if top <= n < come}
+
     order = [way for way in (AGAIN, OLD, NO_MAP, QUERIES, INDEX) if way in ranked]
     return Found(
         {way: shares_found(ranked[way][:, :top], wanted) for way in order},
-        {n: shares_found(ranked[INDEX][:, :n], wanted) for n in sorted(candidates) if top <= n < come},
+        again(INDEX),
+        again(OLD),
         come,
     )
 
@@ -101,7 +108,8 @@ def _with_candidates(measured):
         return ""
     few = next((n for n, mean in means.items() if mean >= _ENOUGH), None)
     n = few or max(means)
-    return f"; embedding the first {n} of a query again finds {means[n]:.3f}"
+    old = f", of the old encoder's {measured.old_re_ranked[n].mean():.3f}" if n in measured.old_re_ranked else ""
+    return f"; embedding the first {n} of a query again finds {means[n]:.3f}{old}"
 
 
 def _rounded(count):
