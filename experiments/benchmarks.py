@@ -6,6 +6,7 @@
     python experiments/benchmarks.py --small            # minutes, to see that everything works; publishes nothing
     python experiments/benchmarks.py --only=            # the report alone, from the rows
     python experiments/benchmarks.py --only=memory      # ten million pairs, 2 x 10 GB on disk, removed at the end
+    python experiments/benchmarks.py --only=joins       # a million rows joined by id, 6 GB on disk, removed at the end
 
 The peers are those of `pip install -e '.[bench]'`; one that is not installed is left out. Nothing else should run on
 the machine meanwhile: rows say what other processes took of it. After the CPU comes an accelerator, if JAX finds one.

@@ -2,8 +2,8 @@
 
 With S the covariance of the codes about their mean m, over the mean of its diagonal and a tenth of the way towards the
 identity, a row x lies (x − m)' S⁻¹ (x − m) / ‖x − m‖² off: about 1 on average for a row of the space, whatever its
-length, and the mean diagonal of S⁻¹ for one that knows nothing of the space. `own` is the first, of one half of the
-rows by the S of the other, `other` the second; rows are placed between them, 0 to 1, by logarithms.
+length, and the mean diagonal of S⁻¹ for one that knows nothing of the space. `own` is the first, of a fifth of the
+rows by the S of the others, `other` the second; rows are placed between them, 0 to 1, by logarithms.
 """
 
 import base64
@@ -17,10 +17,12 @@ SAMPLED = 1000  # rows that say enough of a space
 _DIRECTIONS = 256  # of S, the others taken for alike
 _FEW = 20  # rows whose mean says too little
 _ENOUGH, _ROUGH = 250, 100  # rows behind a fingerprint that can tell codes apart, and that can where they differ much
-_FAR, _FARTHER = 0.45, 0.7  # places from which on rows are of another space, by these two
-_REVERSED = 0.5  # by how much rows must be closer to the other space of a map
+_FAR, _FARTHER = 0.5, 0.7  # places from which on rows are of another space, by these two
+_FARTHEST = 0.8  # of rows that are nearly one
+_REVERSED = 0.08  # by how much, in logarithms, rows must be closer to the other space of a map, and half way to it
+_SOME, _MUCH = np.log(1.05), np.log(1.2)  # logarithms of `other` over `own` that tell two spaces apart, and any
 _SCALED = 2.0  # a ratio of the distances from the mean beyond which the scale is another
-_ALIKE = 0.3  # a share of the spread of rows about their own mean below which they are as one
+_ALIKE = 0.3  # a share of the spread of rows about their own mean below which they are nearly one
 _UNIT = 0.01  # how far lengths of unit rows may be from 1; half precision and bfloat16 stay within
 _MANY = 200  # rows whose mean depends little on what they are about
 _SHIFTED = 0.08  # mean (x − m)' S⁻¹ (x − m) of the mean per dimension, from which on it is worth a word
@@ -52,9 +54,9 @@ class Space(NamedTuple):
         return float(np.sum(1 / self.values - 1 / self.rest) / len(self.mean) + 1 / self.rest)
 
     @property
-    def tells_apart(self) -> bool:
-        """Whether its codes lie in directions of their own, so that others can be told from them."""
-        return self.own is not None and self.own < 0.95 * self.other
+    def gap(self) -> float:
+        """Give the logarithm of `other` over `own`, 0 of too few rows: above 0 codes lie in directions of their own."""
+        return 0.0 if self.own is None else float(np.log(self.other / self.own))
 
     def summary(self) -> dict:
         """Return what a reader may want to know of it."""
@@ -82,8 +84,9 @@ def take(rows: np.ndarray, *, total: int | None = None, name: str | None = None,
     space = Space(total, mean, spread, unit, name, prefix)
     if len(rows) < 2 * _FEW or not spread:
         return space
-    half = np.random.default_rng(0).permutation(len(rows))
-    first, second = rows[half[: len(rows) // 2]], rows[half[len(rows) // 2 :]]
+    order = np.random.default_rng(0).permutation(len(rows))
+    apart = max(len(rows) // 5, _FEW)
+    first, second = rows[order[apart:]], rows[order[:apart]]
     own = _place(space._replace(mean=first.mean(0), **_spectrum(first)), second)
     return space._replace(own=own, **_spectrum(rows))
 
@@ -117,11 +120,9 @@ def _place(space, rows):
     return float(np.mean(_off(space, centred)[lengths > 0] / lengths[lengths > 0]))
 
 
-def _between(space, rows):
-    """Return where rows are between those of a space, 0, and any others, 1; None where it does not tell them apart."""
-    if not space.tells_apart:
-        return None
-    return float(np.log(_place(space, rows) / space.own) / np.log(space.other / space.own))
+def _away(space, rows):
+    """Return the logarithm of where rows lie over where those of the space do: 0 for these, the gap for any others."""
+    return float(np.log(_place(space, rows) / space.own))
 
 
 def foreign(space: Space, rows: np.ndarray, other: Space | None = None) -> str | None:
@@ -143,15 +144,20 @@ def foreign(space: Space, rows: np.ndarray, other: Space | None = None) -> str |
     ratio = np.sqrt(squares) / space.spread
     if not 1 / _SCALED < ratio < _SCALED:
         return f"they lie {ratio:.3g} times as far from the mean of the codes that the map was fitted on as those do"
-    place = _between(space, rows)
-    if place is None or rows.var(0).sum() < _ALIKE * squares:
+    if space.gap < _SOME:
         return None
-    if other is not None and other.mean.shape == space.mean.shape:
-        opposite = _between(other, rows)
-        if opposite is not None and place - opposite > _REVERSED:
-            return "they are of the space that the map leads to: it was meant the other way round"
+    away = _away(space, rows)
+    if (
+        other is not None
+        and other.mean.shape == space.mean.shape
+        and other.gap > _SOME
+        and away - _away(other, rows) > max(_REVERSED, space.gap / 2)
+    ):
+        return "they are of the space that the map leads to: it was meant the other way round"
     far = _FAR if space.rows >= _ENOUGH else _FARTHER if space.rows >= _ROUGH else np.inf
-    if place > far:
+    if rows.var(0).sum() < _ALIKE * squares:
+        far = max(far, _FARTHEST)
+    if space.gap > _MUCH and (place := away / space.gap) > far:
         return (
             f"they spread over other directions than the codes that the map was fitted on ({place:.2f}, where those "
             "have 0 and codes of any other encoder 1)"
@@ -161,7 +167,7 @@ def foreign(space: Space, rows: np.ndarray, other: Space | None = None) -> str |
 
 def shifted(space: Space, mean: np.ndarray, rows: int) -> str | None:
     """Return in words that the mean `[d]` of so many rows is off, as by a prefix or another kind of text; else None."""
-    if rows < _MANY or space.rows < _ENOUGH or not space.tells_apart:
+    if rows < _MANY or space.rows < _ENOUGH or space.gap < _SOME:
         return None
     off = float(_off(space, np.asarray(mean, np.float64)[None] - space.mean)[0]) / space.spread**2
     if off > _SHIFTED:

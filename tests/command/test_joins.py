@@ -1,6 +1,8 @@
 """Two files joined by the ids of their rows, in any order and format: real definitions by two encoders."""
 
 import functools
+import json
+from pathlib import Path
 
 import file_samples
 import numpy as np
@@ -12,6 +14,7 @@ from safetensors.numpy import load_file
 from align import files, solvers
 from align.data import texts
 
+ROOT = Path(__file__).parents[2]
 N, D = 200, 6
 SHARED, TWICE = 150, 3  # ids that both have, the last of them more than once in a file
 
@@ -118,3 +121,11 @@ def test_a_row_of_length_zero_stays_so():
     rows = files.to_unit(np.float32([[0, 0], [3e30, 4e30], [3e-30, 4e-30], [np.nan, 1], [np.inf, 1]]))
     np.testing.assert_allclose(rows[:3], [[0, 0], [0.6, 0.8], [0.6, 0.8]], rtol=1e-6)
     assert not np.isfinite(rows[3:]).all(1).any()
+
+
+def test_figures_of_joined_files():
+    row = json.loads((ROOT / "experiments/results/rows/joined_files.jsonl").read_text().splitlines()[-1])
+    guide = " ".join((ROOT / "docs/guide.md").read_text().split())
+    fit, apply = (f"{row[name] / 2**20:.0f} MiB" for name in ("fit_allocated", "apply_allocated"))
+    assert f"files of {row['rows']:,} rows of {row['dimensions']} dimensions in float16" in guide
+    assert f"take {fit} in all to fit and {apply} to apply" in guide and row["left_by_kills"] == 0

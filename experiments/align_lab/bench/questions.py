@@ -36,20 +36,22 @@ QUESTIONS = {
     "stages": Question("stages", True),
     "growth": Question("growth", True),
 }
-# Not asked unless named: it fills a disk.
-MEMORY = "memory"
+# Not asked unless named: they fill a disk.
+ON_DISK = {"memory": "footprint", "joins": "joined_files"}
 
 
 def run(folder: Path) -> None:
     """Parse the flags and measure; `folder` is where the published rows are."""
-    known = ", ".join((*QUESTIONS, MEMORY))
+    known = ", ".join((*QUESTIONS, *ON_DISK))
     flags.DEFINE_list("only", list(QUESTIONS), f"Questions, of {known}.")
     flags.DEFINE_bool("small", False, "Sizes that take seconds, to see that everything works; never published.")
     flags.DEFINE_integer("repeats", 5, "Timed rounds of every contender, at least.", 1)
     flags.DEFINE_bool("again", False, "Measure also what has a row.")
     flags.DEFINE_string("results", None, f"Folder of rows and report; workdir/benchmarks with --small, else {folder}.")
-    flags.DEFINE_integer("pairs", None, "Pairs that memory is asked about, 10,000,000 without it.", 50_000)
-    flags.DEFINE_string("workdir", "workdir", "Where memory writes its files, and removes them.")
+    flags.DEFINE_integer(
+        "pairs", None, "Pairs that memory (10,000,000 without it) and joins (1,000,000) are asked about.", 50_000
+    )
+    flags.DEFINE_string("workdir", "workdir", "Where memory and joins write their files, and remove them.")
     flags.DEFINE_bool("here", False, "Measure in this process, on the platform of JAX_PLATFORMS.")
     for flag in FLAGS.flags_by_module_dict()[__name__]:
         FLAGS.register_key_flag_for_module(sys.argv[0], flag)
@@ -60,8 +62,8 @@ def _main(words, folder):
     if words:
         raise app.UsageError(f"arguments must be flags; there is {' '.join(words)!r}")
     chosen = [name for name in FLAGS.only if name]
-    if unknown := [name for name in chosen if name not in (*QUESTIONS, MEMORY)]:
-        raise app.UsageError(f"--only has no {', '.join(unknown)}; there are {', '.join((*QUESTIONS, MEMORY))}")
+    if unknown := [name for name in chosen if name not in (*QUESTIONS, *ON_DISK)]:
+        raise app.UsageError(f"--only has no {', '.join(unknown)}; there are {', '.join((*QUESTIONS, *ON_DISK))}")
     results = user_path(FLAGS.results or (Path("workdir") / "benchmarks" if FLAGS.small else folder))
     if FLAGS.here:
         return _measure_here(chosen, results)
@@ -85,11 +87,12 @@ def _main(words, folder):
 
 
 def _measure_here(names, results):
-    from align_lab.bench import footprint, harness
+    from align_lab.bench import harness
 
     for name in names:
-        if name == MEMORY:
-            footprint.measure(user_path(FLAGS.workdir) / "memory", FLAGS.pairs or footprint.PAIRS, results)
+        if name in ON_DISK:
+            module = importlib.import_module(f"align_lab.bench.{ON_DISK[name]}")
+            module.measure(user_path(FLAGS.workdir) / name, FLAGS.pairs or module.PAIRS, results)
         else:
             jobs = importlib.import_module(f"align_lab.bench.{QUESTIONS[name].module}").jobs(FLAGS.small)
             harness.measure(jobs, results, harness.effort(FLAGS.repeats, FLAGS.small), FLAGS.small, FLAGS.again)
