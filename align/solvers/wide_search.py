@@ -31,9 +31,14 @@ _SHARE, _FEWEST, _MOST = 0.55, 16, 64
 _ROWS_COMPONENTS, _ROWS_MOMENTS = 4000, 24_000
 # Heat: starts, steps, temperature, chosen on sentence encoders.
 _GROWTH = ((12, 200, 0.15), (3, 500, 0.2))
-Stage = tuple[int | None, float, int, int]
+Stage = tuple[int | None, float | None, int, int]
 # Coordinates compared, softness in units of a cosine, the most steps, and rows of either side in each.
-STAGES: tuple[Stage, ...] = ((64, 0.1, 40, 3000), (128, 0.07, 20, 4000), (None, 0.07, 12, 6000))
+STAGES: tuple[Stage, ...] = ((64, 0.1, 40, 3000), (128, 0.07, 20, 4000), (None, None, 12, 6000), (None, None, 12, 12_000))
+# Where a stage names no softness: so much over the number of rows, within bounds. What few rows have as neighbours is
+# far from what corresponds, and the mean over many of them says more.
+_SOFTNESS, _SOFTEST, _HARDEST = 360, 0.14, 0.03
+# Each step goes further by this share of the last one's change.
+_MOMENTUM = 0.5
 _BALANCING = 4
 _RESTING = 0.9995  # cosine between one step's images and the next's
 
@@ -141,7 +146,9 @@ def staged(
     stages: Sequence[Stage], weight: jax.Array, source: jax.Array, target: jax.Array, anchors: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     """Refine a weight by stages of `STAGES`, and say whether the last of them came to rest."""
+    fewer = min(len(source), len(target))
     for width, softness, iterations, rows in stages:
+        softness = softness or min(max(_SOFTNESS / min(rows, fewer), _HARDEST), _SOFTEST)
         weight, taken = refined(
             weight, source, target, anchors, width=width, softness=softness, iterations=iterations, rows=rows
         )
@@ -169,19 +176,21 @@ def refined(
     full, (d, e) = weight, (min(width or z.shape[1], z.shape[1]) for z in (source, target))
     source, target, anchors = source[:, :d], target[:, :e], anchors[:d, :e]
     weight = _semiorthogonal(full[:d, :e])
+    spread = matmul(source.T, source)
 
     def unit(x):
         return x / jnp.maximum(jnp.linalg.norm(x, axis=1, keepdims=True), _tiny)
 
     def step(state):
-        weight, i, _ = state
+        weight, before, i, _ = state
         windows = []
         for array in (source, target):
             count = min(rows, len(array))
             windows.append(lax.dynamic_slice_in_dim(array, (i * count) % (len(array) - count + 1), count))
         x, y = windows
-        mapped = matmul(x, weight)
-        alike = matmul(unit(mapped), unit(y).T)
+        # Cosines and means in the coordinates of the side that has fewer.
+        left, right = (unit(x), matmul(unit(y), weight.T)) if d <= e else (unit(matmul(x, weight)), unit(y))
+        alike = matmul(left, right.T)
         kernel = jnp.exp((alike - alike.max(1, keepdims=True)) / softness)
 
         def balance(_, v):
@@ -189,17 +198,28 @@ def refined(
             return len(x) / len(y) / matmul(u, kernel)
 
         v = lax.fori_loop(0, _BALANCING, balance, jnp.ones(len(y), x.dtype))
-        sent = matmul(kernel, v[:, None] * y) / matmul(kernel, v)[:, None]
-        moved = _semiorthogonal(matmul(x.T, sent) / len(x) + anchors)
-        after = matmul(x, moved)
-        cosine = (after * mapped).sum() / jnp.sqrt((after**2).sum() * (mapped**2).sum())
-        return moved, i + 1, cosine
+        u = 1 / matmul(kernel, v)
+        sent = (
+            matmul(matmul((u[:, None] * x).T, kernel), v[:, None] * y)
+            if d <= e
+            else matmul((u[:, None] * x).T, matmul(kernel, v[:, None] * y))
+        )
+        moved = _semiorthogonal(sent / len(x) + anchors)
+        ahead = nearest_orthogonal(moved + _MOMENTUM * (moved - before), iterations=8)
+        return ahead, moved, i + 1, _alike(moved, before, spread)
 
     def going(state):
-        return (state[1] < iterations) & (state[2] < _RESTING)
+        return (state[2] < iterations) & (state[3] < _RESTING)
 
-    weight, taken, _ = lax.while_loop(going, step, (weight, jnp.int32(0), jnp.zeros((), weight.dtype)))
+    start = (weight, weight, jnp.int32(0), jnp.zeros((), weight.dtype))
+    _, weight, taken, _ = lax.while_loop(going, step, start)
     return jnp.zeros_like(full).at[:d, :e].set(weight), taken
+
+
+def _alike(a, b, spread):
+    """Return the cosine between the images under two weights of rows whose moments are spread `[d, d]`."""
+    products = [(matmul(spread, one) * other).sum() for one, other in ((a, b), (a, a), (b, b))]
+    return products[0] / jnp.sqrt(products[1] * products[2])
 
 
 def _semiorthogonal(matrix):
