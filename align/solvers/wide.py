@@ -58,7 +58,7 @@ def between_wide(
         x, y = (z[i::2] if disjoint else z for z in clouds_)
         white = [wide_search.whitened(side, z, count) for side, z in zip(sides, (x, y), strict=True)]
         weights, values = wide_search.coarse(k, *white, pull, restarts=restarts)
-        weight = wide_search.unwhitened(weights[0], sides)
+        weight = wide_search.grown(k, wide_search.unwhitened(weights[0], sides), x, y, anchors)
         weight, _ = wide_search.staged(wide_search.STAGES[:2], weight, x, y, anchors)
         found.append((weight, values))
     first = jnp.argmax(jnp.stack([values[0] for _, values in found]))

@@ -33,13 +33,20 @@ _ROWS_COMPONENTS, _ROWS_MOMENTS = 4000, 24_000
 _GROWTH = ((12, 200, 0.15), (3, 500, 0.2))
 Stage = tuple[int | None, float | None, int, int]
 # Coordinates compared, softness in units of a cosine, the most steps, and rows of either side in each.
-STAGES: tuple[Stage, ...] = ((64, 0.1, 40, 3000), (128, 0.07, 20, 4000), (None, None, 12, 6000), (None, None, 12, 12_000))
+STAGES: tuple[Stage, ...] = (
+    (64, 0.1, 40, 3000),
+    (128, 0.07, 20, 4000),
+    (None, None, 12, 6000),
+    (None, None, 12, 12_000),
+)
 # Where a stage names no softness: so much over the number of rows, within bounds. What few rows have as neighbours is
 # far from what corresponds, and the mean over many of them says more.
 _SOFTNESS, _SOFTEST, _HARDEST = 360, 0.14, 0.03
 # Each step goes further by this share of the last one's change.
 _MOMENTUM = 0.5
 _BALANCING = 4
+# Growth: coordinates, softness, steps, and rows of either side drawn for each.
+_DRAWS = (64, 0.1, 300, 750)
 _RESTING = 0.9995  # cosine between one step's images and the next's
 
 
@@ -142,6 +149,28 @@ def unwhitened(weight: jax.Array, sides: Sequence[Directions]) -> jax.Array:
     return full.at[:k, :k].set(polar(scaled)[0])
 
 
+@jax.jit
+def grown(key: jax.Array, weight: jax.Array, source: jax.Array, target: jax.Array, anchors: jax.Array) -> jax.Array:
+    """Take transport steps on a few rows drawn anew each time, so that a weight that is right in part grows.
+
+    On all rows such a weight comes to rest at once: each row is sent where its neighbours are. Draws shake it, and what
+    is right outlasts them. Arguments as for `refined`.
+    """
+    count, softness, steps, rows = _DRAWS
+    full, (d, e) = weight, (min(count, z.shape[1]) for z in (source, target))
+    clouds = [z[:, :width] for z, width in ((source, d), (target, e))]
+
+    def step(weight, key):
+        drawn = [
+            z[jax.random.permutation(k, len(z))[: min(rows, len(z) // 2)]]
+            for k, z in zip(jax.random.split(key), clouds, strict=True)
+        ]
+        return _transported(weight, *drawn, anchors[:d, :e], softness), None
+
+    weight = lax.scan(step, _semiorthogonal(full[:d, :e]), jax.random.split(key, steps))[0]
+    return jnp.zeros_like(full).at[:d, :e].set(weight)
+
+
 def staged(
     stages: Sequence[Stage], weight: jax.Array, source: jax.Array, target: jax.Array, anchors: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
@@ -178,33 +207,13 @@ def refined(
     weight = _semiorthogonal(full[:d, :e])
     spread = matmul(source.T, source)
 
-    def unit(x):
-        return x / jnp.maximum(jnp.linalg.norm(x, axis=1, keepdims=True), _tiny)
-
     def step(state):
         weight, before, i, _ = state
         windows = []
         for array in (source, target):
             count = min(rows, len(array))
             windows.append(lax.dynamic_slice_in_dim(array, (i * count) % (len(array) - count + 1), count))
-        x, y = windows
-        # Cosines and means in the coordinates of the side that has fewer.
-        left, right = (unit(x), matmul(unit(y), weight.T)) if d <= e else (unit(matmul(x, weight)), unit(y))
-        alike = matmul(left, right.T)
-        kernel = jnp.exp((alike - alike.max(1, keepdims=True)) / softness)
-
-        def balance(_, v):
-            u = 1 / matmul(kernel, v)
-            return len(x) / len(y) / matmul(u, kernel)
-
-        v = lax.fori_loop(0, _BALANCING, balance, jnp.ones(len(y), x.dtype))
-        u = 1 / matmul(kernel, v)
-        sent = (
-            matmul(matmul((u[:, None] * x).T, kernel), v[:, None] * y)
-            if d <= e
-            else matmul((u[:, None] * x).T, matmul(kernel, v[:, None] * y))
-        )
-        moved = _semiorthogonal(sent / len(x) + anchors)
+        moved = _transported(weight, *windows, anchors, softness)
         ahead = nearest_orthogonal(moved + _MOMENTUM * (moved - before), iterations=8)
         return ahead, moved, i + 1, _alike(moved, before, spread)
 
@@ -214,6 +223,28 @@ def refined(
     start = (weight, weight, jnp.int32(0), jnp.zeros((), weight.dtype))
     _, weight, taken, _ = lax.while_loop(going, step, start)
     return jnp.zeros_like(full).at[:d, :e].set(weight), taken
+
+
+def _transported(weight, x, y, anchors, softness):
+    """Return the orthogonal weight closest to balanced soft matches of x `[n, d]`, as a weight maps it, with y."""
+    narrower = len(weight) <= weight.shape[1]
+    # Cosines and means in the coordinates of the side that has fewer.
+    left, right = (_unit(x), matmul(_unit(y), weight.T)) if narrower else (_unit(matmul(x, weight)), _unit(y))
+    alike = matmul(left, right.T)
+    kernel = jnp.exp((alike - alike.max(1, keepdims=True)) / softness)
+
+    def balance(_, v):
+        u = 1 / matmul(kernel, v)
+        return len(x) / len(y) / matmul(u, kernel)
+
+    v = lax.fori_loop(0, _BALANCING, balance, jnp.ones(len(y), x.dtype))
+    x, y = x / matmul(kernel, v)[:, None], v[:, None] * y
+    together = matmul(matmul(x.T, kernel), y) if narrower else matmul(x.T, matmul(kernel, y))
+    return _semiorthogonal(together / len(x) + anchors)
+
+
+def _unit(x):
+    return x / jnp.maximum(jnp.linalg.norm(x, axis=1, keepdims=True), _tiny)
 
 
 def _alike(a, b, spread):
