@@ -42,6 +42,10 @@ _TURNED, _MIRRORED, _TURNED_BY_QUARTERS = 6, 4, 2
 # A map is another one where the cosine of its images with the chosen one's is below this.
 _SAME = 0.8
 _LEAST_AGREEMENT = 1 - _AGREE / 2
+# A map of d x d numbers is told by d axes of either cloud; with fewer rows for each, axes are those of the draw.
+_ROWS_A_DIMENSION = 4
+# Rows that differ by less than this share of their mean are constant.
+_ROUNDING = 1e-5
 
 
 class Settings(NamedTuple):
@@ -116,11 +120,18 @@ def between_narrow(
         scores=scores, final=final, unrelated=unrelated, contrast=ratio, agreement=agreement, alternatives=alternatives
     )
     criteria = {
-        "resolved": chance - final[best] > DEVIATIONS * spread,
+        "resolved": (chance - final[best] > DEVIATIONS * spread) & _spreads(source) & _spreads(target),
+        "fewest": max(FEWEST_ROWS, _ROWS_A_DIMENSION * min(source.shape[1], target.shape[1])),
         "most_contrast": contrast,
         "least_agreement": _LEAST_AGREEMENT,
     }
     return fitted, fitted.converged, evidence, criteria
+
+
+def _spreads(array):
+    """Say whether the rows `[n, d]` differ by more than the rounding of their mean."""
+    mean = array.mean(0)
+    return jnp.sqrt(((array - mean) ** 2).sum(1).mean()) > _ROUNDING * jnp.linalg.norm(mean)
 
 
 def _informed(key, source, target, pairs, labels):

@@ -20,8 +20,9 @@ REASONS = (
 FEWEST_ROWS = 32
 # A score counts as better only by this many of its standard deviations.
 DEVIATIONS = 4.0
-# Of known pairs, beyond which their left-out error alone speaks for a map, and the share of the spread that it may be.
-PAIRS_THAT_JUDGE, LEFT_OUT = 20, 0.9
+# Known pairs from which their left-out error judges: above the one share of their spread against a map, below the other,
+# where it explains half of the variance, for it whatever else is found.
+PAIRS_THAT_JUDGE, LEFT_OUT, FORETOLD = 20, 0.9, 0.7
 
 
 class UnpairedFit(NamedTuple):
@@ -82,15 +83,16 @@ def judged(
     rests: jax.Array,
     most_contrast: float,
     least_agreement: float,
+    fewest: int = FEWEST_ROWS,
     pairs: int = 0,
 ) -> tuple[UnpairedFit, jax.Array]:
     """Return the details with reason and confidence, and whether to trust the map.
 
     rows: of the smaller side; resolved: whether the map's discrepancy is below chance beyond sampling; rests: whether
-    the search came to rest at numbers.
+    the search came to rest at numbers; fewest: rows of the smaller side below which nothing is said.
     """
-    few = jnp.asarray(rows < FEWEST_ROWS)
-    speak = (pairs >= PAIRS_THAT_JUDGE) & (fit.left_out < LEFT_OUT)  # pairs that the map foretells stand for the rest
+    few = jnp.asarray(rows < fewest)
+    speak = (pairs >= PAIRS_THAT_JUDGE) & (fit.left_out < FORETOLD)  # pairs that the map foretells stand for the rest
     against = [
         (7, ~rests),
         (1, few | (~resolved & (rows < 10 * FEWEST_ROWS)) & ~speak),
