@@ -20,8 +20,8 @@ REASONS = (
 FEWEST_ROWS = 32
 # A score counts as better only by this many of its standard deviations.
 DEVIATIONS = 4.0
-# Known pairs from which their left-out error judges: above the one share of their spread against a map, below the other,
-# where it explains half of the variance, for it whatever else is found.
+# Known pairs from which their left-out error judges: above the one share of their spread against a map, below the
+# other, where it explains half of the variance, for it whatever else is found.
 PAIRS_THAT_JUDGE, LEFT_OUT, FORETOLD = 20, 0.9, 0.7
 
 
