@@ -8,7 +8,7 @@ is shipped.
 """
 
 from align_lab import launch
-from align_lab.switch.interval_coverage import INTERVALS
+from align_lab.switch.interval_trials import INTERVALS
 
 if __name__ == "__main__":
     launch.run(INTERVALS)
