@@ -31,8 +31,8 @@ def apply(arguments: argparse.Namespace) -> bool | None:
     places.check_takes(fitted, rows, arguments)
     places.check_output(arguments)
     ends = belonging.ends(arguments)
-    warnings = belonging.refused(ends, arguments, belonging.misnamed(ends, arguments))
-    cut, total = 0, np.zeros(rows.shape[1])
+    said = {"name": arguments.input_name, "prefix": arguments.input_prefix}
+    watch, cut = belonging.Watch(arguments, str(arguments.input), ends, said), 0
     if arguments.normalize and ends.unit:
         rows = files.unit(rows)
     send = _SENT[arguments.sent](fitted)
@@ -43,9 +43,7 @@ def apply(arguments: argparse.Namespace) -> bool | None:
     with files.writing(arguments.output, shape, dtype) as append:
         for start, end in blocks.ranges(arguments, rows):
             block = blocks.read(rows, start, end)
-            if not warnings:
-                warnings = belonging.refused(ends, arguments, belonging.foreign(ends, block, arguments.normalize))
-            total += block.sum(0, dtype=np.float64)
+            watch.look(block)
             mapped = np.asarray(send(block))
             if arguments.normalize and arguments.sent == "mapped":
                 mapped = files.to_unit(mapped)
@@ -55,7 +53,7 @@ def apply(arguments: argparse.Namespace) -> bool | None:
             cut += beyond
             append(mapped, others and others(start, end))
     result = {"output": arguments.output, "rows": shape[0], "dimensions": shape[1], "dtype": str(dtype)}
-    warnings = warnings or belonging.shifted(ends, arguments, total / shape[0], shape[0])
+    warnings = watch.warnings()
     if dtype.kind in "iu":
         result["cut_off"] = cut / (shape[0] * shape[1])
         if result["cut_off"] > _MANY_CUT:

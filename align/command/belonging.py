@@ -50,35 +50,70 @@ def ends(arguments: argparse.Namespace) -> Ends:
     return Ends("target", second, first) if backwards else Ends("source", first, second)
 
 
-def misnamed(of: Ends, arguments: argparse.Namespace) -> str | None:
-    """Return in words that the input is said to come from another encoder, or prefix, than the map's; else None."""
+class Watch:
+    """What the rows of a file say of the space that they are to be of, asked block by block."""
+
+    def __init__(self, arguments: argparse.Namespace, name: str, of: Ends, said: dict[str, str | None]):
+        """Watch a file, by its name; said: the encoder ("name") and the "prefix" that its rows are said to have.
+
+        ValueError where that is not what the map's file says, unless --force makes it a warning.
+        """
+        self._arguments, self._name, self._of = arguments, name, of
+        self._total, self._rows = np.zeros(()), 0
+        self._warnings = self._refused(_misnamed(of, said))
+
+    def look(self, rows: np.ndarray) -> None:
+        """Take in the next rows `[n, d]`; ValueError where they are not of the space, unless there is --force."""
+        if not self._warnings:
+            self._warnings = self._refused(self._foreign(rows))
+        self._total = self._total + rows.sum(0, dtype=np.float64)
+        self._rows += len(rows)
+
+    def warnings(self) -> list[str]:
+        """Return what would have been refused, or else that the mean of all rows is off."""
+        if self._warnings or self._of.space is None or not self._rows:
+            return self._warnings
+        doubt = fingerprint.shifted(self._of.space, self._total / self._rows, self._rows)
+        return [f"{self._name}: {doubt}"] if doubt else []
+
+    def _foreign(self, rows):
+        """Return in words why rows are not of the space, by a sample of them; None where nothing speaks for it."""
+        if self._of.space is None:
+            return None
+        reason = fingerprint.foreign(self._of.space, rows[fingerprint.sample(len(rows))], self._of.other)
+        unit = reason and "rows of length 1" in reason and not self._arguments.normalize
+        return f"{reason}; --normalize makes them so" if unit else reason
+
+    def _refused(self, reason):
+        if reason is None:
+            return []
+        text = f"{self._name} does not hold codes of the map's {self._of.side} space: {reason}"
+        if not self._arguments.force:
+            verb = {"apply": "applies", "score": "scores"}[self._arguments.name]
+            raise ValueError(f"{text} (--force {verb} the map all the same)")
+        return [text]
+
+
+def _misnamed(of, said):
+    """Return in words that rows are said to come from another encoder, or prefix, than the map's; else None."""
     for key, word in (("name", "encoder"), ("prefix", "prefix")):
-        said, known = getattr(arguments, f"input_{key}"), None if of.space is None else getattr(of.space, key)
-        if said is not None and known is not None and said != known:
-            return f"their {word} is {said!r}, and the map's {known!r}"
+        known = None if of.space is None else getattr(of.space, key)
+        if said[key] is not None and known is not None and said[key] != known:
+            return f"their {word} is {said[key]!r}, and the map's {known!r}"
     return None
 
 
-def foreign(of: Ends, rows: np.ndarray, normalize: bool) -> str | None:
-    """Return in words why rows `[n, d]` are not of the space, by a sample of them; None where nothing speaks for it."""
-    if of.space is None:
-        return None
-    reason = fingerprint.foreign(of.space, rows[fingerprint.sample(len(rows))], of.other)
-    hint = "; --normalize makes them so" if reason and "rows of length 1" in reason and not normalize else ""
-    return reason and reason + hint
-
-
-def refused(of: Ends, arguments: argparse.Namespace, reason: str | None) -> list[str]:
-    """Return a reason as a warning under --force, and nothing where there is none; else ValueError."""
-    if reason is None:
-        return []
-    text = f"{arguments.input} does not hold codes of the map's {of.side} space: {reason}"
-    if not arguments.force:
-        raise ValueError(f"{text} (--force applies the map all the same)")
-    return [text]
-
-
-def shifted(of: Ends, arguments: argparse.Namespace, mean: np.ndarray, rows: int) -> list[str]:
-    """Return a warning where the mean `[d]` of so many rows is off, though nothing refuses them."""
-    doubt = None if of.space is None else fingerprint.shifted(of.space, mean, rows)
-    return [f"{arguments.input}: {doubt}"] if doubt else []
+def both(arguments: argparse.Namespace, names: tuple[str, str]) -> tuple[Watch, Watch]:
+    """Watch a source and a target, by their names, for `score`."""
+    held = read(arguments.map)
+    spaces = [held.get(f"{side}_space") for side in ENDS]
+    source, target = (
+        Watch(
+            arguments,
+            name,
+            Ends(side, space, other),
+            {key: getattr(arguments, f"{side}_{key}") for key in ("name", "prefix")},
+        )
+        for name, side, space, other in zip(names, ENDS, spaces, spaces[::-1], strict=True)
+    )
+    return source, target

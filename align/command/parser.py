@@ -87,10 +87,7 @@ def _add_fit(fit):
         "--source-labels", type=_path, metavar="FILE", help="classes of the rows of source, integers [n]"
     )
     known.add_argument("--target-labels", type=_path, metavar="FILE", help="classes of the rows of target, integers")
-    told = fit.add_argument_group("what the map's file is to say of its spaces, for align apply to ask")
-    for side in ("source", "target"):
-        told.add_argument(f"--{side}-name", metavar="NAME", help=f"the encoder that made the rows of {side}")
-        told.add_argument(f"--{side}-prefix", metavar="TEXT", help=f"what stood before each text of {side}")
+    _add_named(fit, "what the map's file is to say of its spaces, for align apply and score to ask")
     _add_rows(fit, joined=True)
     _add_sample(fit)
     _add_care(fit)
@@ -132,8 +129,17 @@ def _add_score(score):
         "--fail-under", type=_limit, action="append", default=[], metavar="NAME=VALUE",
         help="exit with 4 where a figure is less, as recall@10=0.9 (of the mapped index) or top_1=0.5",
     )  # fmt: skip
+    _add_named(score, "what is known of the rows; the map is refused where its file says otherwise")
+    score.add_argument("--force", action="store_true", help="score the map on rows that are not of its spaces")
     _add_sample(score)
     _add_care(score)
+
+
+def _add_named(sub, title):
+    named = sub.add_argument_group(title)
+    for side in ("source", "target"):
+        named.add_argument(f"--{side}-name", metavar="NAME", help=f"the encoder that made the rows of {side}")
+        named.add_argument(f"--{side}-prefix", metavar="TEXT", help=f"what stood before each text of {side}")
 
 
 def _add_rows(sub, joined=False):

@@ -6,7 +6,7 @@ import functools
 import numpy as np
 
 from align import files
-from align.command import blocks, codes, faults, limits, pairing, places, printing, searched
+from align.command import belonging, blocks, codes, faults, limits, pairing, places, printing, searched
 from align.maps import AffineMap
 from align.metrics import running_sums
 
@@ -14,7 +14,8 @@ from align.metrics import running_sums
 def score(arguments: argparse.Namespace) -> bool | int:
     """Print how well a map does on the pairs of two files; False under --strict where no better than the mean.
 
-    With --corpus the pairs are queries as well; where a figure is below --fail-under, the exit code of that.
+    Rows that are not of the map's spaces are refused, unless --force says to go on. With --corpus the pairs are queries
+    as well; where a figure is below --fail-under, the exit code of that.
     """
     limits.check_names(arguments.fail_under, arguments.top, bool(arguments.corpus))
     fitted = places.load_map(arguments.map)
@@ -29,12 +30,14 @@ def score(arguments: argparse.Namespace) -> bool | int:
     sound, bad = faults.usable(arguments, source, target)
     if sound.sum() < 4:
         raise ValueError(f"{source.name} has {sound.sum()} rows to score on; expected at least 4")
-    result = scores(fitted, source, target, arguments, sound)
-    if arguments.corpus:
-        result |= searched.measure(fitted, source, target, arguments, _sample(sound, arguments))
-    below = limits.below(arguments.fail_under, result)
+    watches = belonging.both(arguments, (source.name, target.name))
+    result = scores(fitted, source, target, arguments, sound, watches)
     warnings = [faults.as_the_mean(result["relative_residual"], result["rows"], result["linear_cka"])]
-    warnings = [text for text in warnings if text]
+    warnings = [text for text in warnings if text] + [text for watch in watches for text in watch.warnings()]
+    if arguments.corpus:
+        found, of_corpus = searched.measure(fitted, source, target, arguments, _sample(sound, arguments))
+        result, warnings = result | found, warnings + of_corpus
+    below = limits.below(arguments.fail_under, result)
     result |= {"joined": joined} if joined else {}
     result |= ({"bad_rows": bad} if bad else {}) | ({"warnings": warnings} if warnings else {})
     printing.show(arguments, result | ({"below": below} if below else {}))
@@ -42,12 +45,22 @@ def score(arguments: argparse.Namespace) -> bool | int:
 
 
 def scores(
-    fitted: AffineMap, source: files.Rows, target: files.Rows, arguments: argparse.Namespace, rows: np.ndarray
+    fitted: AffineMap,
+    source: files.Rows,
+    target: files.Rows,
+    arguments: argparse.Namespace,
+    rows: np.ndarray,
+    watches: tuple[belonging.Watch, ...] = (),
 ) -> dict:
-    """Return scores over a mask `[n]` of rows: sums over all of them, a sample's for what compares pairs."""
+    """Return scores over a mask `[n]` of rows: sums over all of them, a sample's for what compares pairs.
+
+    watches: of source and target; they are asked of every block.
+    """
     sampled = _sample(rows, arguments)
     sums, sample = [], []
     for block, x, y in blocks.chosen(rows, arguments, source, target):
+        for watch, codes_of_side in zip(watches, (x, y), strict=False):
+            watch.look(codes_of_side)
         mapped = np.asarray(fitted(x))
         sums.append(running_sums.add_up(mapped, y))
         kept = sampled[block][rows[block]]

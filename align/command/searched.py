@@ -5,14 +5,17 @@ import argparse
 import numpy as np
 
 from align import files, search
-from align.command import blocks, faults, pairing
+from align.command import belonging, blocks, faults, pairing
 from align.maps import AffineMap
 
 
 def measure(
     fitted: AffineMap, source: files.Rows, target: files.Rows, arguments: argparse.Namespace, rows: np.ndarray
-) -> dict:
-    """Return what is found by queries, the pairs of a mask `[n]`, among the documents of --corpus, with intervals."""
+) -> tuple[dict, list[str]]:
+    """Return what is found by queries, the pairs of a mask `[n]`, among the documents of --corpus, with intervals.
+
+    Also warnings, where documents are not of the map's spaces and --force says to go on.
+    """
     asked = dict(zip(("source", "target"), arguments.corpus, strict=True))  # joined and normalised as the queries are
     old, new, *_ = pairing.open_pairs(argparse.Namespace(**vars(arguments) | asked))
     for queries, documents in ((source, old), (target, new)):
@@ -26,11 +29,12 @@ def measure(
     sound, _ = faults.usable(arguments, old, new)
     parts = [part[1:] for part in blocks.chosen(rows, arguments, source, target)]
     x, y = (np.concatenate(part) for part in zip(*parts, strict=True))
-    corpus = (part[1:] for part in blocks.chosen(sound, arguments, old, new))
+    watches = belonging.both(arguments, (old.name, new.name))
+    corpus = _watched(watches, (part[1:] for part in blocks.chosen(sound, arguments, old, new)))
     measured = search.found(fitted, x, y, corpus, top=arguments.top)
     worth_it, why = search.verdict(measured)
     recall = f"recall@{arguments.top}"
-    return {
+    told = {
         "queries": len(x),
         "documents": measured.documents,
         recall: {way: list(search.estimate(shares)) for way, shares in measured.ways.items()},
@@ -43,3 +47,11 @@ def measure(
         "worth_it": worth_it,
         "verdict": why,
     }
+    return told, [text for watch in watches for text in watch.warnings()]
+
+
+def _watched(watches, corpus):
+    for block in corpus:
+        for watch, documents in zip(watches, block, strict=True):
+            watch.look(documents)
+        yield block

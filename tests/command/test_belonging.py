@@ -88,6 +88,31 @@ def test_rows_of_the_space_are_not(fitted, capsys, argv):
     assert "warnings" not in result and result["rows"] == 20
 
 
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (("more_target.npy", "more_source.npy"), "more_target.npy does not hold codes of the map's source space"),
+        (("more_source.npy", "more_source.npy"), "map's target space: they are of the space that the map leads to"),
+        (("raw.npy", "more_target.npy"), "rows of length 1; --normalize makes them so"),
+        (("more_source.npy", "more_target.npy", "--target-name", "mini"), "encoder is 'mini', and the map's 'mp'"),
+        (("more_source.npy", "more_target.npy", "--source-prefix", ""), "their prefix is '', and the map's 'query: '"),
+        (("more_source.npy", "more_target.npy", "--corpus", "target.npy", "source.npy"), "target.npy does not hold"),
+    ],
+)
+def test_scores_of_rows_of_elsewhere_are_refused(fitted, capsys, argv, words):
+    assert main(["score", "map.safetensors", *argv, "--quiet"]) == 2
+    err = capsys.readouterr().err
+    assert words in err and "(--force scores the map all the same)" in err and err.count("\n") == 1
+    warnings = run(capsys, "score", "map.safetensors", *argv, "--force")["warnings"]
+    assert any("does not hold codes of the map's" in text for text in warnings)
+
+
+def test_a_score_says_that_the_mean_is_shifted(fitted, capsys):
+    np.save("beside.npy", sample()[1][3000:3400].astype(np.float32))
+    (warning,) = run(capsys, "score", "map.safetensors", "shifted.npy", "beside.npy", "--normalize")["warnings"]
+    assert "shifted.npy" in warning and "another prefix" in warning
+
+
 def test_a_later_block_counts_as_well(fitted, capsys, monkeypatch):
     monkeypatch.setattr("align.command.blocks.BLOCK_BYTES", 100 * D * 4)
     np.save("mixed.npy", np.concatenate([np.load("source.npy")[:300], np.load("target.npy")[:100]]))
