@@ -39,8 +39,9 @@ FORMS = ((0.0, None), (0.5, None), (0.0, 10), (1.0, None))
 # Other maps that might fit as well: turns at random, and the map after a mirror, a half and a quarter turn of leading
 # axes, which are the symmetries of boxes and of regular figures.
 _TURNED, _MIRRORED, _TURNED_BY_QUARTERS = 6, 4, 2
-# A map is another one where the cosine of its images with the chosen one's is below this.
-_SAME = 0.8
+# A map is another one where the cosine of its images with the chosen one's is below this; it fits as well where it
+# lacks less than this share of what the chosen one gains over chance: six centres can nearly be laid over any six.
+_SAME, _AS_WELL = 0.8, 0.2
 _LEAST_AGREEMENT = 1 - _AGREE / 2
 # A map of d x d numbers is told by d axes of either cloud; with fewer rows for each, axes are those of the draw.
 _ROWS_A_DIMENSION = 4
@@ -106,10 +107,11 @@ def between_narrow(
         others = _refined(refine_key, source, target, others, whitening, iterations, rows)
     others = jax.tree.map(lambda *a: jnp.concatenate(a), others, maps)
     other_scores, other_images = _scored(others, *sides)
-    as_good = (other_scores < final[best] + DEVIATIONS * spread) & (cosine(other_images, images[best]) < _SAME)
+    chance = jnp.median(unrelated)
+    lacking = jnp.maximum(DEVIATIONS * spread, _AS_WELL * (chance - final[best]))
+    as_good = (other_scores < final[best] + lacking) & (cosine(other_images, images[best]) < _SAME)
     alternatives = _different(as_good, other_images)
 
-    chance = jnp.median(unrelated)
     ratio = 1 - (chance - final[best]) / jnp.maximum(chance, _RESOLVED)
     # The start is close: few steps, and none in distances in which it was found.
     known = {} if labels is None else {"source_labels": labels[0], "target_labels": labels[1]}

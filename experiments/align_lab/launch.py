@@ -47,6 +47,8 @@ def run(experiment: Experiment) -> None:
     there.
     """
     terminal.tolerate()
+    # OpenBLAS reads it when NumPy is loaded. Its threads spin between decompositions and take the cores from JAX's own.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     experiment.defaults.define_flags()
     asked.define_places(json_rows=bool(experiment.tables))
     if {"--help", "-help", "-h"} & set(sys.argv[1:]):
