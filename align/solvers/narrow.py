@@ -39,9 +39,10 @@ FORMS = ((0.0, None), (0.5, None), (0.0, 10), (1.0, None))
 # Other maps that might fit as well: turns at random, and the map after a mirror, a half and a quarter turn of leading
 # axes, which are the symmetries of boxes and of regular figures.
 _TURNED, _MIRRORED, _TURNED_BY_QUARTERS = 6, 4, 2
-# A map is another one where the cosine of its images with the chosen one's is below this; it fits as well where it
-# lacks less than this share of what the chosen one gains over chance: six centres can nearly be laid over any six.
-_SAME, _AS_WELL = 0.8, 0.2
+# A map is another one where the cosine of its images with the chosen one's is below this. It fits as well where it
+# lacks less than this share of what one that differs as much should: a random turn, of cosine 0, lacks all that the
+# chosen one gains over chance, and six centres can nearly be laid over any other six.
+_SAME, _AS_WELL = 0.8, 1 / 3
 _LEAST_AGREEMENT = 1 - _AGREE / 2
 # A map of d x d numbers is told by d axes of either cloud; with fewer rows for each, axes are those of the draw.
 _ROWS_A_DIMENSION = 4
@@ -107,9 +108,9 @@ def between_narrow(
         others = _refined(refine_key, source, target, others, whitening, iterations, rows)
     others = jax.tree.map(lambda *a: jnp.concatenate(a), others, maps)
     other_scores, other_images = _scored(others, *sides)
-    chance = jnp.median(unrelated)
-    lacking = jnp.maximum(DEVIATIONS * spread, _AS_WELL * (chance - final[best]))
-    as_good = (other_scores < final[best] + lacking) & (cosine(other_images, images[best]) < _SAME)
+    chance, alike = jnp.median(unrelated), cosine(other_images, images[best])
+    lacking = jnp.maximum(DEVIATIONS * spread, _AS_WELL * (1 - alike) * (chance - final[best]))
+    as_good = (other_scores < final[best] + lacking) & (alike < _SAME)
     alternatives = _different(as_good, other_images)
 
     ratio = 1 - (chance - final[best]) / jnp.maximum(chance, _RESOLVED)

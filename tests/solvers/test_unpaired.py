@@ -65,6 +65,17 @@ def test_noise_is_not_trusted():
     assert not bool(FIT(KEY, crooked(0, 1500), noise[1]).trusted)
 
 
+def test_six_clusters_laid_over_six_others_are_not_trusted():
+    # As equal in whitened coordinates as the corners of a simplex: one of 720 pairings fits best, most fit nearly.
+    def clusters(seed):
+        random = np.random.default_rng(seed)
+        centres = 3 * random.normal(size=(6, 10))
+        return (centres[random.integers(6, size=1500)] + 0.4 * random.normal(size=(1500, 10))).astype(np.float32)
+
+    fitted = FIT(KEY, clusters(4), clusters(5))
+    assert not bool(fitted.trusted) and int(fitted.details.alternatives) > 0
+
+
 def test_degenerate_clouds_are_not_trusted_and_nothing_breaks():
     # Unequal dimensions and sizes, duplicates, a constant dimension, fewer rows than clusters.
     source = np.repeat(np.array([[0, 1.0], [1, 1], [3, 1]], np.float32), 5, axis=0)
