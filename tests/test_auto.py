@@ -5,7 +5,8 @@ import pytest
 
 from align import search, solvers
 from align.data.texts import encoder_sample
-from align.search import families, held_out
+from align.maps import AffineMap
+from align.search import families, goals, held_out
 from align.search.documents import Best, shares_found, unit
 
 
@@ -115,7 +116,8 @@ def test_the_choice_is_as_good_as_the_best_family(encoders, pairs, back):
     # A rotation that goes on, arbitrarily, beyond what so few pairs span finds less.
     assert pairs > 100 or chosen.mean() > 1.2 * recall(solvers.rigid(x, y), source, target).mean()
     details = fitted.details
-    assert tuple(details.lines) == families.NAMES and fitted.converged
+    beforehand = (goals.NO_MAP, goals.TOWARDS[goals.NO_MAP])  # both have as many dimensions
+    assert tuple(details.lines) == families.NAMES + beforehand and fitted.converged
     assert details.explanation.startswith(f"{details.chosen}: ") and "the next should add" in details.explanation
     assert [at[0] for at in details.curve] == [int(share * pairs * 0.8) for share in (0.25, 0.5, 1)]
     line = details.lines[details.chosen]
@@ -134,6 +136,39 @@ def test_few_pairs_are_no_reason_to_choose(encoders):
     fitted = search.auto(encoders[0][:19], encoders[1][:19])
     assert fitted.details.chosen == families.RIDGE and "too few" in fitted.details.explanation
     assert fitted.details.summary().keys() == {"chosen", "purpose", "explanation"}
+
+
+def test_a_ridge_towards_what_is_known_is_the_solver():
+    random = np.random.default_rng(3)
+    turn = np.linalg.qr(random.normal(size=(5, 5)))[0]
+    x = random.normal(size=(40, 5)) + 1
+    y = 0.5 * x @ turn + 0.1 * random.normal(size=(40, 5))
+    maps = goals.known(5, 5, AffineMap(np.float32(turn), np.zeros(5, np.float32)))
+    assert goals.known(5, 4, None) == {}
+    fitted = goals.fit(x, y, maps, goals.penalties(np.float32(x), np.float32(y), maps))
+    assert list(fitted) == [goals.NO_MAP, *[goals.TOWARDS[goals.NO_MAP], goals.GIVEN, goals.TOWARDS[goals.GIVEN]]]
+    np.testing.assert_array_equal(fitted[goals.NO_MAP](x), x)
+    made = x @ turn - (x @ turn).mean(0)
+    scale = float((made * y).sum() / (made**2).sum())
+    assert 0.45 < scale < 0.55
+    towards = AffineMap(np.float32(scale * turn), np.float32((1 - scale) * (x @ turn).mean(0)))
+    expected = solvers.ridge(np.float32(x), np.float32(y), towards=towards)
+    np.testing.assert_allclose(fitted[goals.TOWARDS[goals.GIVEN]].weight, expected.weight, atol=1e-4)
+    np.testing.assert_allclose(fitted[goals.TOWARDS[goals.GIVEN]].bias, expected.bias, atol=1e-4)
+
+
+@pytest.mark.parametrize("pairs", [19, 20, 100])
+def test_a_map_that_is_right_is_used_and_one_that_is_wrong_does_no_harm(encoders, pairs):
+    source, target = encoders
+    rows = np.random.default_rng(0).permutation(np.arange(5000, 6300))[:pairs]
+    x, y = source[rows], target[rows]
+    alone = search.auto(x, y)
+    right = search.auto(x, y, towards=solvers.rigid(source[:1500], target[:1500]))
+    turn = np.linalg.qr(np.random.default_rng(1).normal(size=(x.shape[1],) * 2))[0].astype(np.float32)
+    wrong = search.auto(x, y, towards=AffineMap(turn, np.zeros(x.shape[1], np.float32)))
+    assert right.details.chosen in (goals.GIVEN, goals.TOWARDS[goals.GIVEN]) and alone.details.chosen != goals.GIVEN
+    by_pairs, by_map, by_wrong = (recall(each, source, target).mean() for each in (alone, right, wrong))
+    assert by_map > max(1.5 * by_pairs, 0.3) and by_wrong > 0.9 * by_pairs
 
 
 def test_codes_are_judged_by_their_residual(encoders):

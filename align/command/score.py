@@ -32,8 +32,9 @@ def score(arguments: argparse.Namespace) -> bool | int:
         raise ValueError(f"{source.name} has {sound.sum()} rows to score on; expected at least 4")
     watches = belonging.both(arguments, (source.name, target.name))
     result = scores(fitted, source, target, arguments, sound, watches)
-    warnings = [faults.as_the_mean(result["relative_residual"], result["rows"], result["linear_cka"])]
-    warnings = [text for text in warnings if text] + [text for watch in watches for text in watch.warnings()]
+    warnings = [text for watch in watches for text in watch.warnings()]
+    if mean := faults.as_the_mean(result["relative_residual"], result["rows"], result["linear_cka"]):
+        warnings = [mean, *warnings]
     if arguments.corpus:
         found, of_corpus = searched.measure(fitted, source, target, arguments, _sample(sound, arguments))
         result, warnings = result | found, warnings + of_corpus

@@ -9,7 +9,7 @@ from jax.typing import ArrayLike
 
 from align.arrays import checks, inputs
 from align.maps import AffineMap
-from align.search import bootstrap, families, held_out
+from align.search import bootstrap, families, goals, held_out
 from align.search.bootstrap import Estimate
 
 PURPOSES = ("search", "codes")
@@ -17,7 +17,7 @@ FEWEST = 20  # pairs from which on a choice is better than none
 _FOLDS, _ENOUGH, _MANY = 5, 400, 1000  # left-out rows: enough to choose by, and as many as are looked at
 _DRAWS = 500
 _ERRORS = 2.0  # standard errors by which another must be better than what is taken without a choice
-# What is taken without a choice: for a search, from _PLENTY pairs on, a blend.
+# What is taken without a choice, where no map known beforehand helps: for a search, from _PLENTY pairs on, a blend.
 _PLENTY, _BLEND = 50, "both ridges and reweighted"
 _SHARES = (0.25, 0.5, 1.0)
 
@@ -83,11 +83,13 @@ def auto(
     purpose: str = "search",
     top: int = 10,
     among: ArrayLike | None = None,
+    towards: AffineMap | None = None,
 ) -> AffineMap:
     """Choose a map from source `[n, d_source]` to target `[n, d_target]` by what it does for pairs it has not seen.
 
     The families are rotation, similarity, ridge, ridge from target to source and transposed, whitening with
-    reweighting, and blends of these. A fifth of the pairs is left out at a time, until 400 were.
+    reweighting, and blends of these; between as many dimensions no map at all and a ridge towards it, and where
+    `towards` is given, it and a ridge towards it. A fifth of the pairs is left out at a time, until 400 were.
 
     purpose: "search", where target rows ask among mapped source rows by cosine; families are compared by how well the
         similarities agree with those of the target itself. "codes", where mapped rows are used as they are; by the
@@ -95,12 +97,15 @@ def auto(
     top: how many documents a search is for.
     among: further source rows `[m, d_source]` without a pair, as the index; they say how often a pair's own row is
         found among them all, and have no say in the choice.
+    towards: a map that is known from elsewhere, and has not seen the pairs, as that of `unpaired` from a cloud of each
+        encoder. With a hundred pairs and less it is what finds most.
 
-    Few pairs tell families apart badly. So ridge (for a search from 50 pairs on: its blend with the ridge reversed and
-    the reweighted map) is taken unless another is better by two standard errors of the difference, row by row; with
-    fewer than 20 pairs it is taken at once. `details`
-    of the map is a `Choice`. The same rows in the same order are left out each time, so nothing is drawn. ValueError
-    for input that does not fit, for weights, which no fold would respect, and for rows that are not finite.
+    Few pairs tell families apart badly. So a usual one is taken unless another is better by two standard errors of the
+    difference, row by row; with fewer than 20 pairs it is taken at once. The usual one is the ridge whose left-out rows
+    are least off, by itself or towards a map that is known; in place of the one by itself, for a search from 50 pairs
+    on, its blend with the ridge reversed and the reweighted map. `details` of the map is a `Choice`. The same rows in
+    the same order are left out each time, so nothing is drawn. ValueError for input that does not fit, for weights,
+    which no fold would respect, and for rows that are not finite.
     """
     if weights is not None:
         raise ValueError("weights must be None: auto takes all pairs for equally good")
@@ -112,10 +117,10 @@ def auto(
     inputs.check_squares(**dict(zip(("source", "target"), pairs, strict=True)))
     dtype = pairs[0].dtype
     others = None if among is None else _others(among, pairs[0].shape[1])
-    shrunk = families.penalties(*pairs)
+    fit, usual = _fitting(*pairs, _given(towards, *pairs), purpose)
     x, y = (np.asarray(each, np.float64) for each in pairs)
-    fitted = families.fit(x, y, shrunk)
-    choice = _choose(x, y, shrunk, purpose, top, others)
+    fitted = fit(x, y)
+    choice = _choose(x, y, fit, usual, purpose, top, others)
     weight, bias = (jnp.asarray(each, dtype) for each in fitted[choice.chosen])
     spread = ((y - y.mean(0)) ** 2).sum()
     left = ((fitted[choice.chosen](x) - y) ** 2).sum()
@@ -138,22 +143,45 @@ def _others(among, dimensions):
     return array
 
 
-def _choose(x, y, shrunk, purpose, top, others):
+def _given(towards, source, target):
+    if towards is None:
+        return None
+    shape = (source.shape[1], target.shape[1])
+    if not isinstance(towards, AffineMap) or towards.weight.shape != shape:
+        came = f"its weight is {towards.weight.shape}" if isinstance(towards, AffineMap) else f"it is {towards!r:.80}"
+        raise ValueError(f"towards must be an AffineMap from {shape[0]} to {shape[1]} dimensions; {came}")
+    if not bool(np.isfinite(towards.weight).all() & np.isfinite(towards.bias).all()):
+        raise ValueError("towards holds NaN or infinity")
+    return towards
+
+
+def _fitting(source, target, given, purpose):
+    """Return what fits all families to pairs, shrunk as these say, and the family that is taken without a choice."""
+    shrunk = families.penalties(source, target)
+    maps = goals.known(source.shape[1], target.shape[1], given)
+    ways = goals.penalties(source, target, maps)
+    errors = {families.RIDGE: shrunk[0].error} | {goals.TOWARDS[name]: way.error for name, way in ways.items()}
+    usual = min(errors, key=lambda name: errors[name])
+    if usual == families.RIDGE and purpose == "search" and len(source) >= _PLENTY:
+        usual = _BLEND
+    return lambda x, y: families.fit(x, y, shrunk) | goals.fit(x, y, maps, ways), usual
+
+
+def _choose(x, y, fit, usual, purpose, top, others):
     """Compare all families on left-out pairs; see `auto`."""
-    usual = _BLEND if purpose == "search" and len(x) >= _PLENTY else families.RIDGE
     if len(x) < FEWEST:
         why = f"{usual}, untried: {len(x)} pairs are too few to tell families apart, which takes {FEWEST}"
         return Choice(usual, purpose, {}, 0, top, [], float("nan"), why)
-    values = {name: [] for name in families.NAMES}
-    alike = dict.fromkeys(families.NAMES, np.zeros(3))
+    values: dict[str, list] = {}
+    alike: dict[str, np.ndarray] = {}
     parts = list(_folds(len(x)))
     size = min(len(held) for held, _ in parts)
     top = min(top, max(1, size // 5))
     for held, kept in parts:
-        for name, fitted in families.fit(x[kept], y[kept], shrunk).items():
-            values[name].append(_measured(fitted, x[held], y[held], y[kept], purpose, top, others))
+        for name, fitted in fit(x[kept], y[kept]).items():
+            values.setdefault(name, []).append(_measured(fitted, x[held], y[held], y[kept], purpose, top, others))
             made, true = (each - y[kept].mean(0) for each in (fitted(x[held]), y[held]))
-            alike[name] = alike[name] + [(made * true).sum(), (made**2).sum(), (true**2).sum()]
+            alike[name] = alike.get(name, np.zeros(3)) + [(made * true).sum(), (made**2).sum(), (true**2).sum()]
     by_row = {name: [np.concatenate(each) for each in zip(*folds, strict=True)] for name, folds in values.items()}
     scores = {name: each[0] for name, each in by_row.items()}
     chosen, why = _best(scores, usual)
@@ -161,7 +189,7 @@ def _choose(x, y, shrunk, purpose, top, others):
         name: Line(*(bootstrap.estimate(each, draws=_DRAWS) for each in rows), *(() if others is not None else (None,)))
         for name, rows in by_row.items()
     }
-    curve = _curve(x, y, shrunk, purpose, top, chosen, parts)
+    curve = _curve(x, y, fit, purpose, top, chosen, parts)
     product, made, true = alike[chosen]
     left = 1 - max(0.0, product) ** 2 / (made * true) if made * true > 0 else 1.0
     why = f"{why}{_hubs(by_row[chosen])}{_more(curve, top, size)}"
@@ -202,7 +230,7 @@ def _best(scores, usual):
     return usual, f"{usual}: nothing is better by two standard errors ({best} {told})"
 
 
-def _curve(x, y, shrunk, purpose, top, chosen, parts):
+def _curve(x, y, fit, purpose, top, chosen, parts):
     """Return the score and recall of the chosen family from a quarter, half and all of the pairs that are fitted."""
     curve = []
     for share in _SHARES:
@@ -212,7 +240,7 @@ def _curve(x, y, shrunk, purpose, top, chosen, parts):
         random, rows = np.random.default_rng(1), []
         for held, kept in parts[: 2 if len(x) < _MANY else 1]:
             some = random.permutation(kept)[:count]
-            fitted = families.fit(x[some], y[some], shrunk)[chosen]
+            fitted = fit(x[some], y[some])[chosen]
             rows.append(_measured(fitted, x[held], y[held], y[some], purpose, top, None)[:2])
         score, recall = (bootstrap.estimate(np.concatenate(each)) for each in zip(*rows, strict=True))
         curve.append((count, score, recall))

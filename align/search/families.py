@@ -29,10 +29,14 @@ NAMES = (ROTATION, SIMILARITY, RIDGE, REVERSED, REWEIGHTED, *BLENDS)
 
 
 class Penalty(NamedTuple):
-    """How a ridge is shrunk: the strength, in squares of the source, and the name of what it is shrunk towards."""
+    """How a ridge is shrunk: the strength, in squares of the source, and the name of what it is shrunk towards.
+
+    error: of rows left out, over their distances from the mean.
+    """
 
     strength: float
     goal: str
+    error: float = float("nan")
 
 
 class Map(NamedTuple):
@@ -49,7 +53,7 @@ class Map(NamedTuple):
 def penalties(source: ArrayLike, target: ArrayLike) -> tuple[Penalty, Penalty]:
     """Choose how to shrink the ridge from source `[n, d_source]` to target `[n, d_target]` and the one back."""
     paths = (ridge(source, target).details, ridge(target, source).details)
-    forth, back = (Penalty(float(path.strength), path.goal) for path in paths)
+    forth, back = (Penalty(float(path.strength), path.goal, float(path.leave_one_out)) for path in paths)
     return forth, back
 
 
@@ -60,14 +64,14 @@ def fit(source: np.ndarray, target: np.ndarray, shrunk: tuple[Penalty, Penalty])
     nothing beyond what they span: every family is zero there, the rotation too, whose continuation would be arbitrary.
     In a blend, weights are averaged after each has been brought to map the source to the spread of the target.
     """
-    (source, from_source), (target, from_target) = _in_span(source), _in_span(target)
+    (source, from_source), (target, from_target) = in_span(source), in_span(target)
     maps = {}
     for name, (weight, bias) in _fit(source, target, shrunk, (len(from_source), len(from_target))).items():
         maps[name] = Map(from_source @ weight @ from_target.T, from_target @ bias)
     return maps
 
 
-def _in_span(rows):
+def in_span(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return coordinates `[n, k]` of rows `[n, d]` in what they span, and its basis `[d, k]`, which may be all."""
     if len(rows) >= rows.shape[1]:
         return rows, np.eye(rows.shape[1])

@@ -9,6 +9,7 @@ from align.maps import AffineMap
 
 X = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
 MAP = AffineMap(np.eye(3, 2, dtype=np.float32), np.zeros(2, np.float32))
+NOT_FINITE = AffineMap(np.full((3, 3), np.nan, np.float32), np.zeros(3, np.float32))
 # Of the library: a call, and the words that its error must hold.
 CALLS = {
     "queries of the source": (lambda: MAP.queries(np.ones((4, 3))), "x must be [..., 2]", "maps to", "(4, 3)"),
@@ -27,6 +28,9 @@ CASES = {
     "pairs that are not finite": (lambda: search.auto(np.nan * X, X), "source holds NaN or infinity"),
     "others of another space": (lambda: search.auto(X, X, among=X[:, :2]), "among must be [rows, 3]", "(20, 2)"),
     "others that are not finite": (lambda: search.auto(X, X, among=np.nan * X), "among holds NaN or infinity"),
+    "no map to go towards": (lambda: search.auto(X, X, towards="rigid"), "towards must be an AffineMap from 3 to 3"),
+    "a map of other spaces": (lambda: search.auto(X, X, towards=MAP), "from 3 to 3 dimensions", "(3, 2)"),
+    "a map that is not finite": (lambda: search.auto(X, X, towards=NOT_FINITE), "towards holds NaN or infinity"),
     "one value": (lambda: search.estimate([0.5]), "values must be [queries], at least two", "(1,)"),
     "a table of values": (lambda: search.estimate(np.ones((4, 2))), "values must be [queries]", "(4, 2)"),
     "few documents": (

@@ -19,5 +19,6 @@ GROUPS = {
     "auto": ("auto",),
     "solvers": ("rigid",),
     "unpaired": ("unpaired",),
+    "clouds": ("auto, clouds",),
     "peers": ("low-rank affine", "residual network", "isotrieve"),
 }

@@ -23,10 +23,11 @@ OLD, NO_MAP = "old encoder", "no map"
 TOP, CANDIDATES = 10, (50, 200)
 CLOUD = 5000  # rows a side of what is fitted without pairs
 # Methods by how they map: an index of the old encoder, or queries to it.
-INDEX = ("auto", *families.NAMES, "rigid", "unpaired", *PEERS)
+CLOUDS = "auto, clouds"  # the choice, beside pairs also from a cloud of each encoder
+INDEX = ("auto", CLOUDS, *families.NAMES, "rigid", "unpaired", *PEERS)
 QUERIES = ("rigid", "ridge")
 AIDED = (0, 20)  # numbers of pairs beside two clouds
-SECONDS = {"auto": 15.0, "unpaired": 30.0, "residual network": 20.0, "low-rank affine": 8.0}
+SECONDS = {"auto": 15.0, CLOUDS: 25.0, "unpaired": 30.0, "residual network": 20.0, "low-rank affine": 8.0}
 
 
 def rows(swap: Swap) -> list[dict]:
@@ -63,19 +64,21 @@ def work(swap: Swap, store: Store, advance: Callable[[float], None]) -> None:
     index, queries = (old[: swap.documents], new[: swap.documents]), (old[asked:], new[asked:])
     wanted = _best(queries[1], index[1], TOP)
     missing = sorted(_missing(swap, store), key=lambda row: (row["seed"] or 0, row["anchors"] or 0))
+    clouds = index[0][:CLOUD], new[swap.documents : asked][:CLOUD]
     fitted: dict = {}
     for row in missing:
         began = time.perf_counter()
-        at = (row["seed"], row["anchors"])
-        fitted = {at: fitted.get(at, {})}  # what families share is kept for rows from the same pairs
-        found, told = _searched(row, index, queries, new[swap.documents : asked], fitted[at])
+        # What families share is kept for rows from the same pairs, and a map from clouds alone for those of a seed.
+        kept = ((row["seed"], row["anchors"]), row["seed"])
+        fitted = {at: fitted.get(at, {}) for at in kept}
+        found, told = _searched(row, index, queries, clouds, *fitted.values())
         recall = {f"of_{n}": float(shares_found(found[:, :n], wanted).mean()) for n in CANDIDATES}
         recall["recall"] = float(shares_found(found[:, :TOP], wanted).mean())
         store.add([{**row, **recall, **told, "seconds": round(time.perf_counter() - began, 2)}])
         advance(1 / len(missing))
 
 
-def _searched(row, index, queries, strangers, shared):
+def _searched(row, index, queries, clouds, shared, of_clouds):
     """Return the best documents `[queries, 200]` by what a row says, and what is told of its map."""
     method, count = row["method"], max(CANDIDATES)
     if row["anchors"] is None:
@@ -85,10 +88,11 @@ def _searched(row, index, queries, strangers, shared):
     if row["direction"] == "queries":
         return _best(unit(np.asarray(_fit(method, row["seed"], *pairs[::-1])(queries[1]))), index[0], count), {}
     if method == "unpaired":
-        known = {"pairs": pairs} if len(chosen) > 1 else {}
-        key, clouds = jax.random.key(row["seed"]), (index[0][:CLOUD], strangers[:CLOUD])
-        fitted = solvers.unpaired(key, *clouds, **known)
+        fitted = _from_clouds(row["seed"], clouds, pairs if len(chosen) > 1 else None, of_clouds)
         told = {"trusted": bool(fitted.trusted)}
+    elif method == CLOUDS:
+        fitted = search.auto(*pairs, towards=_from_clouds(row["seed"], clouds, None, of_clouds))
+        told = {"chosen": fitted.details.chosen}
     elif method in families.NAMES:
         if not shared:
             shared |= families.fit(*(np.asarray(side, np.float64) for side in pairs), families.penalties(*pairs))
@@ -98,6 +102,15 @@ def _searched(row, index, queries, strangers, shared):
         fitted = _fit(method, row["seed"], *pairs)
         told = {"chosen": fitted.details.chosen} if method == "auto" else {}
     return _best(queries[1], unit(np.asarray(fitted(index[0]))), count), told
+
+
+def _from_clouds(seed, clouds, pairs, kept):
+    """Fit the map between two clouds; without pairs once, which is kept."""
+    if pairs is not None:
+        return solvers.unpaired(jax.random.key(seed), *clouds, pairs=pairs)
+    if not kept:
+        kept["map"] = solvers.unpaired(jax.random.key(seed), *clouds)
+    return kept["map"]
 
 
 def _fit(method, seed, source, target):
