@@ -139,6 +139,8 @@ def folder(tmp_path, monkeypatch):
         np.save(f"{name}.npy", array)
     np.savez("held_out.npz", old=source, new=target)
     np.save("new_queries.npy", target[:50])
+    for name, side in (("old", source), ("new", target)):
+        np.save(f"few_{name}.npy", side[:30])
     for name, rows, order in (("old", source, slice(None)), ("new", target, slice(None, None, -1))):
         table = {"doc_id": [f"d{row}" for row in range(200)][order], "embedding": list(rows[order])}
         pyarrow.parquet.write_table(pyarrow.table(table), f"{name}.parquet")

@@ -50,7 +50,7 @@ def _from_pairs(solver, chosen, arguments):
     arrays = [source, target, *weights]
     sound, bad = faults.usable(arguments, *arrays)
     held, used = _selections(sound, arguments)
-    rows = int(used.sum())
+    rows, between = int(used.sum()), {}
     if sum(array.nbytes for array in arrays) / len(used) * rows > arguments.memory * 2**30:
         fitted, spaces = streamed.fit(solver, chosen, arguments, arrays, used)
     else:
@@ -59,13 +59,13 @@ def _from_pairs(solver, chosen, arguments):
         rows_of = (x, y, w[0][:, 0] if w else None)
         # `auto` judges by rows that it holds out: it is given those that are there, and no more.
         known = Known(_key(arguments), *(classes_of_size.made_up(*rows_of) if arguments.solver in SOLVERS else rows_of))
-        among = {} if arguments.among is None else {"among": _among(arguments)}
         with threads.for_dimensions(max(x.shape[1], y.shape[1])):
-            fitted = solver.run(known, **chosen, **among)
+            beside, between = _beside(arguments, x, y)
+            fitted = solver.run(known, **chosen, **beside)
         spaces = belonging.spaces(arguments, x, y, (rows, rows))
     if fitted.converged is not None and not bool(fitted.converged):
         raise ValueError(f"{arguments.solver} did not converge on {rows} rows; nothing was written")
-    known = _told(fitted, chosen, arguments) | {"rows": rows}
+    known = _told(fitted, chosen, arguments) | between | {"rows": rows}
     known |= {"joined": joined} if joined else {}
     if held.any():
         known["held_out"] = scores(fitted, source, target, arguments, held)
@@ -82,8 +82,7 @@ def _from_clouds(solver, chosen, arguments):
     for name in ("weights", "anchors", "holdout", "id"):
         if getattr(arguments, name):
             raise ValueError(f"--{name} is of rows in correspondence, which {arguments.solver} does not need")
-    rows = {name: places.open_rows(getattr(arguments, name), arguments.column) for name in ("source", "target")}
-    rows = {name: files.unit(array) if arguments.normalize else array for name, array in rows.items()}
+    rows = {name: _opened(getattr(arguments, name), arguments) for name in ("source", "target")}
     clouds = {name: _whole(array, arguments) for name, array in rows.items()}
     given = {name: getattr(arguments, f"{name}_labels") for name in rows}
     labels = {f"{name}_labels": file and places.read_labels(file, rows[name]) for name, file in given.items()}
@@ -96,10 +95,23 @@ def _from_clouds(solver, chosen, arguments):
     return fitted, known, belonging.spaces(arguments, *clouds.values(), tuple(map(len, clouds.values())))
 
 
-def _among(arguments):
-    """Read the rows of --among, which are of the source without a pair."""
-    rows = places.open_rows(arguments.among, arguments.column)
-    return _whole(files.unit(rows) if arguments.normalize else rows, arguments)
+def _beside(arguments, x, y):
+    """Return what `auto` is told beside pairs: rows of the source, and a map between clouds; and a word on this one."""
+    beside = {} if arguments.among is None else {"among": _whole(_opened(arguments.among, arguments), arguments)}
+    if arguments.clouds is None:
+        return beside, {}
+    clouds = [_whole(_opened(file, arguments), arguments) for file in arguments.clouds]
+    for cloud, side, name in zip(clouds, (x, y), arguments.clouds, strict=True):
+        if cloud.shape[1] != side.shape[1]:
+            raise ValueError(f"--clouds {name} has {cloud.shape[1]} dimensions, and the pairs there {side.shape[1]}")
+    fitted = SOLVERS["unpaired"].fit(_key(arguments), *clouds)
+    told = {"rows": [len(cloud) for cloud in clouds], "trusted": bool(fitted.trusted)}
+    return beside | {"towards": fitted}, {"clouds": told | {"explanation": fitted.details.explanation}}
+
+
+def _opened(file, arguments):
+    rows = places.open_rows(file, arguments.column)
+    return files.unit(rows) if arguments.normalize else rows
 
 
 def _whole(array, arguments):

@@ -14,6 +14,6 @@ def inspect(arguments: argparse.Namespace) -> None:
     metadata = AffineMap.read_metadata(arguments.map)
     spaces = belonging.read(arguments.map)
     kept = {name: metadata[name] for name in metadata.keys() - {"format", "version", "d_source", "d_target", *spaces}}
-    nested = kept.keys() & {"held_out", "compared", "more_pairs", "joined"}
+    nested = kept.keys() & {"held_out", "compared", "more_pairs", "joined", "clouds"}
     tables = {name: json.loads(kept[name]) for name in nested} | {n: space.summary() for n, space in spaces.items()}
     printing.show(arguments, describe(fitted) | dict(sorted((kept | tables).items())))

@@ -16,7 +16,7 @@ def choose(arguments: argparse.Namespace) -> Solver:
     if arguments.solver not in _NAMED:
         raise ValueError(f"unknown solver {arguments.solver!r}; expected one of {', '.join(sorted(_NAMED))}")
     if arguments.solver != "auto":
-        for name, given in (("for", arguments.purpose), ("among", arguments.among)):
+        for name, given in (("for", arguments.purpose), ("among", arguments.among), ("clouds", arguments.clouds)):
             if given is not None:
                 raise ValueError(f"--{name} is for --solver auto, which chooses by it; --solver is {arguments.solver}")
     solver = _NAMED[arguments.solver]

@@ -8,6 +8,7 @@ from align.arrays import paths
 _EXAMPLES = """examples:
   align fit old.npy new.npy -o map.safetensors --solver ridge --holdout 0.1
   align fit old.npy new.npy -o map.safetensors --solver auto --for search
+  align fit few_old.npy few_new.npy -o map.safetensors --solver auto --clouds old_index.npy new_queries.npy
   align fit old.npy new.npy -o map.safetensors --solver labels --source-labels a.npy --target-labels b.npy
   align fit old.npy new.npy -o map.safetensors --unpaired --pairs few_old.npy few_new.npy
   align fit old.parquet new.parquet -o map.safetensors --id doc_id --column embedding --normalize
@@ -72,6 +73,8 @@ def _add_fit(fit):
     fit.add_argument("--for", dest="purpose", choices=["search", "codes"], help=purpose)
     among = "with --solver auto: further rows of the source, as the index, among which pairs are looked for"
     fit.add_argument("--among", type=_path, metavar="FILE", help=among)
+    clouds = "with --solver auto: rows of both encoders in no correspondence, between which a map is looked for as well"
+    fit.add_argument("--clouds", nargs=2, type=_path, metavar=("X", "Y"), help=clouds)
     fit.add_argument("--weights", type=_path, help="array [n, 1] of weights of the rows")
     fit.add_argument("--anchors", type=_positive, metavar="N", help="fit on N rows at random instead of all")
     fit.add_argument("--holdout", type=_fraction, default=0.0, metavar="SHARE", help="keep a share of rows to score on")

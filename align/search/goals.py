@@ -5,6 +5,7 @@ of `unpaired` from two clouds. Pairs say first by which multiple a map is to be 
 speak against it the multiple is near zero, and the ridge that of the pairs alone.
 """
 
+import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
@@ -29,16 +30,15 @@ def penalties(source: ArrayLike, target: ArrayLike, maps: dict[str, Map]) -> dic
     chosen = {}
     x, y = (np.asarray(side, np.float64) for side in (source, target))
     for name, one in maps.items():
-        scaled = _scaled(one, x, y)
-        goal = AffineMap(*(np.asarray(part, np.asarray(source).dtype) for part in scaled))
-        path = ridge(source, target, towards=goal).details
+        weight, bias = (jnp.asarray(part, jnp.asarray(source).dtype) for part in _scaled(one, x, y))
+        path = ridge(source, target, towards=AffineMap(weight, bias)).details
         chosen[name] = Penalty(float(path.strength), path.goal, float(path.leave_one_out))
     return chosen
 
 
 def fit(source: np.ndarray, target: np.ndarray, maps: dict[str, Map], shrunk: dict[str, Penalty]) -> dict[str, Map]:
     """Return the known maps and the ridges towards them, fitted to pairs `[n, d_source]` and `[n, d_target]`."""
-    fitted = {}
+    fitted: dict[str, Map] = {}
     for name, one in maps.items():
         fitted |= {name: one, TOWARDS[name]: _ridge(source, target, _scaled(one, source, target), shrunk[name])}
     return fitted

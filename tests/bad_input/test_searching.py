@@ -47,6 +47,8 @@ WRONG = [
     ((*APPLY, "y.npy", "--norms", *OUT), "y.npy has 2 dimensions", "map.safetensors takes 3"),
     ((*APPLY, "y.npy", "--documents", *OUT), "y.npy has 2 dimensions", "map.safetensors takes 3"),
     ((*FIT, "--for", "search"), "--for is for --solver auto", "--solver is affine"),
+    ((*FIT, "--clouds", "x.npy", "y.npy"), "--clouds is for --solver auto", "--solver is affine"),
+    ((*FIT, "--solver", "auto", "--clouds", "y.npy", "x.npy"), "--clouds y.npy has 2 dimensions", "pairs there 3"),
     ((*FIT, "--among", "x.npy"), "--among is for --solver auto", "--solver is affine"),
     ((*FIT, "--solver", "auto", "--among", "y.npy"), "among must be [rows, 3]", "(20, 2)"),
     ((*FIT, "--solver", "auto", "--weights", "w.npy"), "weights must be None", "equally good"),

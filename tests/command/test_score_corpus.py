@@ -1,5 +1,8 @@
 """`align score --corpus` says what a search finds, and ends with a code of its own where that is too little."""
 
+import dataclasses
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from on_files import pairs, run, small_blocks
@@ -52,3 +55,21 @@ def test_auto_says_what_it_compared(folder, capsys):
     assert kept["compared"] == result["compared"] and kept["explanation"] == result["explanation"]
     assert result["fit_residual"] < 0.1 and len(result["compared"]) == 4
     assert run(capsys, "score", "auto.safetensors", "x.npy", "y.npy")["top_10"] > 0.9
+
+
+def test_auto_looks_between_clouds_as_well(folder, capsys, monkeypatch):
+    clouds = []
+
+    def between(key, *given):
+        clouds.extend(given)
+        return dataclasses.replace(solvers.rigid(*pairs()), trusted=True, details=SimpleNamespace(explanation="found"))
+
+    monkeypatch.setitem(solvers.SOLVERS, "unpaired", solvers.SOLVERS["unpaired"]._replace(fit=between))
+    np.save("more_x.npy", pairs(n=50, seed=0)[0])
+    np.save("more_y.npy", pairs(n=40, seed=0)[1])
+    argv = ["fit", "x.npy", "y.npy", "--solver", "auto", "--anchors", "12", "--clouds", "more_x.npy", "more_y.npy"]
+    result = run(capsys, *argv, "-o", "auto.safetensors")
+    assert result["clouds"] == {"rows": [50, 40], "trusted": True, "explanation": "found"}
+    assert result["chosen"] == "ridge towards the given map" and result["fit_residual"] < 0.1
+    np.testing.assert_array_equal(clouds[1], np.load("more_y.npy"))
+    assert run(capsys, "inspect", "auto.safetensors")["clouds"] == result["clouds"]
