@@ -179,7 +179,9 @@ def compile_epochs(
     # Programs side by side fill the cores of a CPU; threads within each product would only get in each other's way.
     alone = devices[0].platform != "cpu" or len(devices) == 1
     options = {} if alone else {"xla_cpu_multi_thread_eigen": False}
-    return program.lower(*arguments).compile(compiler_options=options)
+    # Optax and the models of others promote as JAX does by itself, whatever a caller's rules are.
+    with jax.numpy_rank_promotion("allow"), jax.numpy_dtype_promotion("standard"):
+        return program.lower(*arguments).compile(compiler_options=options)
 
 
 def _epoch(model, settings, samples, state, key, inputs, targets, constants):

@@ -164,7 +164,9 @@ class ConvTranspose(nn.Module):
 
 def _layer(module, x, matrix, convolution, gain=1.0):
     shape = (module.size, module.size, x.shape[-1], module.features)
-    kernel = module.param("kernel", nn.initializers.variance_scaling(gain, "fan_in", "truncated_normal"), shape)
-    bias = module.param("bias", nn.initializers.zeros, (module.features,))
+    draw = nn.initializers.variance_scaling(gain, "fan_in", "truncated_normal")
+    # In float32 as Flax's own layers are, with x64 too.
+    kernel = module.param("kernel", draw, shape, jnp.float32)
+    bias = module.param("bias", nn.initializers.zeros, (module.features,), jnp.float32)
     forms = {"cpu": partial(matrix, stride=module.stride), "default": partial(convolution, stride=module.stride)}
-    return lax.platform_dependent(x, kernel, **forms) + bias
+    return lax.platform_dependent(x, kernel, **forms) + bias[None, None, None]

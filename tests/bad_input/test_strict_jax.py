@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from metric_references import METRICS
 
-from align import AffineMap, anchors, metrics, relative
+from align import AffineMap, anchors, metrics, relative, training
 from align.arrays.double import enable_x64
+from align.models import autoencoder
 from align.solvers import SOLVERS, Known
+from align.stitching import stitching
 
 ROWS, D = 12, 3
 LABELS = np.repeat(np.arange(3), 4)
@@ -79,3 +81,23 @@ def test_traced(name, x64):
         for dtype in (np.float32, *([np.float64] if x64 else [])):
             rows = jax.ShapeDtypeStruct((ROWS, D), dtype)
             jax.eval_shape(CALLS[name], rows, rows)
+
+
+@pytest.mark.parametrize("x64", [False, True], ids=["x64 off", "x64 on"])
+@pytest.mark.parametrize("model", ["conv", "mlp"])
+def test_networks_are_trained(model, x64):
+    images = np.random.default_rng(0).uniform(size=(4, 28, 28, 1)).astype(np.float32)
+    settings = training.Settings(epochs=1, batch=2)
+    with strict(x64):
+        network = autoencoder(model, 2, "mnist")
+        state = training.start(network, KEY, images, settings)
+        (state,) = training.fit(network, [state], [KEY], images, images, settings, devices=jax.local_devices()[:1])
+    assert np.isfinite(state.loss) and state.loss.dtype == np.float32
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_stitching_networks_are_trained(weighted):
+    x = np.random.default_rng(0).normal(size=(ROWS, D)).astype(np.float32)
+    with strict(x64=False):
+        fitted = stitching(KEY, x, x, weights=np.ones(ROWS, np.float32) if weighted else None)
+        assert np.isfinite(fitted(x)).all()
