@@ -6,7 +6,7 @@ from jax.typing import ArrayLike
 
 from align.arrays import inputs
 from align.arrays.products import matmul
-from align.arrays.scales import directions
+from align.arrays.scales import directions, unit
 
 
 def euclidean(codes: ArrayLike, anchors: ArrayLike) -> Array:
@@ -15,11 +15,14 @@ def euclidean(codes: ArrayLike, anchors: ArrayLike) -> Array:
     # Distances are translation-invariant: moving the origin into the cloud keeps the expanded square accurate.
     origin = anchors.mean(0, keepdims=True)
     codes, anchors = codes - origin, anchors - origin
+    # Squares must stay within the range of floats; a code that is no number is its own row's trouble alone.
+    power = jnp.maximum(*(unit(jnp.where(jnp.isfinite(x), x, 0))[1] for x in (codes, anchors)))
+    codes, anchors = codes / power, anchors / power
     products = matmul(codes, anchors.T)
     squared = jnp.sum(codes**2, -1)[:, None] + jnp.sum(anchors**2, -1)[None] - 2 * products
     # The root has no derivative at 0, where a code is an anchor itself: give it the subgradient 0.
     positive = squared > 0
-    return jnp.where(positive, jnp.sqrt(jnp.where(positive, squared, 1.0)), 0.0)
+    return jnp.where(positive, jnp.sqrt(jnp.where(positive, squared, 1.0)), 0.0) * power
 
 
 def scaled(codes: ArrayLike, anchors: ArrayLike) -> Array:
@@ -29,9 +32,9 @@ def scaled(codes: ArrayLike, anchors: ArrayLike) -> Array:
     what a decoder sees of them here has mean 0 and standard deviation 1 over the anchors.
     """
     distances = euclidean(codes, anchors)
-    among = jnp.where(jnp.eye(distances.shape[1], dtype=bool), 0.0, euclidean(anchors, anchors))
+    among, power = unit(jnp.where(jnp.eye(distances.shape[1], dtype=bool), 0.0, euclidean(anchors, anchors)))
     variance = among.var()
-    return (distances - among.mean(0, keepdims=True)) / jnp.sqrt(jnp.where(variance > 0, variance, 1.0))
+    return (distances / power - among.mean(0, keepdims=True)) / jnp.sqrt(jnp.where(variance > 0, variance, 1.0))
 
 
 def cosine(codes: ArrayLike, anchors: ArrayLike) -> Array:

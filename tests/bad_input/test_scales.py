@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from metric_references import METRICS, sets
 
-from align import streaming
+from align import relative, streaming
 
 FAR = (-36, -30, -25, -20, *range(-15, 16, 3), 20, 25, 30, 36)
 PAIRS = [(a, a) for a in FAR] + [(a, -a) for a in FAR]
@@ -39,3 +39,24 @@ def test_measures_of_a_record(name, scales):
     with np.errstate(all="raise"):
         found, expected = MEASURES[name](streaming.from_arrays(x, y)), METRICS[name].reference(x, y)
     np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("scale", FAR[1:])  # at 1e-36 some numbers are too small for a float of full precision
+@pytest.mark.parametrize("name", relative.SIMILARITIES)
+def test_similarities(name, scale):
+    random = np.random.default_rng(0)
+    codes, anchors = (random.normal(size=(n, 5)).astype(np.float32) for n in (30, 9))
+    power = np.float32(2.0 ** round(scale * np.log2(10)))
+    of_length = power if name == "euclidean" else np.float32(1)  # the others do not change with the scale
+    expected = of_length * np.asarray(relative.represent(codes, anchors, name))
+    found = relative.represent(power * codes, power * anchors, name)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("name", ["euclidean", "scaled"])
+def test_a_code_that_is_no_number_harms_no_other(name):
+    codes = np.arange(12.0, dtype=np.float32).reshape(4, 3) ** 2
+    bad = np.concatenate([codes, [[np.nan, 0, 0], [np.inf, 0, 0]]]).astype(np.float32)
+    np.testing.assert_array_equal(
+        relative.represent(bad, codes[:2], name)[:4], relative.represent(codes, codes[:2], name)
+    )
