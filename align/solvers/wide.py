@@ -17,6 +17,10 @@ from align.solvers.verdict import UnpairedFit, cosine, unjudged
 
 # With so many rows on either side, the searches share none.
 _ROWS_TO_SHARE = 8000
+# Below so many, the value of third moments does not tell which candidate is right, and more of them are grown: searches,
+# candidates of each, and how often the best is grown again.
+_ROWS_THAT_TELL = 3000
+_TRIED, _TRIED_OF_FEW = (2, 1, 0), (3, 3, 1)
 # Rows that images are compared on, and rotations that chance is estimated by.
 _COMPARED, _TURNS = 1000, 8
 # A known pair counts like so many rows that found their match by themselves.
@@ -37,7 +41,9 @@ def between_wide(
     source `[n, d]`, target `[m, e]`; pairs: `(x, y)` or None; labels: `(source_labels, target_labels)` or None.
     """
     restarts, sample = settings.restarts, settings.sample
-    order_key, *search_keys, score_key = jax.random.split(key, 4)
+    few = min(len(source), len(target), sample) < _ROWS_THAT_TELL
+    searches, candidates, again = _TRIED_OF_FEW if few else _TRIED
+    order_key, *search_keys, score_key = jax.random.split(key, 2 + searches)
     sides = [wide_search.directions(a) for a in (source, target)]
     clouds_ = [_shuffled(order_key, side, a, sample) for side, a in zip(sides, (source, target), strict=True)]
     count = wide_search.number_of_components(*sides)
@@ -53,19 +59,21 @@ def between_wide(
         anchors = _ROWS_OF_A_PAIR * matmul(x.T, y) / min(map(len, clouds_))
 
     disjoint = min(map(len, clouds_)) >= _ROWS_TO_SHARE
+    compared = [z[:_COMPARED] for z in clouds_]
     found = []
     for i, k in enumerate(search_keys):
         x, y = (z[i::2] if disjoint else z for z in clouds_)
         white = [wide_search.whitened(side, z, count) for side, z in zip(sides, (x, y), strict=True)]
         weights, values = wide_search.coarse(k, *white, pull, restarts=restarts)
-        weight = wide_search.grown(k, wide_search.unwhitened(weights[0], sides), x, y, anchors)
-        weight, _ = wide_search.staged(wide_search.STAGES[:2], weight, x, y, anchors)
+        starts = [wide_search.unwhitened(weight, sides) for weight in weights[:candidates]]
+        weight = _best([_rough(k, start, x, y, anchors) for start in starts], *compared)
+        for fold in range(again):
+            weight = _rough(jax.random.fold_in(k, fold), weight, x, y, anchors)
         found.append((weight, values))
-    first = jnp.argmax(jnp.stack([values[0] for _, values in found]))
-    weight = jnp.stack([weight for weight, _ in found])[first]
+    weight = _best([weight for weight, _ in found], *compared)
     weight, rests = wide_search.staged(wide_search.STAGES[1:], weight, clouds_[0], clouds_[1], anchors)
 
-    x, y = (z[:_COMPARED] for z in clouds_)
+    x, y = compared
     images = jnp.stack([matmul(x, w) for w in (weight, *(w for w, _ in found))])
     turns = nearest_orthogonal(jax.random.normal(score_key, (_TURNS, len(weight), len(weight)), weight.dtype))
     unrelated = lax.map(lambda t: discrepancy(matmul(matmul(x, t), weight), y), turns)
@@ -76,7 +84,7 @@ def between_wide(
         final=final,
         unrelated=unrelated,
         contrast=final[0] / jnp.where(chance > 0, chance, final[0]),
-        agreement=cosine(images[1], images[2]),
+        agreement=_agreement(images[1:], images[0]),
         alternatives=jnp.zeros((), jnp.int32),
     )
     a, b = sides
@@ -90,6 +98,26 @@ def between_wide(
         "least_agreement": _LEAST_AGREEMENT,
     }
     return fitted, rests, fit, criteria
+
+
+def _rough(key, start, x, y, anchors):
+    """Return what a weight between directions grows to, in the leading coordinates."""
+    return wide_search.staged(wide_search.STAGES[:2], wide_search.grown(key, start, x, y, anchors), x, y, anchors)[0]
+
+
+def _best(weights, x, y):
+    """Return the weight under which the rows x `[n, d]` look most like the rows y `[m, e]`."""
+    if len(weights) == 1:
+        return weights[0]
+    weights = jnp.stack(weights)
+    return weights[jnp.argmin(lax.map(lambda w: discrepancy(matmul(x, w), y), weights))]
+
+
+def _agreement(images, final):
+    """Return the greatest cosine of images `[searches, n, e]` with those of the search that became the final ones."""
+    chosen = jnp.argmax(cosine(images, final))
+    alike = cosine(images, images[chosen])
+    return jnp.where(jnp.arange(len(images)) == chosen, -1, alike).max()
 
 
 def _shuffled(key, side, array, sample):
