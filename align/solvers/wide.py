@@ -17,8 +17,8 @@ from align.solvers.verdict import UnpairedFit, cosine, unjudged
 
 # With so many rows on either side, the searches share none.
 _ROWS_TO_SHARE = 8000
-# Below so many, the value of third moments does not tell which candidate is right, and more of them are grown: searches,
-# candidates of each, and how often the best is grown again.
+# Below so many, the value of third moments does not tell which candidate is right, and more of them are grown.
+# How much is tried: searches, candidates of each, and how often the best is grown again.
 _ROWS_THAT_TELL = 3000
 _TRIED, _TRIED_OF_FEW = (2, 1, 0), (3, 3, 1)
 # Rows that images are compared on, and rotations that chance is estimated by.
