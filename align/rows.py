@@ -47,6 +47,10 @@ SCHEMAS = {
         ("table", "dataset", "method", "old", "new", "direction", "anchors", "seed", "documents", "queries"),
         ("recall", "of_50", "of_200", "seconds"),
     ),
+    "database_switch": Schema(
+        ("table", "dataset", "method", "old", "new", "share", "anchors", "documents", "queries", "kills"),
+        ("recall", "milliseconds"),
+    ),
     "encoders": Schema(
         ("table", "dataset", "method", "source", "target", "control", "texts", "pairs", "held_out", "key"),
         ("top1", "top10", "mean_rank", "cosine", "seconds"),

@@ -275,6 +275,22 @@ class Intervals:
         return f"intervals of {self.queries} queries"
 
 
-Record = (
-    Networks | Cell | Rungs | Embedding | Switch | Candidate | Shapes | Space | Crossing | Gathering | Swap | Intervals
-)
+@dataclass(frozen=True)
+class Moved:
+    """A table of documents that moves from an old encoder to a new one while it is searched, and is killed at it."""
+
+    worker: ClassVar = "align_lab.switch.database_stages"
+
+    old: Space
+    new: Space
+    documents: int
+    pairs: int
+    kills: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.old.encoder} → {self.new.encoder} in a database"
+
+
+OfTexts = Embedding | Switch | Space | Crossing | Swap | Intervals | Moved
+Record = Networks | Cell | Rungs | Candidate | Shapes | Gathering | OfTexts
