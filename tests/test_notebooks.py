@@ -22,6 +22,7 @@ TINY = {
         "UNPAIRED": "dict(forms=((0.0, None),), restarts=2, clusters=20, sample=500, subset=200)",
     },
     "30_reading_the_results": {},
+    "40_switch_an_encoder": {"DOCUMENTS": "400", "QUERIES": "40", "PAIRS": "(20, 60)"},
 }
 
 
@@ -99,6 +100,13 @@ def test_reading_the_results(elsewhere):
 
 def test_reading_no_results(elsewhere):
     assert not run("30_reading_the_results", {"RESULTS": f"Path({str(elsewhere)!r})"})["ours"]
+
+
+def test_switch_an_encoder(elsewhere, capsys):
+    found = run("40_switch_an_encoder", TINY["40_switch_an_encoder"])
+    assert found["curves"]["auto"][0] < found["curves"]["auto"][1] < 1
+    out = capsys.readouterr().out
+    assert found["fitted"].details.explanation in out and "100% moved: recall@10 1.000" in out
 
 
 @pytest.mark.parametrize("name", TINY)

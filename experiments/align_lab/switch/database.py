@@ -96,6 +96,12 @@ def snapshot(folder: Path):
     return table
 
 
+def find_old(table, query: np.ndarray, top: int = 10) -> np.ndarray:
+    """Return the ids `[top]` that a query of the old encoder, `[d_old]`, finds in the old column, as ever."""
+    asked = table.search(np.asarray(query, np.float32), vector_column_name="old").distance_type("dot")
+    return asked.select(["id", "_distance"]).limit(top).to_arrow()["id"].to_numpy()
+
+
 def find(table, query: np.ndarray, sent: np.ndarray, top: int = 10) -> tuple[np.ndarray, np.ndarray]:
     """Return the ids and cosines `[top]` of the documents nearest to a query, best first, in one version of the table.
 

@@ -76,7 +76,7 @@ def pictures(asked: Asked, store):
             continue
         found = f"recall@10 {row['recall']:.3f}"
         if row["method"] == OLD:
-            yield f"the old encoder, kept: {found}"
+            yield f"the old encoder, kept: {found}, {row['milliseconds']:.1f} ms a query"
         elif row["method"] == MOVING:
             yield f"{row['share']:.0%} moved: {found}, {row['milliseconds']:.1f} ms a query"
         else:

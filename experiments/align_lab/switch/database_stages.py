@@ -32,7 +32,8 @@ class Known(NamedTuple):
     """What a table without faults would be made of.
 
     old, new: documents, `[n, d_old]` and `[n, d_new]`; of_map: cosines `[queries, n]` with mapped documents, of_new:
-    with those embedded again; queries `[queries, d_new]`, sent `[queries, d_old + 1]`; wanted `[queries, 10]`.
+    with those embedded again; queries `[queries, d_new]`, sent `[queries, d_old + 1]`, old_queries `[queries, d_old]`:
+    the same of the old encoder; wanted `[queries, 10]`.
     """
 
     fitted: AffineMap
@@ -43,7 +44,7 @@ class Known(NamedTuple):
     queries: np.ndarray
     sent: np.ndarray
     wanted: np.ndarray
-    by_old: np.ndarray
+    old_queries: np.ndarray
 
 
 def rows(moved: Moved) -> list[dict]:
@@ -87,10 +88,9 @@ def _known(moved, store):
     documents, queries = slice(0, moved.documents), new[asked:]
     of_map = queries @ unit(np.asarray(fitted(old[documents]))).T
     of_new = queries @ new[documents].T
-    by_old = old[asked:] @ old[documents].T
-    wanted, found = (np.argpartition(-scores, TOP, axis=1)[:, :TOP] for scores in (of_new, by_old))
+    wanted = np.argpartition(-of_new, TOP, axis=1)[:, :TOP]
     sent = np.asarray(fitted.queries(queries))
-    return Known(fitted, old[documents], new[documents], of_map, of_new, queries, sent, wanted, found)
+    return Known(fitted, old[documents], new[documents], of_map, of_new, queries, sent, wanted, old[asked:])
 
 
 def _begun(folder, known):
@@ -106,22 +106,32 @@ def _stages(missing, known, folder):
     left = documents = len(known.old)
     for row in missing:
         if row["method"] == OLD:
-            yield row | {"recall": float(shares_found(known.by_old, known.wanted).mean()), "milliseconds": 0.0}
-            continue
-        while left > round((1 - row["share"]) * documents):
-            left = next(filling)
-        found, seconds = _answers(database.snapshot(folder), known, range(len(known.queries)))
-        recall = float(shares_found(np.array([ids for ids, _ in found]), known.wanted).mean())
-        yield row | {"recall": recall, "milliseconds": round(1000 * float(np.median(seconds)), 2)}
+            table = database.snapshot(folder)
+            found, seconds = _timed(lambda query, table=table: database.find_old(table, query), known.old_queries)
+        else:
+            while left > round((1 - row["share"]) * documents):
+                left = next(filling)
+            answers, seconds = _answers(database.snapshot(folder), known, range(len(known.queries)))
+            found = [ids for ids, _ in answers]
+        yield row | _measured(found, seconds, known)
+
+
+def _measured(found, seconds, known):
+    recall = float(shares_found(np.array(found), known.wanted).mean())
+    return {"recall": recall, "milliseconds": round(1000 * float(np.median(seconds)), 2)}
+
+
+def _timed(find, queries):
+    found, seconds = [], []
+    for query in queries:
+        began = time.perf_counter()
+        found.append(find(query))
+        seconds.append(time.perf_counter() - began)
+    return found, seconds
 
 
 def _answers(table, known, asked):
-    found, seconds = [], []
-    for query in asked:
-        began = time.perf_counter()
-        found.append(database.find(table, known.queries[query], known.sent[query]))
-        seconds.append(time.perf_counter() - began)
-    return found, seconds
+    return _timed(lambda query: database.find(table, known.queries[query], known.sent[query]), asked)
 
 
 def killed(known: Known, place: Path, kills: int) -> dict:
@@ -145,9 +155,8 @@ def killed(known: Known, place: Path, kills: int) -> dict:
         if not database.snapshot(folder).count_rows("NOT moved"):
             begun = False
             told["finished"] += 1
-    found, _ = _answers(database.snapshot(folder), known, range(len(known.queries)))
-    recall = float(shares_found(np.array([ids for ids, _ in found]), known.wanted).mean())
-    return {"recall": recall, "milliseconds": round(1000 * float(np.median(seconds)), 2), **told}
+    answers, _ = _answers(database.snapshot(folder), known, range(len(known.queries)))
+    return _measured([ids for ids, _ in answers], seconds, known) | told
 
 
 def _lived(folder, vectors_file, known, dies, random, told, seconds):
