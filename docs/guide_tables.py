@@ -15,7 +15,7 @@ from align.arrays import atomic
 from align.rows import read
 
 # The pages, and the places in them that are filled.
-PAGES = {"guide.md": ("networks", "index", "queries", "swaps"), "encoders.md": ("crossings",)}
+PAGES = {"guide.md": ("networks", "index", "queries", "swaps", "database"), "encoders.md": ("crossings",)}
 FOLDER = Path(__file__).parent
 RESULTS = Path(__file__).parents[1] / "experiments" / "results"
 # Where a figure is looked for, in this order: the ladder of knowledge has all of them from the same anchors.
@@ -47,6 +47,8 @@ SWAPS = {
     "`ridge`": ("ridge", "index", "recall"),
     "`auto`": ("auto", "index", "recall"),
     "`auto`, 200 of a query embedded again": ("auto", "index", "of_200"),
+    "`auto --clouds`": ("auto, clouds", "index", "recall"),
+    "`auto --clouds`, 200 of a query embedded again": ("auto, clouds", "index", "of_200"),
 }
 ENCODERS = ("orthogonal", "rigid", "linear", "affine", "ridge")
 
@@ -112,15 +114,27 @@ def swaps(results: Path) -> dict[tuple[str, str], str]:
     """Give the recall of the swap of an encoder in %, mean over ordered pairs of encoders, by method and pairs."""
     rows = read(results / "rows" / "encoder_switch.jsonl")
     counts = sorted({row["anchors"] for row in rows if row["anchors"] is not None})
+    between = {(row["old"], row["new"]) for row in rows}
     found = {}
     for count, (line, (method, direction, measure)) in itertools.product(counts, SWAPS.items()):
-        recall = [
-            row[measure]
+        ours = [
+            row
             for row in rows
             if (row["method"], row["direction"]) == (method, direction) and row["anchors"] in (count, None)
         ]
-        if recall:
-            found[line, str(count)] = f"{100 * fmean(recall):.1f}"
+        if ours and {(row["old"], row["new"]) for row in ours} == between:
+            found[line, str(count)] = f"{100 * fmean(row[measure] for row in ours):.1f}"
+    return found
+
+
+def database(results: Path) -> dict[tuple[str, str], str]:
+    """Give what is found in a database at each stage of a switch, and the milliseconds of a query."""
+    found = {}
+    for row in read(results / "rows" / "database_switch.jsonl"):
+        if not row["kills"]:
+            stage = "the old encoder, kept" if row["share"] is None else f"{row['share']:.0%} moved"
+            found["recall@10", stage] = f"{row['recall']:.3f}"
+            found["milliseconds of a query", stage] = f"{row['milliseconds']:.0f}"
     return found
 
 
@@ -131,6 +145,7 @@ def tables(results: Path) -> dict[str, dict[tuple[str, str], str]]:
         "index": encoders(results, "index"),
         "queries": encoders(results, "queries"),
         "swaps": swaps(results),
+        "database": database(results),
         "crossings": crossings(results),
     }
 

@@ -9,11 +9,13 @@ from align import drawing, markdown
 from align.arrays import atomic
 from align_lab.switch.groups import GROUPS, TABLE
 
+AUTO = (*GROUPS["auto"], *GROUPS["clouds"])  # the choice by pairs alone, and beside two clouds
 OLD, NO_MAP = GROUPS["bars"]
 # Families that are no blend, which the choice is measured by.
 SINGLE = GROUPS["families"][:5]
 # What the picture shows, and how: (method, direction).
 LINES = {
+    ("auto, clouds", "index"): "C6o-",
     ("auto", "index"): "C3o-",
     ("ridge", "index"): "C0s--",
     ("ridge", "queries"): "C0s:",
@@ -94,7 +96,7 @@ def regrets(rows: list[dict]) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {}
     for row in rows:
         at = (row["old"], row["new"], row["anchors"], row["seed"])
-        if row["direction"] == "index" and at in best and row["method"] in (*SINGLE, "auto"):
+        if row["direction"] == "index" and at in best and row["method"] in (*SINGLE, *AUTO):
             found.setdefault(row["method"], []).append(1 - row["recall"] / best[at])
     return found
 
