@@ -16,7 +16,7 @@ _OUTLINE = {"bbox": {"boxstyle": "round,pad=0.15", "facecolor": "white", "alpha"
 
 
 def image_grid(path: Path, rows: Mapping[str, np.ndarray], *, title: str = "") -> Path:
-    """Draw rows of images `[n, h, w]`, values from 0 (black) to 1 (white), each row under its name."""
+    """Draw rows of images, grey `[n, h, w]` or coloured `[n, h, w, 3]`, of values from 0 to 1, each with its name."""
     count = min(len(images) for images in rows.values())
     figure, axes = plots().subplots(
         len(rows), count, figsize=(1.6 + 0.62 * count, 0.3 + 0.66 * len(rows)), squeeze=False, layout="constrained"

@@ -7,6 +7,8 @@ from align.arrays import atomic, paths
 from align.data import idx
 from align.data.errors import DataError, SourceUnavailable
 
+# As torchvision lays them out within its own root.
+TORCHVISION = {"mnist": "MNIST/raw", "fashion_mnist": "FashionMNIST/raw", "kmnist": "KMNIST/raw"}
 ELSEWHERE = "put the IDX files into a folder and name it by --data_dir or ALIGN_DATA_DIR"
 
 
@@ -19,17 +21,23 @@ def cache_dir() -> Path:
 
 
 def read_folder(name: str, folder: str | os.PathLike) -> dict[str, bytes]:
-    """Read the four files of dataset `name` from `folder/name` or `folder`, gzipped or not.
+    """Read the four files of dataset `name` from `folder/name`, `folder`, or torchvision's place in it, gzipped or not.
 
     Raises SourceUnavailable where files are missing, DataError where one is there and cannot be read.
     """
     folder = paths.user_path(folder)
-    found = {file: _find(file, (folder / name, folder)) for file in idx.ALL_FILES}
+    places = (folder / name, folder, folder / TORCHVISION.get(name, name))
+    found = {file: _find(file, places) for file in idx.ALL_FILES}
     missing = [file for file, path in found.items() if path is None]
     if missing:
         reason = f"has no {', '.join(missing)} (each with or without .gz)" if folder.is_dir() else "is not a folder"
         raise SourceUnavailable(f"{folder} {reason}")
     return {file: idx.read(path) for file, path in found.items() if path is not None}
+
+
+def holds_idx(folder: Path) -> bool:
+    """Say whether any of the four files is in a folder."""
+    return any(_find(file, (folder,)) for file in idx.ALL_FILES)
 
 
 def write_cache(name: str, files: dict[str, bytes]) -> None:

@@ -1,4 +1,4 @@
-"""One dataset by name: the first source that has it, verified, standardised, and cached."""
+"""One dataset by name; of the published ones the first source that has it, verified, standardised, and cached."""
 
 import logging
 import os
@@ -7,54 +7,50 @@ import textwrap
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
-from align.data import folders, idx, packages, tfds
+from align.data import folders, idx, image_sets, packages, pixels, tfds
 from align.data.checksums import verify
+from align.data.datasets import STANDARDISATION, Dataset, Split
 from align.data.errors import DataError, SourceUnavailable
+from align.data.pixels import Found, Numbers, Raw
 
-# Mean and standard deviation of the training pixels scaled to [0, 1].
-STANDARDISATION = {
-    "mnist": (0.1307, 0.3081),
-    "fashion_mnist": (0.2860, 0.3530),
-    "mnist_sample": (0.1307, 0.3081),
-    "fashion_mnist_sample": (0.2860, 0.3530),
-}
 SAMPLE_DIR = Path(__file__).parent / "sample"
 _log = logging.getLogger(__name__)
 
 
-class Split(NamedTuple):
-    """Images float32 `[n, 28, 28, 1]`, standardised, and their labels int32 `[n]`."""
+def load(name: str, data_dir: str | os.PathLike | None = None, *, mean: Numbers = None, std: Numbers = None) -> Dataset:
+    """Load a dataset of images with labels, checked and standardised.
 
-    images: np.ndarray
-    labels: np.ndarray
+    name: "mnist", "fashion_mnist", or either with "_sample" appended, which the package itself holds; an image set of
+        TensorFlow Datasets, such as "cifar10" or "emnist/letters"; or the path of a .npz of x_train, y_train, x_test
+        and y_test, of a folder of one folder a class, or of a folder of the four IDX files.
+    data_dir: where names are looked for (default: $ALIGN_DATA_DIR): IDX files in `data_dir/name` or directly, gzipped
+        or not; for names of TensorFlow Datasets in `data_dir/name`, or a prepared copy. Where it is named, no other
+        source is tried.
+    mean, std: of the pixels, scaled to [0, 1], by which they are standardised, a number or one for each channel; both
+        or neither. Without them they are those of the training images, and those in use where the set is published.
 
+    The full sets of MNIST and Fashion-MNIST come from the first source that has them, and are cached for the next time.
+    Without any, the result is the sample, under the sample's name, with a warning. The name of any other result ends in
+    a digest of what it holds.
 
-class Dataset(NamedTuple):
-    """A dataset, the name its results carry, and the source of its bytes."""
-
-    name: str
-    source: str
-    train: Split
-    test: Split
-
-
-def load(name: str, data_dir: str | os.PathLike | None = None) -> Dataset:
-    """Load a dataset from the first source that has it; the full sets are cached for the next time.
-
-    `name`: "mnist", "fashion_mnist", or either with "_sample" appended, which the package itself holds. `data_dir`
-    (default: $ALIGN_DATA_DIR): a folder of the IDX files, in `data_dir/name` or directly, gzipped or not; where one is
-    named, no other source of the full sets is tried. Without any source of a full set, the result is the sample, under
-    the sample's name, with a warning.
-
-    Raises ValueError for an unknown name; DataError where a file in `data_dir` is missing, where one there or in the
-    cache is damaged or not the published one, where the cache cannot be written, and where no source is left.
+    Raises ValueError for an unknown name, and for a mean or std that is none; DataError where what the name says is not
+    there or not what it should be, where a file in the cache is damaged, where the cache cannot be written, and where
+    no source is left.
     """
+    if not isinstance(name, str) or not name:
+        raise ValueError(image_sets.unknown(name))
     if name not in STANDARDISATION:
-        raise ValueError(f"name is {name!r}, expected one of {', '.join(map(repr, STANDARDISATION))}")
+        return pixels.dataset(image_sets.find(name, data_dir), mean=mean, std=std)
+    whole = _published(name, data_dir)
+    if mean is None and std is None:
+        return whole
+    return pixels.dataset(_raw(whole), mean=mean, std=std)
+
+
+def _published(name: str, data_dir: str | os.PathLike | None) -> Dataset:
     if name.endswith("_sample"):
         return _sample(name)
     if data_dir := data_dir or os.environ.get("ALIGN_DATA_DIR"):
@@ -117,9 +113,20 @@ def _dataset(name: str, source: str, files: Mapping[str, bytes], *, origin: str 
     def split(images: str, labels: str) -> Split:
         return Split(standardise(array(images, 3), mean=mean, std=std), array(labels, 1).astype(np.int32))
 
-    dataset = Dataset(name, source, *(split(*idx.FILES[part]) for part in ("train", "test")))
+    train, test = (split(*idx.FILES[part]) for part in ("train", "test"))
+    dataset = Dataset(name, source, train, test, mean, std)
     _log.info("%s: from %s", name, source)
     return dataset
+
+
+def _raw(whole: Dataset) -> Found:
+    """Give the pixels of a published set as they were, exactly: they are 256 values far apart."""
+    mean, std = STANDARDISATION[whole.name]
+    parts = []
+    for split, which in ((whole.train, "training"), (whole.test, "test")):
+        images = np.rint((split.images * std + mean) * 255).astype(np.uint8)
+        parts.append(Raw(images, split.labels, (f"{which} images of {whole.name}", f"{which} labels of {whole.name}")))
+    return Found(whole.name, whole.source, *parts)
 
 
 def _sample(name: str) -> Dataset:

@@ -20,10 +20,12 @@ from align.data import idx
 from align.data.errors import DataError, SourceUnavailable
 
 _PROBE_SECONDS = 5
+_AT_A_TIME = 1000  # examples
 
 
 @contextlib.contextmanager
-def _next_source_on_failure() -> Iterator[None]:
+def next_source_on_failure() -> Iterator[None]:
+    """Raise SourceUnavailable with the first line of whatever fails within."""
     try:
         yield
     except DataError:
@@ -33,10 +35,15 @@ def _next_source_on_failure() -> Iterator[None]:
         raise SourceUnavailable(f"{type(error).__name__}: {first_line}") from error
 
 
-@_next_source_on_failure()
+def root() -> Path:
+    """Give the folder in which TensorFlow Datasets keeps what it has prepared."""
+    return paths.user_path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")
+
+
+@next_source_on_failure()
 def prepared(name: str) -> dict[str, bytes]:
     """Read a copy that TensorFlow Datasets has prepared on this machine, back in the order of the published files."""
-    folder = paths.user_path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets") / name
+    folder = root() / name
     versions = sorted(folder.glob("*/dataset_info.json"))
     if not versions:
         raise SourceUnavailable(f"no prepared copy in {folder}")
@@ -46,25 +53,32 @@ def prepared(name: str) -> dict[str, bytes]:
     return {file: data for split in idx.FILES for file, data in _read_split(builder, split).items()}
 
 
-@_next_source_on_failure()
+@next_source_on_failure()
 def download(name: str) -> dict[str, bytes]:
     """Download the published files through TensorFlow Datasets, which checks them against its own checksums too."""
     import tensorflow_datasets as tfds
 
     urls = {file: f"{tfds.builder_cls(name).URL}{file}.gz" for file in idx.ALL_FILES}
-    _probe(next(iter(urls.values())))
+    probe(next(iter(urls.values())))
     with tempfile.TemporaryDirectory() as folder:
         manager = tfds.download.DownloadManager(download_dir=folder, force_checksums_validation=True)
         return {file: idx.read(path) for file, path in manager.download(urls).items()}
 
 
-def _read_split(builder: Any, split: str) -> dict[str, bytes]:
+def stored(builder: Any, split: str) -> Iterator[dict[str, Any]]:
+    """Yield the examples of a split of a prepared copy, in the order in which they are stored."""
     if builder.info.file_format.value == "tfrecord":
         decode = builder.info.features.deserialize_example_np
-        examples = [decode(record) for path in builder.info.splits[split].filepaths for record in _tfrecords(path)]
+        for path in builder.info.splits[split].filepaths:
+            yield from map(decode, _tfrecords(path))
     else:
         source = builder.as_data_source(split)
-        examples = source.__getitems__(range(len(source)))
+        for first in range(0, len(source), _AT_A_TIME):
+            yield from source.__getitems__(range(first, min(first + _AT_A_TIME, len(source))))
+
+
+def _read_split(builder: Any, split: str) -> dict[str, bytes]:
+    examples = list(stored(builder, split))
     # Examples are stored sorted by the hash of their position in the published files, salted with the split's name.
     salted = hashlib.md5(split.encode())
     order = sorted(range(len(examples)), key=lambda position: _digest(salted, position))
@@ -89,7 +103,8 @@ def _tfrecords(path: Path) -> Iterator[bytes]:
             file.read(4)
 
 
-def _probe(url: str) -> None:
+def probe(url: str) -> None:
+    """Raise SourceUnavailable where an address does not answer within seconds."""
     # Without a network the download manager retries for minutes, and a lookup of the name may hang in spite of any time
     # limit. The thread is left behind in that case; a daemon does not keep the interpreter alive.
     failures = [f"no answer within {_PROBE_SECONDS} s"]

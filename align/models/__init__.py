@@ -1,10 +1,22 @@
 """Flax modules for the networks whose latents are aligned, and pure jitted `encode` and `decode`."""
 
-from align.models.autoencoder import MODELS, Autoencoder, autoencoder, decode, decoder_of, encode, in_blocks
+from align.models.autoencoder import (
+    LAST_LAYERS,
+    MODELS,
+    Autoencoder,
+    autoencoder,
+    base,
+    decode,
+    decoder_of,
+    encode,
+    in_blocks,
+    last_layer,
+)
 from align.models.conv import ConvDecoder, ConvEncoder
 from align.models.mlp import MLPDecoder, MLPEncoder
 
 __all__ = [
+    "LAST_LAYERS",
     "MODELS",
     "Autoencoder",
     "ConvDecoder",
@@ -12,8 +24,10 @@ __all__ = [
     "MLPDecoder",
     "MLPEncoder",
     "autoencoder",
+    "base",
     "decode",
     "decoder_of",
     "encode",
     "in_blocks",
+    "last_layer",
 ]

@@ -1,13 +1,15 @@
 """The convolutional autoencoder: strided convolutions, and dense layers to and from the latent."""
 
+import math
+
 from flax import linen as nn
 from jax import Array
 
-from align.models.layers import Conv, ConvTranspose
+from align.models.layers import Conv, ConvTranspose, shape_of
 
 
 class ConvEncoder(nn.Module):
-    """Map images `[n, h, w, 1]` to latents `[n, latent]`.
+    """Map images `[n, h, w, c]` to latents `[n, latent]`.
 
     Convolution i has `channels[i]` features, a kernel of `sizes[i]` and stride 2; `hidden` are the widths of dense
     layers before the latent.
@@ -30,9 +32,10 @@ class ConvEncoder(nn.Module):
 
 
 class ConvDecoder(nn.Module):
-    """Map codes `[n, d]` to images `[n, 28, 28, 1]`: the encoder's mirror image, whatever the width of the codes.
+    """Map codes `[n, d]` to images `[n, h, w, c]`: the encoder's mirror image, whatever the width of the codes.
 
-    `channels`, `sizes` and `hidden` are the encoder's; `sigmoid` bounds the pixels to (0, 1).
+    `channels`, `sizes` and `hidden` are the encoder's; `sigmoid` bounds the pixels to (0, 1). `side` is that of square
+    grey images, or the shape (height, width, channels) of any others.
 
     A linear decoder starts with kernels that keep the variance. Where every transposed convolution takes some of it
     away, the encoder makes up for it: the codes grow to several times those of a fully connected network, and neither
@@ -43,19 +46,23 @@ class ConvDecoder(nn.Module):
     sizes: tuple[int, ...] = (5, 3)
     hidden: tuple[int, ...] = ()
     sigmoid: bool = False
-    side: int = 28
+    side: int | tuple[int, int, int] = 28
 
     @nn.compact
     def __call__(self, codes: Array) -> Array:
         x = codes
         for width in reversed(self.hidden):
             x = nn.relu(nn.Dense(width)(x))
-        side = self.side // 2 ** len(self.channels)
-        x = nn.relu(nn.Dense(side * side * self.channels[-1])(x))
-        x = x.reshape(len(x), side, side, self.channels[-1])
         stride = 2
+        height, width, depth = shape_of(self.side)
+        # What the encoder has after each convolution, the images first: a half is rounded up, so that a doubled one may
+        # be a row or a column too long.
+        shapes = [(-(-height // stride**i), -(-width // stride**i)) for i in range(len(self.channels) + 1)]
+        x = nn.relu(nn.Dense(math.prod(shapes[-1]) * self.channels[-1])(x))
+        x = x.reshape(len(x), *shapes[-1], self.channels[-1])
         gain = 1.0 if self.sigmoid else stride**2
-        for features, size in zip(reversed(self.channels[:-1]), reversed(self.sizes[1:]), strict=True):
-            x = nn.relu(ConvTranspose(features, size, stride, gain)(x))
-        x = ConvTranspose(1, self.sizes[0], stride, gain)(x)
+        layers = zip((depth, *self.channels[:-1]), self.sizes, shapes, strict=False)
+        for place, (features, size, shape) in reversed(list(enumerate(layers))):
+            x = ConvTranspose(features, size, stride, gain)(x)[:, : shape[0], : shape[1]]
+            x = nn.relu(x) if place else x
         return nn.sigmoid(x) if self.sigmoid else x

@@ -24,6 +24,11 @@ from jax import numpy as jnp
 NHWC = ("NHWC", "HWIO", "NHWC")
 
 
+def shape_of(side: int | tuple[int, int, int]) -> tuple[int, int, int]:
+    """Give the shape (height, width, channels) of images that are told by it, or by the side of square grey ones."""
+    return (side, side, 1) if isinstance(side, int) else side
+
+
 def paddings(shape: Sequence[int], size: int, stride: int) -> list[tuple[int, int]]:
     """Give lax's "SAME" padding (low, high) of both axes."""
     return lax.padtype_to_pads(shape, (size, size), (stride, stride), "SAME")

@@ -1,11 +1,15 @@
 """The fully connected autoencoder."""
 
+import math
+
 from flax import linen as nn
 from jax import Array
 
+from align.models.layers import shape_of
+
 
 class MLPEncoder(nn.Module):
-    """Map images `[n, h, w, 1]` to latents `[n, latent]`."""
+    """Map images `[n, h, w, c]` to latents `[n, latent]`."""
 
     latent: int
     hidden: tuple[int, ...] = (512, 256)
@@ -19,16 +23,21 @@ class MLPEncoder(nn.Module):
 
 
 class MLPDecoder(nn.Module):
-    """Map codes `[n, d]` to images `[n, 28, 28, 1]`; `hidden` is the encoder's, `sigmoid` bounds pixels to (0, 1)."""
+    """Map codes `[n, d]` to images `[n, h, w, c]`.
+
+    `hidden` is the encoder's; `sigmoid` bounds the pixels to (0, 1). `side` is that of square grey images, or the shape
+    (height, width, channels) of any others.
+    """
 
     hidden: tuple[int, ...] = (512, 256)
     sigmoid: bool = False
-    side: int = 28
+    side: int | tuple[int, int, int] = 28
 
     @nn.compact
     def __call__(self, codes: Array) -> Array:
         x = codes
         for width in reversed(self.hidden):
             x = nn.relu(nn.Dense(width)(x))
-        x = nn.Dense(self.side * self.side)(x).reshape(len(x), self.side, self.side, 1)
+        shape = shape_of(self.side)
+        x = nn.Dense(math.prod(shape))(x).reshape(len(x), *shape)
         return nn.sigmoid(x) if self.sigmoid else x

@@ -15,15 +15,23 @@ if TYPE_CHECKING:
     from align.training import Settings
     from align_lab.store import Store
 
-DATASETS = ("mnist", "fashion_mnist", "mnist_sample", "fashion_mnist_sample")
+TRAINING = ("epochs", "batch", "learning_rate", "schedule", "weight_decay")
 Setting = tuple[int, int | None]
 # Far beyond what answers anything, and short of what fails for lack of memory or time without a word.
-MOST_LATENT, MOST_SEEDS, MOST_EPOCHS = 10_000, 100, 10_000
+MOST_LATENT, MOST_SEEDS, MOST_EPOCHS, MOST_BATCH = 10_000, 100, 10_000, 100_000
+DATA = (
+    "Images: mnist or fashion_mnist, or the sample of either that is shipped (mnist_sample); a name of TensorFlow "
+    "Datasets, such as cifar10 or emnist/letters; or a path: a .npz of x_train, y_train, x_test and y_test, a folder "
+    "of one folder a class (within train/ and test/, or a fifth is drawn for the test), or a folder of the IDX files."
+)
 
 
 @dataclasses.dataclass(frozen=True)
 class Asked:
-    """What is compared: data, architecture, (latent, anchors) settings, methods and seeds; and changes of training."""
+    """What is compared: data, architecture, (latent, anchors) settings, methods and seeds; and changes of training.
+
+    last_layer: what decoders end in, where not as is usual for the data.
+    """
 
     dataset: str
     model: str
@@ -31,10 +39,18 @@ class Asked:
     methods: tuple[str, ...]
     seeds: tuple[int, ...]
     overrides: recipes.Overrides
+    last_layer: str | None = None
 
     @property
     def latents(self) -> tuple[int, ...]:
         return tuple(dict.fromkeys(latent for latent, _ in self.settings))
+
+    def architecture(self, model: str) -> str:
+        """Give the name of an architecture with what its decoders end in, where that is not as usual."""
+        from align import models
+
+        unusual = self.last_layer and self.last_layer != models.last_layer(model, self.dataset)
+        return f"{model}-{self.last_layer}" if unusual else model
 
     def training(self, latent: int, *, relative: bool = False) -> "Settings":
         """Give how networks of a latent dimension are trained."""
@@ -43,7 +59,8 @@ class Asked:
     def described(self, store: "Store") -> list[str]:
         """Say on what data, and what will be computed, a text for each."""
         data, trained = store.data(self.dataset), [self.training(latent) for latent in self.latents or (50,)]
-        images = f"{len(data.train.images):,} + {len(data.test.images):,} images"
+        size = " x ".join(map(str, data.shape[: 2 if data.shape[2] == 1 else 3]))
+        images = f"{len(data.train.images):,} + {len(data.test.images):,} images of {size}"
         epochs = "/".join(sorted({str(one.epochs) for one in trained}))
         training = f"{len(self.seeds)} seeds, epochs: {epochs}, {trained[0].schedule} {trained[0].learning_rate:g}"
         wanted = [f"latent {', '.join(map(self._with_anchors, self.latents))}"] if self.latents else []
@@ -71,10 +88,15 @@ class Defaults(NamedTuple):
 
     def define_flags(self) -> None:
         """Define the flags of what is compared and of training."""
-        what = "Data; a sample is the 6,000 + 1,000 images that are shipped."
-        flags.DEFINE_enum("dataset", self.dataset, DATASETS, what)
+        flags.DEFINE_string("dataset", self.dataset, DATA)
         if self.one_model:
             flags.DEFINE_enum("model", "conv", ["conv", "mlp"], "Architecture of the autoencoders.")
+        last = "What decoders end in; the default is a sigmoid on MNIST, linear on any other data."
+        flags.DEFINE_enum("last_layer", None, ["sigmoid", "linear"], last)
+        pixels = "of the pixels, scaled to [0, 1], by which they are standardised: a number, or one a channel, such as "
+        own = "; the default is that of each channel of the training images, and what is in use for MNIST and its like."
+        flags.DEFINE_list("pixel_mean", None, f"Mean {pixels}0.49,0.48,0.45{own}")
+        flags.DEFINE_list("pixel_std", None, f"Standard deviation {pixels}0.25,0.24,0.26{own}")
         if self.settings:
             flags.DEFINE_list("latent", None, "Latent dimensions, such as 10,50; the default are the paper's.")
         if any(anchors for _, anchors in self.settings):
@@ -88,14 +110,15 @@ class Defaults(NamedTuple):
             lower_bound=2,
             upper_bound=MOST_SEEDS,
         )
-        epochs = "Epochs of training; the default is 14 on MNIST (12 below latent 50), 7 on Fashion-MNIST."
+        epochs = "Epochs of training; the default is 14, on MNIST below latent 50 12, on Fashion-MNIST 7."
         flags.DEFINE_integer("epochs", None, epochs, 1, MOST_EPOCHS)
         flags.DEFINE_integer("relative_epochs", 4, "Epochs of networks on relative representations.", 1, MOST_EPOCHS)
-        rate = "Learning rate of Adam, at its peak; the default is 5e-3, 2e-3 on Fashion-MNIST."
+        flags.DEFINE_integer("batch", None, "Images in a step of training; the default is 64.", 1, MOST_BATCH)
+        rate = "Learning rate of Adam, at its peak; the default is 5e-3 on MNIST, 2e-3 on any other data."
         flags.DEFINE_float("learning_rate", None, rate)
         decay = "Weight decay; the default is 0.05 on MNIST below latent 50, else 0."
         flags.DEFINE_float("weight_decay", None, decay)
-        folder = "Folder of the IDX files; the default is $ALIGN_DATA_DIR, or found for you."
+        folder = "Folder of IDX files or prepared sets; the default is $ALIGN_DATA_DIR, or found for you."
         flags.DEFINE_string("data_dir", None, folder)
         schedule = "Its schedule; the paper's is constant, at 1e-3."
         flags.DEFINE_enum("schedule", None, ["onecycle", "constant"], schedule)
@@ -109,7 +132,7 @@ class Defaults(NamedTuple):
         images, most = len(data.train.images), max((count or 0 for _, count in settings), default=0)
         if most > images:
             raise ValueError(f"--anchors must be at most the number of training images, {images}; it is {most}")
-        training = {name: given[name].value for name in ("epochs", "learning_rate", "schedule", "weight_decay")}
+        training = {name: given[name].value for name in TRAINING}
         overrides = {name: value for name, value in training.items() if value is not None}
         return Asked(
             dataset=data.name,
@@ -118,6 +141,7 @@ class Defaults(NamedTuple):
             methods=methods,
             seeds=tuple(range(given.seeds)),
             overrides=recipes.Overrides(overrides, given.relative_epochs),
+            last_layer=given.last_layer,
         )
 
 
@@ -152,6 +176,17 @@ def integers(name: str, given: flags.FlagValues, *, most: float = math.inf) -> t
     if above := [value for value in values if int(value) > most]:
         raise ValueError(f"--{name} must be at most {most:,}; it is {', '.join(above)}")
     return tuple(dict.fromkeys(map(int, values)))
+
+
+def numbers(name: str, given: flags.FlagValues) -> tuple[float, ...] | None:
+    """Read a flag that is a list of numbers, None where it is not given."""
+    values = given[name].value if name in given else None
+    try:
+        return None if values is None else tuple(map(float, values))
+    except ValueError as error:
+        raise ValueError(
+            f"--{name} must be numbers, such as 0.5 or 0.49,0.48,0.45; it is {','.join(values)!r}"
+        ) from error
 
 
 def check_names(flag: str, names: list[str], known: tuple[str, ...]) -> None:

@@ -104,7 +104,8 @@ def open_store() -> "Store":
         jax.config.update("jax_num_cpu_devices", os.cpu_count())
     devices.check_device()
     results = paths.user_path(FLAGS.results) if FLAGS.results else None
-    return Store(paths.user_path(FLAGS.workdir), results, FLAGS.data_dir if "data_dir" in FLAGS else None)
+    pixels = asked.numbers("pixel_mean", FLAGS), asked.numbers("pixel_std", FLAGS)
+    return Store(paths.user_path(FLAGS.workdir), results, FLAGS.data_dir if "data_dir" in FLAGS else None, pixels)
 
 
 def worker(record: "Record"):

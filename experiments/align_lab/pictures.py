@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from align import drawing, networks, solvers
-from align.data import STANDARDISATION
-from align.dataset_names import family
+from align import drawing, models, networks, solvers
+from align.data import STANDARDISATION, Dataset
 from align_lab import draws
 from align_lab.cells import carry
 from align_lab.methods import METHODS, Pair
@@ -17,6 +16,8 @@ from align_lab.plans import Cell, Networks
 from align_lab.representations import OWN
 from align_lab.store import Store
 from align_lab.trainings import encoded
+
+SHOWN = 10  # images, of as many classes as there are
 
 
 def reconstructions(cell: Cell, store: Store) -> Path:
@@ -26,11 +27,13 @@ def reconstructions(cell: Cell, store: Store) -> Path:
     """
     source, target, dataset = cell.source, cell.target, cell.source.dataset
     name = f"table{cell.table}_{source.model}_{target.model}_latent{source.latent}"
-    path = store.picture(name + (f"_anchors{cell.anchors}" if cell.anchors else ""))
+    path = _picture(store, name + (f"_anchors{cell.anchors}" if cell.anchors else ""), dataset)
     if path.exists():
         return path
     test = store.data(dataset).test
-    chosen = np.array([np.flatnonzero(test.labels == label)[0] for label in np.unique(test.labels)])
+    classes = np.unique(test.labels)[:SHOWN]
+    each = SHOWN // len(classes)
+    chosen = np.concatenate([np.flatnonzero(test.labels == label)[:each] for label in classes])
     first, second = source.seeds[:2]
     own = replace(cell, source=target)
     lines = [("own", own, "autoencoder", (second, second))]
@@ -44,16 +47,29 @@ def reconstructions(cell: Cell, store: Store) -> Path:
         rows[label] = decoder.apply(params, codes[chosen])
     title = f"{dataset}, latent {source.latent}, {cell.anchors or 'all'} anchors: "
     title += f"{source.model}, seed {first} → {target.model}, seed {second}"
-    return drawing.image_grid(path, {name: grey(images, dataset) for name, images in rows.items()}, title=title)
+    last = models.last_layer(target.model, dataset)
+    seen = {name: visible(images, store.data(dataset), last) for name, images in rows.items()}
+    return drawing.image_grid(path, seen, title=title)
 
 
-def grey(images, dataset: str) -> np.ndarray:
-    """Turn standardised images `[n, h, w, 1]` into grey values `[n, h, w]` from 0 to 1.
+def _picture(store, name, dataset):
+    """Name a picture by what it shows, and by the data where that says nothing of them."""
+    return store.picture(name if dataset in STANDARDISATION else f"{name}_{dataset}")
 
-    What a sigmoid decodes lies in [0, 1] of the standardised scale, so MNIST is shown clipped to it.
+
+def visible(images, data: Dataset, last: str) -> np.ndarray:
+    """Turn standardised images `[n, h, w, c]` into values from 0 to 1, grey `[n, h, w]` or coloured `[n, h, w, 3]`.
+
+    What a sigmoid decodes lies in [0, 1] of the standardised scale, and is shown clipped to it. Of more than three
+    channels the first three are shown, of two the first.
     """
-    mean, std = (0.0, 1.0) if family(dataset) == "mnist" else STANDARDISATION[dataset]
-    return np.clip(np.asarray(images)[..., 0] * std + mean, 0, 1)
+    images = np.asarray(images)
+    if last == "linear":
+        pixels, test = (array * np.asarray(data.std) + data.mean for array in (images, data.test.images))
+        low, high = (0.0, 1.0) if data.name in STANDARDISATION else (test.min(), test.max())
+        images = (pixels - low) / (high - low)
+    seen = np.clip(images, 0, 1)
+    return seen[..., :3] if seen.shape[-1] >= 3 else seen[..., 0]
 
 
 def latents(wanted: Networks, methods: Sequence[str], store: Store, points: int = 2000) -> Path:
@@ -63,7 +79,7 @@ def latents(wanted: Networks, methods: Sequence[str], store: Store, points: int 
     are shown in their own plane. The pair is the one that a linear map relates best: at latent dimension 2 two networks
     may fold the same images so differently that no map shows anything.
     """
-    path = store.picture(f"latents_{wanted.model}_latent{wanted.latent}")
+    path = _picture(store, f"latents_{wanted.model}_latent{wanted.latent}", wanted.dataset)
     if path.exists():
         return path
     pairs = list(itertools.permutations(encoded(wanted, store), 2))
@@ -110,7 +126,7 @@ def singular_values(wanted: Sequence[Networks], store: Store) -> Iterator[str]:
             for name, values in found.items()
         }
         panels[f"latent {space.latent}"] = drawing.Curves(lines, levels={"a rotation": 1.0})
-    path = store.picture(f"singular_values_{wanted[0].model}")
+    path = _picture(store, f"singular_values_{wanted[0].model}", wanted[0].dataset)
     scales = ("linear", "log")
     yield f"Picture: {drawing.curves(path, panels, 'place', 'singular value of the map', scales=scales)}"
 

@@ -7,12 +7,13 @@ from align.dataset_names import family
 if TYPE_CHECKING:
     from align.training import Settings
 
-# From which latent dimension up. experiments/search.py lists what else was tried. Any other data has the defaults of
-# align.training.
+# From which latent dimension up. experiments/search.py lists what else was tried.
 AUTOENCODERS = {
     "mnist": ((50, {"epochs": 14}), (1, {"epochs": 12, "weight_decay": 0.05})),
     "fashion_mnist": ((1, {"epochs": 7, "learning_rate": 2e-3}),),
 }
+# Of any other data: the rate that decoders without a sigmoid are trained with.
+OTHER = ((1, {"learning_rate": 2e-3}),)
 # What networks on relative representations change in it. Between architectures a faster rate brings a network's own
 # error down and the other one's distances out of the range that its decoder has seen.
 RELATIVE = {
@@ -37,7 +38,7 @@ def settings(dataset: str, latent: int, overrides: Overrides, *, relative: bool 
     from align.training import Settings
 
     name, given = family(dataset), overrides.given
-    ours = next((chosen for least, chosen in AUTOENCODERS.get(name, ()) if least <= latent), {})
+    ours = next((chosen for least, chosen in AUTOENCODERS.get(name, OTHER) if least <= latent), {})
     if relative:
         given = {**RELATIVE.get(name, {}), **given, "epochs": overrides.relative_epochs}
     return Settings(**{**ours, **given})

@@ -13,7 +13,8 @@ from absl import flags
 # What --help lists under which heading; flags of the experiment itself come first.
 GROUPS = {
     "what is compared": ("dataset", "model", "latent", "anchors", "methods", "seeds"),
-    "training": ("epochs", "relative_epochs", "learning_rate", "weight_decay", "schedule"),
+    "images": ("last_layer", "pixel_mean", "pixel_std"),
+    "training": ("epochs", "relative_epochs", "batch", "learning_rate", "weight_decay", "schedule"),
     "places": ("data_dir", "workdir", "results"),
     "output": ("dry_run", "quiet", "json"),
 }

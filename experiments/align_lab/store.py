@@ -7,19 +7,36 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from align import data, rows
+
+if TYPE_CHECKING:
+    from align.data.pixels import Numbers
 
 # The codes of all networks of the paper, and what relative representations make of them: half a gigabyte.
 REMEMBERED = 24
 
 
 class Store:
-    """The folders of a run. Data and rows are read once; what is computed from networks is remembered."""
+    """The folders of a run. Data and rows are read once; what is computed from networks is remembered.
 
-    def __init__(self, workdir: Path, results: Path | None = None, data_dir: str | None = None):
-        self.workdir, self.results, self.data_dir = workdir, results or workdir / "results", data_dir
+    pixels: mean and standard deviation by which images are standardised, where they are not to be found.
+    """
+
+    def __init__(
+        self,
+        workdir: Path,
+        results: Path | None = None,
+        data_dir: str | None = None,
+        pixels: "tuple[Numbers, Numbers]" = (None, None),
+    ):
+        self.workdir, self.results, self.data_dir, self.pixels = (
+            workdir,
+            results or workdir / "results",
+            data_dir,
+            pixels,
+        )
         self.networks = workdir / "networks"
         self.embeddings = workdir / "embeddings"
         self._data: dict[str, data.Dataset] = {}
@@ -30,7 +47,8 @@ class Store:
     def data(self, name: str) -> "data.Dataset":
         """Give a dataset by name; where nobody has it whole, it is the sample, and says so by its own name."""
         if name not in self._data:
-            found = data.load(name, self.data_dir)
+            mean, std = self.pixels
+            found = data.load(name, self.data_dir, mean=mean, std=std)
             self._data[name] = self._data.setdefault(found.name, found)
         return self._data[name]
 

@@ -31,7 +31,8 @@ VARIANTS = (
 
 def autoencoders(wanted, model: str, latent: int) -> Networks:
     """Record the autoencoders of an architecture and latent dimension, all seeds of what is asked for."""
-    return Networks("autoencoder", wanted.dataset, model, latent, wanted.seeds, wanted.training(latent))
+    known = wanted.dataset, wanted.architecture(model), latent
+    return Networks("autoencoder", *known, wanted.seeds, wanted.training(latent))
 
 
 def trainings(wanted, store) -> list:

@@ -14,7 +14,7 @@ from align_lab.plans import Cell, Networks
 from align_lab.representations import KINDS, nearest_of_class, represented, trained_as
 from align_lab.store import Store
 
-# Seconds on two cores of an epoch of three networks on 60,000 images, to weigh the tasks of a progress bar.
+# Seconds on two cores of an epoch of three networks on 60,000 images of 28 x 28, to weigh the tasks of a progress bar.
 EPOCH_SECONDS = {"conv": 19.0, "mlp": 9.0}
 
 
@@ -55,13 +55,21 @@ def relative(cell: Cell, kind: str, encoders: Networks) -> Networks:
 
 def cost(wanted: Networks, store: Store) -> float:
     """Estimate the seconds that two cores still have to train."""
-    model, settings = _architecture(wanted), wanted.settings
+    model, settings = _architecture(wanted, store), wanted.settings
     share = networks.trained_share(model, _identities(wanted), settings, store.networks, context=_context(wanted))
-    images = len(store.data(wanted.dataset).train.images) / 60_000
+    images = store.data(wanted.dataset).train.images.size / (60_000 * 28 * 28)  # as many as MNIST has
     # A decoder alone is about half of an autoencoder; an encoder that also sees the anchors at every step is larger.
     anchors = 0.5 * (wanted.anchors or 0) / settings.batch
     weight = 0.6 if wanted.encoders else 1 + anchors
-    return (1 - share) * weight * EPOCH_SECONDS[wanted.model] * settings.epochs * len(wanted.seeds) / 3 * images
+    return (
+        (1 - share)
+        * weight
+        * EPOCH_SECONDS[models.base(wanted.model)]
+        * settings.epochs
+        * len(wanted.seeds)
+        / 3
+        * images
+    )
 
 
 def work(wanted: Networks, store: Store, advance: Callable[[float], None] = lambda share: None) -> list[Any]:
@@ -75,7 +83,7 @@ def work(wanted: Networks, store: Store, advance: Callable[[float], None] = lamb
         constants = (images[_shared(wanted, store)],)
     total = len(wanted.seeds) * wanted.settings.epochs
     return networks.obtain(
-        _architecture(wanted),
+        _architecture(wanted, store),
         _identities(wanted),
         inputs,
         images,
@@ -91,7 +99,7 @@ def encoded(wanted: Networks, store: Store) -> list[Network]:
     """Give the autoencoders of all seeds with their codes."""
 
     def encode():
-        data, model = store.data(wanted.dataset), _architecture(wanted)
+        data, model = store.data(wanted.dataset), _architecture(wanted, store)
         both = [jnp.asarray(split.images) for split in (data.train, data.test)]
         return [
             Network(wanted.model, seed, model, params, *(models.encode(model, params, images) for images in both))
@@ -106,7 +114,7 @@ def decoders(cell: Cell, kind: str, encoders: Networks, store: Store) -> list[Re
     wanted = relative(cell, kind, encoders)
 
     def represent_all():
-        params, model = work(wanted, store), _architecture(wanted)
+        params, model = work(wanted, store), _architecture(wanted, store)
         if wanted.encoders:
             found = []
             for p, network in zip(params, encoded(wanted.encoders, store), strict=True):
@@ -143,8 +151,8 @@ def _shared(wanted, store):
     return draws.shared(len(store.data(wanted.dataset).train.images), wanted.latent, wanted.anchors)
 
 
-def _architecture(wanted):
-    plain = models.autoencoder(wanted.model, wanted.latent, wanted.dataset)
+def _architecture(wanted, store):
+    plain = models.autoencoder(wanted.model, wanted.latent, wanted.dataset, store.data(wanted.dataset).shape)
     if wanted.kind not in KINDS:
         return plain
     whole = RelativeAutoencoder(plain.encoder, plain.decoder, KINDS[wanted.kind].similarity)

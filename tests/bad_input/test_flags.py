@@ -4,14 +4,14 @@ import pytest
 
 TINY = ("--dataset=mnist_sample", "--model=mlp", "--latent=4", "--anchors=20", "--seeds=2", "--epochs=1")
 WHOLE = "whole numbers from 1, such as 10,50"
-SAMPLES = "one of <mnist|fashion_mnist|mnist_sample|fashion_mnist_sample>"
+SAMPLES = "expected one of 'mnist', 'fashion_mnist', 'mnist_sample', 'fashion_mnist_sample', an image set of TensorFlow"
 # Flags of anchors.py, added to those of a sound tiny run; the words that the error must hold: which flag, what came,
 # and what was expected.
 WRONG = [
-    ("--dataset=cifar", "--dataset=cifar", SAMPLES),
-    ("--dataset=", "--dataset=", SAMPLES),
-    ("--dataset=MNIST", "--dataset=MNIST", SAMPLES),
-    ("--dataset=手書き", "--dataset=手書き", SAMPLES),
+    ("--dataset=cifar", "name is 'cifar' (--dataset)", SAMPLES),
+    ("--dataset=", "name is '' (--dataset)", SAMPLES),
+    ("--dataset=MNIST", "name is 'MNIST' (--dataset)", SAMPLES),
+    ("--dataset=手書き", "name is '手書き' (--dataset)", SAMPLES),
     ("--model=resnet", "--model=resnet", "one of <conv|mlp>"),
     ("--model=", "--model=", "one of <conv|mlp>"),
     ("--latent=ten", "--latent", "'ten'", WHOLE),

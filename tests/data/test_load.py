@@ -238,9 +238,9 @@ def test_damaged_sample_says_so(monkeypatch, tmp_path):
         data.load("mnist_sample")
 
 
-@pytest.mark.parametrize("name", ["MNIST", "cifar10", ""])
+@pytest.mark.parametrize("name", ["MNIST", "cifar", ""])
 def test_unknown_name(name):
-    with pytest.raises(ValueError, match=rf"name is '{name}', expected one of 'mnist', 'fashion_mnist'"):
+    with pytest.raises(ValueError, match=rf"name is '{name}' \(--dataset\), expected one of 'mnist', 'fashion_mnist'"):
         data.load(name)
 
 

@@ -20,8 +20,8 @@ def listed(rows):
 def few(monkeypatch):
     """Cut the samples to 500 images and 200 for the test: convolutional networks train in a moment."""
 
-    def load(name, folder=None, real=data.load):
-        whole = real(name, folder)
+    def load(name, folder=None, *, real=data.load, **pixels):
+        whole = real(name, folder, **pixels)
         train, test = (
             data.Split(*(part[:count] for part in split))
             for split, count in zip((whole.train, whole.test), (500, 200), strict=True)

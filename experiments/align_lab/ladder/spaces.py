@@ -37,7 +37,7 @@ class Choices(NamedTuple):
     def define_flags(self) -> None:
         """Define the flags."""
         flags.DEFINE_list(
-            "spaces", list(SPACES), "Data sets and latent dimensions, such as mnist-50,fashion_mnist-100."
+            "spaces", list(SPACES), "Data sets (any --dataset) and latent dimensions, such as mnist-50,cifar10-100."
         )
         flags.DEFINE_list("steps", list(STEPS), "Parts of the ladder.")
         flags.DEFINE_integer(
@@ -57,7 +57,7 @@ class Choices(NamedTuple):
 
 def _space(text):
     name, _, latent = text.rpartition("-")
-    if name not in MODELS_OF or not latent.isdecimal() or not 1 <= int(latent) <= MOST_LATENT:
+    if not name or not latent.isdecimal() or not 1 <= int(latent) <= MOST_LATENT:
         raise ValueError(f"--spaces must be such as mnist-50 or fashion_mnist-100; one of them is {text!r}")
     return name, int(latent)
 
@@ -75,8 +75,9 @@ def plan(wanted: Ladder, store) -> list:
 
 
 def _networks(wanted: Ladder, store, name: str, latent: int) -> tuple[Networks, ...]:
-    own = dataclasses.replace(wanted, dataset=store.data(like(name, wanted.dataset)).name)
-    return tuple(autoencoders(own, model, latent) for model in MODELS_OF[family(own.dataset)])
+    data = store.data(like(name, wanted.dataset) if name in MODELS_OF else name)
+    own = dataclasses.replace(wanted, dataset=data.name)
+    return tuple(autoencoders(own, model, latent) for model in MODELS_OF.get(family(own.dataset), MODELS[:1]))
 
 
 def pictures(wanted: Ladder, store):

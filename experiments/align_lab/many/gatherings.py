@@ -7,7 +7,7 @@ from absl import flags
 from align_lab.asked import MOST_SEEDS, Asked, Defaults, integers
 from align_lab.launch import Experiment
 from align_lab.plans import Gathering, Networks
-from align_lab.tables import MODELS
+from align_lab.tables import MODELS, autoencoders
 
 TABLE = "consensus"
 METHODS = ("rigid", "similarity", "linear", "ridge", "procrustes", "consensus")
@@ -79,7 +79,7 @@ def plan(wanted: Gathered, store) -> list:
 def _share(wanted, group, place, latent):
     """Record the networks of one architecture of a group: its share of the seeds, the first ones."""
     share = len(range(place, len(wanted.seeds), len(group)))
-    return Networks("autoencoder", wanted.dataset, group[place], latent, wanted.seeds[:share], wanted.training(latent))
+    return dataclasses.replace(autoencoders(wanted, group[place], latent), seeds=wanted.seeds[:share])
 
 
 def pictures(wanted: Gathered, store):
