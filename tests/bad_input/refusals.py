@@ -5,6 +5,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from align import data
+from align.data import DataError
+
 
 class Refusal(NamedTuple):
     """What is called, and the words of its error: the argument's name, what came, and what was expected.
@@ -24,6 +27,15 @@ class Refusal(NamedTuple):
         text = str(raised.value)
         assert [words for words in (self.argument, self.came, self.expected) if words not in text] == [], text
         assert type(raised.value) is self.error
+
+
+def refuse_images(name, *words, error=DataError, **options):
+    """Load images that must be refused with these words, in one line."""
+    with pytest.raises(error) as raised:
+        data.load(str(name), **options)
+    text = str(raised.value)
+    assert [word for word in words if word not in text] == [] and "\n" not in text, text
+    assert type(raised.value) is error
 
 
 def every(table):
