@@ -12,8 +12,17 @@ from absl import flags
 
 # What --help lists under which heading; flags of the experiment itself come first.
 GROUPS = {
-    "what is compared": ("dataset", "model", "latent", "anchors", "methods", "seeds"),
-    "images": ("last_layer", "pixel_mean", "pixel_std"),
+    "what is compared": (
+        "dataset",
+        "pixel_mean",
+        "pixel_std",
+        "model",
+        "last_layer",
+        "latent",
+        "anchors",
+        "methods",
+        "seeds",
+    ),
     "training": ("epochs", "relative_epochs", "batch", "learning_rate", "weight_decay", "schedule"),
     "places": ("data_dir", "workdir", "results"),
     "output": ("dry_run", "quiet", "json"),

@@ -75,7 +75,8 @@ def test_rows_table_and_picture(experiment):
     introduction = " ".join("".join(f"{line} " for line in first).split())
     assert introduction.startswith(f"anchors on {jax.local_device_count()} x cpu, jax {jax.__version__}, flax ")
     assert (
-        "data: mnist_sample (from: sample), 6,000 + 1,000 images; to compute: latent 4 (20 anchors); " in introduction
+        "data: mnist_sample (from: sample), 6,000 + 1,000 images of 28 x 28; to compute: latent 4 (20 anchors); "
+        in introduction
     )
     assert "rigid, linear; 2 seeds, epochs: 2, onecycle 0.001; 2 of 2 tasks to do, " in introduction
     assert (
