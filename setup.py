@@ -51,12 +51,12 @@ setup(
             "pyarrow>=17",
             "h5py>=3.11",
             "faiss-cpu>=1.11",
-            "lancedb>=0.25",
+            "lancedb>=0.40",
         ],
         # Files of embeddings beyond those of NumPy and safetensors.
         "files": ["pyarrow>=17", "h5py>=3.11", "faiss-cpu>=1.11"],
         # What experiments/database_switch.py keeps its vectors in.
-        "database": ["lancedb>=0.25", "pyarrow>=17"],
+        "database": ["lancedb>=0.40", "pyarrow>=17"],
         "sklearn": ["scikit-learn>=1.6"],
         "notebooks": ["jupyterlab>=4"],
         # What experiments/benchmarks.py measures against.

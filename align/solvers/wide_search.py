@@ -128,7 +128,9 @@ def coarse(
         )
         starts.append(matmul(matmul(axes[0].mT[:, None], couplings), axes[1][:, None]).reshape(-1, k, k))
     moments = [third_moments(z) for z in (source, target)]
-    starts.append(pull[None] + jax.random.normal(match_key, (1, k, k)) * jnp.finfo(pull.dtype).eps)  # by itself
+    starts.append(
+        pull[None] + jax.random.normal(match_key, (1, k, k), pull.dtype) * jnp.finfo(pull.dtype).eps
+    )  # by itself
     weights = nearest_orthogonal(jnp.concatenate(starts))
     weights, values = climb(heat_key, *moments, weights, pull, temperature=0.0, iterations=40)
     for i, (count, iterations, temperature) in enumerate(_GROWTH):

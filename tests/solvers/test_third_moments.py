@@ -1,12 +1,16 @@
 """Third moments laid over each other: by hand, against sums, and from a start that is partly right."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from align.arrays.double import enable_x64
 from align.linalg.assignment import assigned, traits
 from align.linalg.components import independent, nearest_orthogonal
 from align.linalg.third_moments import climb, third_moments
+from align.solvers import wide_search
 
 KEY = jax.random.key(0)
 
@@ -61,3 +65,13 @@ def test_components_are_matched_by_their_moments():
     couplings = assigned(KEY, traits(x), traits(x[:, order]), starts=2)
     assert (couplings[0].argmax(0) == order).all()
     np.testing.assert_allclose(couplings.sum(1), 1, atol=1e-2)
+
+
+def test_the_search_stays_in_the_precision_of_its_rows():
+    """As the command needs, which turns x64 on for files of float64 and reads others as they are."""
+    k = 16
+    white, pull = jax.ShapeDtypeStruct((300, k), jnp.float32), jax.ShapeDtypeStruct((k, k), jnp.float32)
+    with enable_x64(True):
+        search = functools.partial(wide_search.coarse, jax.random.key(0), restarts=1)
+        weights, values = jax.eval_shape(search, white, white, pull)
+    assert weights.dtype == values.dtype == jnp.float32
