@@ -103,7 +103,7 @@ def test_knowledge(experiment, few, monkeypatch):
 
 
 def test_spaces_and_steps_are_checked(experiment):
-    spaces = experiment("knowledge", "--dataset=mnist_sample", "--spaces=mnist-3,cifar-3")
+    spaces = experiment("knowledge", "--dataset=mnist_sample", "--spaces=mnist-3,mnist-0")
     message = "--spaces must be such as mnist-50 or fashion_mnist-100; one of them is 'mnist-0'"
     assert spaces.code == 1 and message in spaces.err
     steps = experiment("knowledge", "--dataset=mnist_sample", "--steps=pairs,stairs")
