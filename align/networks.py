@@ -30,18 +30,19 @@ def obtain(
     settings: training.Settings,
     folder: Path,
     *,
+    loss: training.Loss = training.squared_error,
     constants: tuple = (),
     context: str = "",
     after_round: Callable[[int, float], None] = lambda epochs, loss: None,
 ) -> list[Any]:
     """Give the trained parameters of networks of one architecture, training those (parts) that are not there yet.
 
-    model, inputs, targets, settings, constants: as for `training.fit`.
+    model, inputs, targets, settings, loss, constants: as for `training.fit`.
     identities: what each network is, at least its `kind` and `seed`; with the settings and the architecture, what a
         checkpoint is found by.
     folder: where checkpoints are looked for and kept. PermissionError where there is training to do and it cannot be
         written.
-    context: names anything else that the networks depend on.
+    context: names anything else that the networks depend on, as a loss of their own.
     after_round: receives the number of network-epochs just finished and their mean loss; it is called first with those
         found.
     """
@@ -70,7 +71,9 @@ def obtain(
             checkpoints.save(places[index], state, described[index][1])
         after_round(len(done), sum(float(state.loss) for state in done.values()) / len(done))
 
-    states = training.fit(model, states, keys, inputs, targets, settings, constants=constants, after_round=save)
+    states = training.fit(
+        model, states, keys, inputs, targets, settings, loss=loss, constants=constants, after_round=save
+    )
     return [state.params for state in states]
 
 

@@ -59,6 +59,7 @@ SCHEMAS = {
         ("table", "dataset", "method", "group", "latent", "anchors", "pool", "draw"),
         ("residual", "test_error", "around", "by_way"),
     ),
+    "classify": Schema(NETWORKS.identity, ("accuracy", "agreement", "own")),
     "intervals": Schema(
         ("table", "dataset", "method", "figure", "documents", "queries", "draws"),
         ("truth", "coverage", "below", "width"),

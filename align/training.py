@@ -1,10 +1,10 @@
-"""One training loop for every network: Adam on the mean squared error, an epoch at a time, seeds in parallel.
+"""One training loop for every network: Adam, an epoch at a time, seeds in parallel.
 
 A network is a Flax module that maps inputs to predictions; autoencoders, decoders of relative representations and
-stitching networks differ in what they are given, not in how they are trained. Repeats with other seeds are
-independent, so they run side by side with `pmap`, one program per device and no communication. With more networks
-than devices a CPU runs them in rounds (those that are furthest behind go next, so that all devices stay busy),
-and an accelerator runs several per device with `vmap`.
+stitching networks differ in what they are given, not in how they are trained: by the mean squared error, where no other
+loss is named. Repeats with other seeds are independent, so they run side by side with `pmap`, one program per device
+and no communication. With more networks than devices a CPU runs them in rounds (those that are furthest behind go next,
+so that all devices stay busy), and an accelerator runs several per device with `vmap`.
 """
 
 import functools
@@ -24,6 +24,7 @@ from jax import numpy as jnp
 from align.arrays import checks
 
 SCHEDULES = ("onecycle", "constant")
+Loss = Callable[[Array, Array], Array]
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,16 @@ class State(NamedTuple):
     loss: Any
 
 
+def squared_error(outputs: Array, targets: Array) -> Array:
+    """Give the mean squared error of outputs against targets of the same shape."""
+    return jnp.mean((outputs - targets) ** 2)
+
+
+def cross_entropy(logits: Array, labels: Array) -> Array:
+    """Give the mean negative log-likelihood of labels `[n]`, integers, under logits `[n, classes]`."""
+    return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
+
+
 def optimizer(settings: Settings, n: int) -> optax.GradientTransformation:
     """Give Adam with the schedule over the whole training on n samples."""
     rate, memory = settings.learning_rate, 0.999
@@ -98,6 +109,7 @@ def fit(
     targets: Array | Sequence[Array],
     settings: Settings,
     *,
+    loss: Loss = squared_error,
     constants: tuple = (),
     devices: Sequence[jax.Device] | None = None,
     after_round: Callable[[dict[int, State]], None] = lambda _: None,
@@ -108,6 +120,7 @@ def fit(
     keys: one for each network, which draws the order of its samples.
     inputs, targets: one array `[n, ...]` that all networks share, or a list with one array per network.
     settings: how long, how fast, and in batches of how many.
+    loss: of a batch, from the model's outputs and the targets: a function that is hashed, so not a new one every time.
     constants: further arguments of the model, which are not trained.
     devices: to train on, side by side; all that are local without it.
     after_round: receives {network's index: its state} whenever some of them have finished an epoch: the place to save a
@@ -132,7 +145,7 @@ def fit(
         arguments = (_stack(states, grid), _stack(keys, grid), *data, constants)
         leaves, tree = jax.tree.flatten(arguments)
         shapes = tree, tuple((jnp.shape(x), jnp.result_type(x)) for x in leaves)
-        run = compile_epochs(model, settings, samples, shared, tuple(devices[:width]), shapes)
+        run = compile_epochs(model, settings, samples, shared, tuple(devices[:width]), shapes, loss)
         trained = jax.device_get(run(*arguments))
         for slot, index in enumerate(chosen):
             where = np.unravel_index(slot, grid.shape)
@@ -160,12 +173,13 @@ def compile_epochs(
     shared: tuple[bool, ...],
     devices: tuple[jax.Device, ...],
     shapes: tuple,
+    loss: Loss = squared_error,
 ) -> jax.stages.Compiled:
     """Compile an epoch of several networks: a program per device, on its networks one beside the other."""
     per_network = [None if same else 0 for same in shared]
 
     def several(states, keys, inputs, targets, constants):
-        epoch = functools.partial(_epoch, model, settings, samples)
+        epoch = functools.partial(_epoch, model, settings, samples, loss)
         axes = (0, 0, *per_network, None)
         if keys.shape[0] == 1:  # a batch axis of one would turn every product into a batched one
             data = (x if same else x[0] for x, same in zip((inputs, targets), shared, strict=True))
@@ -184,19 +198,19 @@ def compile_epochs(
         return program.lower(*arguments).compile(compiler_options=options)
 
 
-def _epoch(model, settings, samples, state, key, inputs, targets, constants):
+def _epoch(model, settings, samples, loss, state, key, inputs, targets, constants):
     """Pass over the data `settings.passes` times, in an order drawn from the key and the number of the epoch."""
     steps = settings.steps(samples)
     adam = optimizer(settings, samples)
 
     def loss_of(params, rows):
-        return jnp.mean((model.apply(params, inputs[rows], *constants) - targets[rows]) ** 2)
+        return loss(model.apply(params, inputs[rows], *constants), targets[rows])
 
     def step(carry, rows):
         params, moments = carry
-        loss, gradient = jax.value_and_grad(loss_of)(params, rows)
+        lost, gradient = jax.value_and_grad(loss_of)(params, rows)
         updates, moments = adam.update(gradient, moments, params)
-        return (optax.apply_updates(params, updates), moments), loss
+        return (optax.apply_updates(params, updates), moments), lost
 
     keys = jax.random.split(jax.random.fold_in(key, state.epoch), settings.passes)
     order = jax.vmap(lambda k: jax.random.permutation(k, samples))(keys)

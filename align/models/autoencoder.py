@@ -96,7 +96,7 @@ def decoder_of(model: Autoencoder, params: Any) -> tuple[nn.Module, dict]:
 
 
 @partial(jax.jit, static_argnums=0)
-def encode(model: Autoencoder, params: Any, images: Array) -> Array:
+def encode(model: nn.Module, params: Any, images: Array) -> Array:
     """Encode images `[n, h, w, c]` to latents `[n, latent]`, in blocks so that memory stays bounded."""
     return in_blocks(lambda block: model.apply(params, block, method="encode"), images)
 

@@ -1,0 +1,1 @@
+"""Classifiers: the head of one on the mapped codes of another."""

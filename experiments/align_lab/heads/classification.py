@@ -1,0 +1,99 @@
+"""Classification as an experiment: its flags, how the classifiers are trained, its plan, and what is shown of it."""
+
+import dataclasses
+from itertools import product
+from typing import TYPE_CHECKING
+
+from absl import flags
+
+from align.dataset_names import family
+from align_lab.asked import Asked, Defaults, check_names
+from align_lab.heads.head_plans import Classifiers, Heads
+from align_lab.launch import Experiment
+
+if TYPE_CHECKING:
+    from align.training import Settings
+
+TABLE = "classify"
+MODELS = ("conv", "mlp", "residual")
+STEPS = ("own", "pairs", "labels", "unpaired", "few", "stitching", "relative")
+COUNTS = (10, 20, 50, 100, 1000, None)
+# Of what takes seconds each: fewer rungs.
+RUNGS = {"pairs": COUNTS, "few": (10, 20, 50, 100), "stitching": (100, 1000, None), "relative": (100,)}
+# Chosen by --held_out=10000 of the training images; what was tried is among the rows.
+TRAINING = {"epochs": 3, "batch": 128, "learning_rate": 2e-3}
+RECIPES = {"mnist": TRAINING, "fashion_mnist": TRAINING}
+
+
+@dataclasses.dataclass(frozen=True)
+class Classified(Asked):
+    """What is asked: architectures, both ways between any two of them, steps, images held out, and those of a cloud."""
+
+    models: tuple[str, ...] = MODELS
+    steps: tuple[str, ...] = STEPS
+    held_out: int = 0
+    cloud: int = 5000
+
+    def training(self, latent: int, *, relative: bool = False) -> "Settings":
+        """Give how classifiers are trained, whatever their latent dimension."""
+        from align.training import Settings
+
+        return Settings(**{**RECIPES.get(family(self.dataset), TRAINING), **self.overrides.given})
+
+
+class Choices:
+    """The flags of the classifiers, and those of training."""
+
+    networks = Defaults(settings=((50, None),), one_model=False)
+
+    def define_flags(self) -> None:
+        """Define the flags."""
+        flags.DEFINE_list("models", list(MODELS), "Architectures: all ordered pairs of them, themselves included.")
+        flags.DEFINE_list("steps", list(STEPS), "What a map may know, or own: the classifiers by themselves.")
+        flags.DEFINE_integer("cloud", 5000, "Images a side for maps without pairs, or with few.", 100)
+        held_out = "Training images, the last, that are tested on in place of the test images, for choices."
+        flags.DEFINE_integer("held_out", 0, held_out, 0)
+        self.networks.define_flags()
+        flags.FLAGS["latent"].help = "Dimensions of the codes before the head; the default is 50."
+        flags.FLAGS["epochs"].help = "Epochs of training; the default is 3."
+        flags.FLAGS["learning_rate"].help = "Learning rate of Adam, at its peak; the default is 2e-3."
+
+    def read(self, given: flags.FlagValues, store) -> Classified:
+        """Read the flags; ValueError names the one whose value makes no sense."""
+        check_names("models", given.models, MODELS)
+        check_names("steps", given.steps, STEPS)
+        asked = vars(self.networks.read(given, store))
+        images = len(store.data(asked["dataset"]).train.images)
+        if given.held_out > images // 2:
+            raise ValueError(
+                f"--held_out must be at most half the training images, {images // 2}; it is {given.held_out}"
+            )
+        asked |= {"models": tuple(dict.fromkeys(given.models))}
+        steps = tuple(step for step in STEPS if step in given.steps)
+        return Classified(**asked, steps=steps, held_out=given.held_out, cloud=given.cloud)
+
+
+def plan(wanted: Classified, store) -> list:
+    """Plan the trainings, and every step between every two architectures, both ways and within one."""
+    images, plan = len(store.data(wanted.dataset).train.images) - wanted.held_out, []
+    for latent in wanted.latents:
+        known = (latent, wanted.seeds, wanted.training(latent), wanted.held_out)
+        trained = {model: Classifiers(wanted.dataset, model, *known) for model in wanted.models}
+        plan += trained.values()
+        for step, source, target in product(wanted.steps, wanted.models, wanted.models):
+            if step == "own" and source != target:
+                continue
+            counts = tuple(count for count in RUNGS.get(step, (None,)) if (count or 0) <= images)
+            cloud = wanted.cloud if step in ("labels", "unpaired", "few") else 0
+            plan.append(Heads(step, trained[source], trained[target], counts, cloud))
+    return plan
+
+
+def pictures(wanted: Classified, store):
+    """Write the tables of all rows, and draw them."""
+    from align_lab.heads import classify_page
+
+    yield f"Tables: {classify_page.write(store.rows(TABLE), store.results)}"
+
+
+CLASSIFY = Experiment(Choices(), plan, pictures, (TABLE,))
