@@ -21,10 +21,18 @@ OPTIONS = {"reduced_rank": {"rank": 9}}
 # Reference 17 of the paper: an orthogonal matrix between codes whose axes have mean 0 and deviation 1 over the pairs.
 STANDARDISED = "standardised_orthogonal"
 RELATIVE = ("relative_cosine", "relative_euclidean")
+LABELLED = {
+    "class_means_rigid": ("class_means", {"step": "rigid"}),
+    "class_means_linear": ("class_means", {"step": "linear"}),
+    "class_gaussians": ("class_gaussians", {}),
+    "subclass_means": ("subclass_means", {}),
+    "labels": ("labels", {}),
+    "icp_labels": ("icp", {}),
+}
 METHODS = {
     "own": ("classifier",),
     "pairs": ("as_they_are", *PAIRED, STANDARDISED),
-    "labels": ("class_means_rigid", "class_means_linear", "class_gaussians", "subclass_means", "labels", "icp_labels"),
+    "labels": tuple(LABELLED),
     "unpaired": ("unpaired", "icp"),
     "few": ("unpaired",),
     "stitching": ("stitching_k2",),
@@ -81,12 +89,9 @@ def fit(method: str, count: int | None, ends: Ends):
         summary = fitted.details.summary()
         told = {"searches": summary.pop("agreement"), **summary}
         return fitted, {"trusted": bool(fitted.trusted), **told}
+    solver, options = LABELLED[method]
     known = known._replace(source_labels=source_labels, target_labels=target_labels)
-    solver, _, step = method.partition("_rigid" if method.endswith("_rigid") else "_linear")
-    options = {"step": method.rpartition("_")[2]} if solver == "class_means" and solver != method else {}
-    return SOLVERS[method if method in SOLVERS else "icp" if method == "icp_labels" else solver].run(
-        known, **options
-    ), {}
+    return SOLVERS[solver].run(known, **options), {}
 
 
 def _standardised(source, target):
