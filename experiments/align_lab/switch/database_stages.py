@@ -173,6 +173,8 @@ def _lived(folder, vectors_file, known, dies, random, told, seconds):
             else:
                 time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
+    if process.returncode not in (0, -signal.SIGKILL):
+        raise RuntimeError(f"what fills the table ended with {process.returncode}: {' '.join(command)}")
     return process.returncode == -signal.SIGKILL
 
 
