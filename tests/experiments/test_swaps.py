@@ -85,3 +85,19 @@ def test_intervals_hold_the_truth(tmp_path):
     assert all(0.8 <= row["coverage"] <= 1 and 0 < row["width"] < 0.2 for row in rows)
     published = results.read(EXPERIMENTS / "results/rows/intervals.jsonl")
     assert len(published) == 12 and all(0.93 <= row["coverage"] <= 0.97 for row in published)
+
+
+def test_the_choice_beside_clouds_is_ahead_of_every_other():
+    rows = [row for row in results.read(EXPERIMENTS / "results/rows/encoder_switch.jsonl") if row["anchors"]]
+    recall = {
+        (row["method"], row["old"], row["new"], row["anchors"]): row["recall"]
+        for row in rows
+        if row["direction"] == "index"
+    }
+    cells = [key for key in recall if key[0] == swaps.CLOUDS]
+    assert len(cells) == 30
+    for method, *at in cells:
+        ours, of = recall[method, *at], {name: recall[name, *at] for name in (*families.NAMES, *adapters.PEERS)}
+        assert ours > max(found for name, found in of.items() if name not in families.BLENDS)
+        assert ours > 0.99 * max(of.values())
+        assert at[2] > 20 or ours > 5 * of["ridge"]
