@@ -42,8 +42,9 @@ def scatter(path: Path, panels: Mapping[str, np.ndarray], labels: np.ndarray) ->
     )
     low, high = np.percentile(list(panels.values())[-1], [0.5, 99.5], axis=0)
     margin = 0.15 * (high - low)
+    colours, largest = ("tab10", 9) if labels.max() <= 9 else ("turbo", int(labels.max()))
     for place, (axis, (name, points)) in enumerate(zip(axes[0], panels.items(), strict=True)):
-        axis.scatter(*points.T, c=labels, cmap="tab10", vmin=0, vmax=9, s=2, linewidths=0)
+        axis.scatter(*points.T, c=labels, cmap=colours, vmin=0, vmax=largest, s=2, linewidths=0)
         for label in np.unique(labels):
             centre = np.median(points[labels == label], axis=0)
             axis.annotate(str(label), centre, ha="center", va="center", weight="bold", fontsize=10, **_OUTLINE)

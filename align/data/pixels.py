@@ -15,7 +15,7 @@ from align.data.errors import DataError
 
 _FULL_SCALE = {"uint8": 255.0, "uint16": 65535.0}
 _BLOCK = 1000  # images whose sums are taken at a time, in float64
-Numbers = Sequence[float] | None
+Numbers = float | Sequence[float] | None
 
 
 class Raw(NamedTuple):

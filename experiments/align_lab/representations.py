@@ -67,8 +67,12 @@ def represented(kind: Kind, train: Array, test: Array, anchors: Array) -> tuple[
 def nearest_of_class(images: Array, labels: Array, rows: Array, size: int) -> Array:
     """Find the images of its class nearest to each chosen one in pixels: indices `[rows, size]`, network-free.
 
-    images `[n, h, w, 1]`, labels `[n]`, rows: indices of the chosen.
+    images `[n, h, w, c]`, labels `[n]`, rows: indices of the chosen. ValueError where a class has fewer images.
     """
+    classes, counts = jnp.unique(labels, return_counts=True)
+    if int(counts.min()) < size:
+        few = f"class {int(classes[counts.argmin()])} has {int(counts.min())}"
+        raise ValueError(f"--methods that average images of a class need {size} of each; {few}")
     flat = images.reshape(len(images), -1)
     found = []
     for row in rows:

@@ -1,9 +1,6 @@
 """Images of any size in every layout: what is read is what was written, and the name says what it holds."""
 
-import doctest
-import re
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -273,13 +270,3 @@ def test_a_set_is_prepared_from_its_download_and_found_the_next_time(tmp_path, m
     assert first.name == second.name and first.shape == ODD
     by_class = [sorted(image.tobytes() for image in dataset.train.images) for dataset in (first, second)]
     assert by_class[0] == by_class[1] and len(by_class[0]) == 30
-
-
-def test_the_page_about_data(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    text = (Path(__file__).parents[2] / "docs" / "data.md").read_text()
-    making, using = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    exec(compile(making, "docs/data.md", "exec"), {})
-    examples = doctest.DocTestParser().get_doctest(using, {}, "data", "docs/data.md", 0)
-    assert doctest.DocTestRunner().run(examples).failed == 0
-    assert set(re.findall(r"digits-[0-9a-f]{8}", text)) == {data.load("digits.npz").name}
