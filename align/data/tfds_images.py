@@ -91,13 +91,10 @@ def download(name: str, root: Path) -> Path:
 
         kind = tensorflow_datasets.builder_cls(parts["name"])
         configs = [config.name for config in kind.BUILDER_CONFIGS]
-        config = parts["config"] or (configs[0] if len(configs) == 1 else None)
-        if config not in (configs or [None]):
-            named = ", ".join(f"{parts['name']}/{config}" for config in configs)
-            raise DataError(
-                f"{name} (--dataset) has {'these' if configs else 'no'} configurations{': ' if named else ''}{named}"
-            )
-        builder = kind(data_dir=root, config=config, version=parts["version"], file_format="array_record")
+        if parts["config"] not in (configs or [None]):
+            named = ", ".join(f"{parts['name']}/{each}" for each in configs) or parts["name"]
+            raise DataError(f"{name} (--dataset) must name one of its configurations: {named}")
+        builder = kind(data_dir=root, config=parts["config"], version=parts["version"], file_format="array_record")
         try:
             _features(builder.info)
         except DataError as error:

@@ -23,7 +23,8 @@ SHOWN = 10  # images, of as many classes as there are
 def reconstructions(cell: Cell, store: Store) -> Path:
     """Draw test images, the target's own reconstructions, and those from the source's codes by every method.
 
-    The pair is that of the first two seeds, with the anchors of its rows; the images are the first of each class.
+    The pair is that of the first two seeds, with the anchors of its rows; the images are the first of each class,
+    and where there are fewer classes than places, others that are spread over it.
     """
     source, target, dataset = cell.source, cell.target, cell.source.dataset
     name = f"table{cell.table}_{source.model}_{target.model}_latent{source.latent}"
@@ -32,8 +33,9 @@ def reconstructions(cell: Cell, store: Store) -> Path:
         return path
     test = store.data(dataset).test
     classes = np.unique(test.labels)[:SHOWN]
-    each = SHOWN // len(classes)
-    chosen = np.concatenate([np.flatnonzero(test.labels == label)[:each] for label in classes])
+    places = [np.flatnonzero(test.labels == label) for label in classes]
+    spread = (np.linspace(0, len(where) - 1, SHOWN // len(classes)).astype(int) for where in places)
+    chosen = np.concatenate([where[each] for where, each in zip(places, spread, strict=True)])
     first, second = source.seeds[:2]
     own = replace(cell, source=target)
     lines = [("own", own, "autoencoder", (second, second))]

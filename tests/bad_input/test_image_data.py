@@ -170,6 +170,8 @@ FLAGS = [
     ("--batch=half", "--batch=half", "invalid literal for int"),
     ("--dataset=./nowhere", "'./nowhere' (--dataset)", "nothing"),
     ("--dataset=cifar10", "cifar10 (--dataset) is not prepared in", "tfds build cifar10"),
+    ("--dataset=emnist", "emnist (--dataset) must name one of its configurations", "emnist/letters"),
+    ("--dataset=imdb_reviews/plain_text", "plain_text (--dataset) is no set of images with labels", "text (Text)"),
     ("--dataset=cifar10 --data_dir=.", "cifar10 (--dataset) is not prepared in .", "--data_dir"),
 ]
 
