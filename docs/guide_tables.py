@@ -16,6 +16,7 @@ from align.rows import read
 
 # The pages, and the places in them that are filled.
 PAGES = {"guide.md": ("networks", "index", "queries", "swaps", "database"), "encoders.md": ("crossings",)}
+PAGES |= {"classification.md": ("heads",)}
 FOLDER = Path(__file__).parent
 RESULTS = Path(__file__).parents[1] / "experiments" / "results"
 # Where a figure is looked for, in this order: the ladder of knowledge has all of them from the same anchors.
@@ -51,6 +52,21 @@ SWAPS = {
     "`auto --clouds`, 200 of a query embedded again": ("auto, clouds", "index", "of_200"),
 }
 ENCODERS = ("orthogonal", "rigid", "linear", "affine", "ridge")
+
+KNOWN_PAIRS = {"all pairs": None, "1,000 pairs": 1000, "100 pairs": 100, "20 pairs": 20, "10 pairs": 10}
+# Of heads on mapped codes: a line for each method and number of pairs.
+HEADS = {
+    "the target's own codes": ("classifier", None),
+    **{f"{count}, `{m}`": (m, n) for count, n in KNOWN_PAIRS.items() for m in ("rigid", "affine", "ridge")},
+    "all pairs, a trained MLP": ("stitching_k2", None),
+    "1,000 pairs, a trained MLP": ("stitching_k2", 1000),
+    "100 pairs, a trained MLP": ("stitching_k2", 100),
+    "20 pairs and two clouds, `unpaired`": ("unpaired", 20),
+    "100 shared anchors, relative (cosine)": ("relative_cosine", 100),
+    "class labels, `labels`": ("labels", None),
+    "nothing, `unpaired`": ("unpaired", None),
+    "nothing, codes as they are": ("as_they_are", None),
+}
 
 
 def networks(results: Path) -> dict[tuple[str, str], str]:
@@ -138,6 +154,31 @@ def database(results: Path) -> dict[tuple[str, str], str]:
     return found
 
 
+def heads(results: Path) -> dict[tuple[str, str], str]:
+    """Give the accuracy of heads on mapped codes in %, with the agreement with the target's own predictions.
+
+    A column for each data set, within an architecture and between two.
+    """
+    rows = [row for row in read(results / "rows" / "classify.jsonl") if not row["settings"]["held_out"]]
+    names = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
+    rows = [row for row in rows if row["dataset"] in names and row["latent"] == 50]
+    found = {}
+    for line, (method, anchors) in HEADS.items():
+        for dataset, same in itertools.product(names, (True, False)):
+            cell = [
+                row
+                for row in rows
+                if (row["method"], row["anchors"], row["dataset"]) == (method, anchors, dataset)
+                and (row["source_model"] == row["target_model"]) is same
+                and (method == "classifier" or not same or row["source_seed"] != row["target_seed"])
+            ]
+            if cell:
+                accuracy, agreement = (100 * fmean(row[name] for row in cell) for name in ("accuracy", "agreement"))
+                column = f"{names[dataset]}, {'another seed' if same else 'another architecture'}"
+                found[line, column] = f"{accuracy:.1f} ({agreement:.1f})"
+    return found
+
+
 def tables(results: Path) -> dict[str, dict[tuple[str, str], str]]:
     """Give the tables of the pages by the names of their places."""
     return {
@@ -147,6 +188,7 @@ def tables(results: Path) -> dict[str, dict[tuple[str, str], str]]:
         "swaps": swaps(results),
         "database": database(results),
         "crossings": crossings(results),
+        "heads": heads(results),
     }
 
 

@@ -24,6 +24,7 @@ QUESTIONS = {
     "a trained MLP against ridge": ("stitching_k2", "ridge", (100, 1000, None)),
     "rigid against affine": ("rigid", "affine", (100, 1000, None)),
     "rigid against ridge": ("rigid", "ridge", COUNTS),
+    "orthogonal against linear": ("orthogonal", "linear", (100, 1000, None)),
     "reference 17's orthogonal against affine": (code_maps.STANDARDISED, "affine", (100, 1000, None)),
 }
 DRAWN = ("rigid", "affine", "ridge", "stitching_k2", "relative_cosine")
@@ -40,7 +41,7 @@ def write(rows: Sequence[dict], results: Path) -> Path:
         parts += [f"## {dataset}, latent {latent}", "", _networks(own), ""]
         panels = {}
         for title, part in kinds(own).items():
-            panels[title] = _curves(part)
+            panels[f"{dataset}, {title}"] = _curves(part)
             parts += [f"### {title}", "", _by_pairs(part), "", _without_pairs(part), ""]
         if any(panel.lines for panel in panels.values()):
             name = f"{TABLE}_{dataset}_latent{latent}"

@@ -19,6 +19,7 @@ BEYOND = {
     "knowledge": "the error against what is known, from all pairs through few anchors and labels to nothing",
     "embedding_switch": "the index of one text encoder asked by another",
     "encoder_switch": "the encoder of a search swapped: families of maps, the choice among them, clouds, peers",
+    "classify": "the head of a classifier on the mapped codes of another: families of maps, and what they know",
     "encoders": "maps between text encoders that have no text in common, or a few, and what is known of them",
 }
 # Pictures that other pages show, by how their names begin.
