@@ -1,7 +1,7 @@
 """An encoder with a linear head: its codes are what it knows of an image before it names the class."""
 
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import jax
 from flax import linen as nn
@@ -53,4 +53,4 @@ def head_of(model: Classifier, params: Any) -> tuple[nn.Module, dict]:
 @partial(jax.jit, static_argnums=0)
 def predicted(network: nn.Module, params: Any, inputs: Array) -> Array:
     """Give the classes `[n]` that a network names of inputs `[n, ...]`, in blocks so that memory stays bounded."""
-    return in_blocks(lambda block: network.apply(params, block).argmax(-1), inputs)
+    return in_blocks(lambda block: cast(Array, network.apply(params, block)).argmax(-1), inputs)
