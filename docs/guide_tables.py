@@ -63,6 +63,7 @@ HEADS = {
     "100 pairs, a trained MLP": ("stitching_k2", 100),
     "20 pairs and two clouds, `unpaired`": ("unpaired", 20),
     "100 shared anchors, relative (cosine)": ("relative_cosine", 100),
+    "class labels, `class_means`, rigid": ("class_means_rigid", None),
     "class labels, `labels`": ("labels", None),
     "nothing, `unpaired`": ("unpaired", None),
     "nothing, codes as they are": ("as_they_are", None),

@@ -22,6 +22,7 @@ COUNTS = (10, 20, 50, 100, 1000, None)
 QUESTIONS = {
     "a trained MLP against affine": ("stitching_k2", "affine", (100, 1000, None)),
     "a trained MLP against ridge": ("stitching_k2", "ridge", (100, 1000, None)),
+    "a trained MLP against rigid": ("stitching_k2", "rigid", (100, 1000, None)),
     "rigid against affine": ("rigid", "affine", (100, 1000, None)),
     "rigid against ridge": ("rigid", "ridge", COUNTS),
     "orthogonal against linear": ("orthogonal", "linear", (100, 1000, None)),
@@ -150,14 +151,14 @@ def _residuals(rows):
     return markdown.table(columns, lines)
 
 
-def questions(rows: Sequence[dict]) -> dict[tuple[str, str, str], Compared]:
+def questions(rows: Sequence[dict], measure: str = "accuracy") -> dict[tuple[str, str, str], Compared]:
     """Compare families of maps: by the question, the number of pairs, and within or between architectures."""
     found = {}
     for question, (first, second, counts) in QUESTIONS.items():
         for count in counts:
             for title, part in kinds(rows).items():
                 own = [row for row in part if row["anchors"] == count]
-                if one := compared(own, first, second):
+                if one := compared(own, first, second, measure):
                     found[question, "all" if count is None else f"{count:,}", title] = one
     return found
 
@@ -168,12 +169,14 @@ def text(one: Compared) -> str:
 
 
 def _questions(rows):
+    agreement = questions(rows, "agreement")
     lines = [
-        [question, count, title, text(one), str(one.pairs), one.verdict]
+        [question, count, title, text(one), one.verdict, text(agreement[question, count, title]), str(one.pairs)]
         for (question, count, title), one in questions(rows).items()
     ]
-    note = "Differences of accuracy in points of a per cent, with intervals of 95 % over networks.\n\n"
-    return note + markdown.table(["question", "pairs", "networks", "difference", "of", "verdict"], lines)
+    note = "Differences in points of a per cent, the first less the second, with intervals of 95 % over networks.\n\n"
+    columns = ["question", "pairs", "networks", "accuracy", "verdict", "agreement", "of"]
+    return note + markdown.table(columns, lines)
 
 
 def _chosen(rows):
