@@ -78,7 +78,9 @@ def fit(method: str, count: int | None, ends: Ends):
     if method == STANDARDISED:
         return _standardised(*ends.pairs(count)), {}
     if method in PAIRED:
-        fitted = SOLVERS[method].run(Known(None, *ends.pairs(count)), **OPTIONS.get(method, {}))
+        most = ends.source.train.shape[1]  # a rank is no more than the codes have dimensions
+        options = {name: min(value, most) for name, value in OPTIONS.get(method, {}).items()}
+        fitted = SOLVERS[method].run(Known(None, *ends.pairs(count)), **options)
         return fitted, {"rank": int(fitted.rank)} if fitted.rank is not None else {}
     source, source_labels, target, target_labels = ends.clouds()
     known = Known(key, source, target)
