@@ -1,8 +1,8 @@
 """Classifiers: the head of one on the mapped codes of another, by families of maps and by what they may know.
 
-python experiments/classify.py                                                # MNIST, three architectures
-python experiments/classify.py --dataset=fashion_mnist
-python experiments/classify.py --dataset=mnist_sample --models=conv,mlp --epochs=1 --steps=own,pairs   # a minute
+    python experiments/classify.py                                                # MNIST, three architectures
+    python experiments/classify.py --dataset=fashion_mnist
+    python experiments/classify.py --dataset=mnist_sample --models=conv,mlp --epochs=1 --steps=own,pairs   # a minute
 
 Training nine networks takes some minutes on two idle cores, the maps as long again (--models, --steps, --seeds for a
 part). To expect on MNIST: from 100 pairs rigid names 98.2 % rightly between a convolutional and a fully connected
