@@ -26,7 +26,7 @@ QUESTIONS = {
     "rigid against affine": ("rigid", "affine", (100, 1000, None)),
     "rigid against ridge": ("rigid", "ridge", COUNTS),
     "orthogonal against linear": ("orthogonal", "linear", (100, 1000, None)),
-    "reference 17's orthogonal against affine": (code_maps.STANDARDISED, "affine", (100, 1000, None)),
+    "standardised orthogonal against affine": (code_maps.STANDARDISED, "affine", (100, 1000, None)),
 }
 DRAWN = ("rigid", "affine", "ridge", "stitching_k2", "relative_cosine")
 ALL = 60_000  # where all pairs stand in the picture

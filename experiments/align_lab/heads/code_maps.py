@@ -18,7 +18,7 @@ from align_lab.heads.classifiers import Classified
 # Everything in the table of solvers that fits pairs; of the reduced ranks that of the means of ten classes.
 PAIRED = tuple(name for name, one in SOLVERS.items() if one.needs == "pairs")
 OPTIONS = {"reduced_rank": {"rank": 9}}
-# Reference 17 of the paper: an orthogonal matrix between codes whose axes have mean 0 and deviation 1 over the pairs.
+# An orthogonal matrix between codes whose axes have mean 0 and deviation 1 over the pairs.
 STANDARDISED = "standardised_orthogonal"
 RELATIVE = ("relative_cosine", "relative_euclidean")
 LABELLED = {
