@@ -71,7 +71,7 @@ class State(NamedTuple):
 
 
 def squared_error(outputs: Array, targets: Array) -> Array:
-    """Give the mean squared error of outputs against targets of the same shape."""
+    """Give the mean squared error of outputs `[n, ...]` against targets `[n, ...]`."""
     return jnp.mean((outputs - targets) ** 2)
 
 

@@ -19,7 +19,7 @@ _LONGEST = 255  # bytes in the name of a file
 def find(name: str, data_dir: str | os.PathLike | None) -> Found:
     """Find and read the images that a name or a path says.
 
-    What begins with / . or ~, or ends in .npz, is a path. Anything else is a name of TensorFlow Datasets, such as
+    What begins with / . or ~, or ends in / or .npz, is a path. Anything else is a name of TensorFlow Datasets, such as
     cifar10 or emnist/letters: in `data_dir` or $ALIGN_DATA_DIR as IDX files in a folder of that name, or prepared in
     there, or where TensorFlow Datasets keeps what it has prepared, or else downloaded; where `data_dir` is named,
     nothing else is tried. A name that is none is a path if there is something at it.
@@ -28,7 +28,7 @@ def find(name: str, data_dir: str | os.PathLike | None) -> Found:
     """
     if "\0" in name or max(len(os.fsencode(part)) for part in name.split("/")) > _LONGEST:
         raise ValueError(unknown(name))
-    if name.startswith(("/", ".", "~")) or name.endswith(".npz"):
+    if name.startswith(("/", ".", "~")) or name.endswith(("/", ".npz")):
         return at(paths.user_path(name), name)
     named = [paths.user_path(folder) for folder in (data_dir or os.environ.get("ALIGN_DATA_DIR"),) if folder]
     roots = named if data_dir else [*named, tfds.root()]
