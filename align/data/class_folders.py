@@ -6,11 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from align.data.errors import DataError
-from align.data.pixels import Found, Raw, check_fits
+from align.data.pixels import SEED, TEST_SHARE, Found, Raw, check_fits
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".pgm", ".ppm", ".tif", ".tiff", ".webp")
 TESTS = ("test", "val", "valid", "validation")
-TEST_SHARE, SEED = 0.2, 0
 # What Pillow calls the kinds of pixels, and as what they are read: transparency is left out.
 _GREY = {"1": "L", "L": "L", "LA": "L", "La": "L"}
 _DEEP = {"I;16": "uint16", "I;16L": "uint16", "I;16B": "uint16", "I": "int32", "F": "float32"}

@@ -15,6 +15,8 @@ from align.data.errors import DataError
 
 _FULL_SCALE = {"uint8": 255.0, "uint16": 65535.0}
 _BLOCK = 1000  # images whose sums are taken at a time, in float64
+# Of a set without test images, what is drawn for the test, and the seed of the draw.
+TEST_SHARE, SEED = 0.2, 0
 Numbers = float | Sequence[float] | None
 
 

@@ -13,11 +13,10 @@ import numpy as np
 
 from align.data import tfds
 from align.data.errors import DataError, SourceUnavailable
-from align.data.pixels import Found, Raw, check_fits
+from align.data.pixels import SEED, TEST_SHARE, Found, Raw, check_fits
 
 NAME = re.compile(r"(?P<name>[a-z][a-z0-9_]*)(/(?P<config>[\w.+-]+))?(:(?P<version>\d+\.\d+\.\d+))?")
 TESTS = ("test", "validation")
-TEST_SHARE, SEED = 0.2, 0
 
 
 def prepared(name: str, roots: Sequence[Path]) -> Path | None:

@@ -66,15 +66,17 @@ def between_wide(
         white = [wide_search.whitened(side, z, count) for side, z in zip(sides, (x, y), strict=True)]
         weights, values = wide_search.coarse(k, *white, pull, restarts=restarts)
         starts = [wide_search.unwhitened(weight, sides) for weight in weights[:candidates]]
-        weight = _best([_rough(k, start, x, y, anchors) for start in starts], *compared)
+        tried = jnp.stack([_rough(k, start, x, y, anchors) for start in starts])
+        weight = tried[_most_alike(tried, *compared)]
         for fold in range(again):
             weight = _rough(jax.random.fold_in(k, fold), weight, x, y, anchors)
         found.append((weight, values))
-    weight = _best([weight for weight, _ in found], *compared)
-    weight, rests = wide_search.staged(wide_search.STAGES[1:], weight, clouds_[0], clouds_[1], anchors)
+    tried = jnp.stack([weight for weight, _ in found])
+    first = _most_alike(tried, *compared)
+    weight, rests = wide_search.staged(wide_search.STAGES[1:], tried[first], clouds_[0], clouds_[1], anchors)
 
     x, y = compared
-    images = jnp.stack([matmul(x, w) for w in (weight, *(w for w, _ in found))])
+    images = jnp.stack([matmul(x, w) for w in (weight, *tried)])
     turns = nearest_orthogonal(jax.random.normal(score_key, (_TURNS, len(weight), len(weight)), weight.dtype))
     unrelated = lax.map(lambda t: discrepancy(matmul(matmul(x, t), weight), y), turns)
     final = lax.map(lambda image: discrepancy(image, y), images[:1])
@@ -84,7 +86,7 @@ def between_wide(
         final=final,
         unrelated=unrelated,
         contrast=final[0] / jnp.where(chance > 0, chance, final[0]),
-        agreement=_agreement(images[1:], images[0]),
+        agreement=_agreement(images[1:], first),
         alternatives=jnp.zeros((), jnp.int32),
     )
     a, b = sides
@@ -105,17 +107,15 @@ def _rough(key, start, x, y, anchors):
     return wide_search.staged(wide_search.STAGES[:2], wide_search.grown(key, start, x, y, anchors), x, y, anchors)[0]
 
 
-def _best(weights, x, y):
-    """Return the weight under which the rows x `[n, d]` look most like the rows y `[m, e]`."""
+def _most_alike(weights, x, y):
+    """Return which of the weights `[tried, d, e]` makes the rows x `[n, d]` look most like the rows y `[m, e]`."""
     if len(weights) == 1:
-        return weights[0]
-    weights = jnp.stack(weights)
-    return weights[jnp.argmin(lax.map(lambda w: discrepancy(matmul(x, w), y), weights))]
+        return 0
+    return jnp.argmin(lax.map(lambda w: discrepancy(matmul(x, w), y), weights))
 
 
-def _agreement(images, final):
-    """Return the greatest cosine of images `[searches, n, e]` with those of the search that became the final ones."""
-    chosen = jnp.argmax(cosine(images, final))
+def _agreement(images, chosen):
+    """Return the greatest cosine between the chosen one of the images `[searches, n, e]` and the others."""
     alike = cosine(images, images[chosen])
     return jnp.where(jnp.arange(len(images)) == chosen, -1, alike).max()
 

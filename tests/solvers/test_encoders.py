@@ -66,7 +66,13 @@ def test_a_gaussian_of_the_same_covariance_is_not_trusted(texts):
     assert not bool(fitted.trusted) and float(fitted.details.agreement) < 0.3
 
 
-def test_pairs_find_what_the_clouds_alone_cannot(texts):
+def test_from_few_texts_the_best_candidate_by_third_moments_is_not_the_only_one_to_grow(texts):
+    # That one alone comes to 0.3 here, and is not trusted.
+    fitted = FIT(texts.minilm[:1200], texts.mpnet[ROWS : ROWS + 1200])
+    assert top1(fitted, texts) > 0.8 and bool(fitted.trusted)
+
+
+def test_pairs_beside_the_clouds_find_more_than_the_pairs_alone(texts):
     pairs = texts.minilm[5000:5050], texts.mpnet[5000:5050]
     fitted = FIT(texts.minilm[:1000], texts.mpnet[ROWS : ROWS + 1000], pairs=pairs)
     assert top1(fitted, texts) > top1(solvers.ridge(*pairs), texts) + 0.1
