@@ -24,12 +24,60 @@ def test_families_are_the_solvers():
         np.testing.assert_allclose(fitted[name].bias, expected.bias, atol=1e-3)
     back = solvers.ridge(y32, x32)
     np.testing.assert_allclose(fitted["ridge, reversed"].weight, back.weight.T, atol=2e-4)
-    for name in families.BLENDS:
-        np.testing.assert_allclose(fitted[name](x).mean(0), y.mean(0))
-        np.testing.assert_allclose(fitted[name](x).var(0).sum(), y.var(0).sum())
     # Into fewer dimensions a rotation has orthonormal columns.
     down = families.fit(y, x, families.penalties(y, x))["rotation"].weight
     np.testing.assert_allclose(down.T @ down, np.eye(3), atol=1e-12)
+
+
+def test_a_blend_is_by_parts_and_of_its_scale():
+    random = np.random.default_rng(4)
+    x = random.normal(size=(30, 3)) + 1
+    y = x @ random.normal(size=(3, 4)) + random.normal(size=(30, 4))
+    maps = families.fit(x, y, families.penalties(x, y))
+    spread = y.var(0).sum() ** 0.5
+    alone = families.blend(maps, families.Mix({"ridge": 1.0}, 0.5), x, y)
+    made = maps["ridge"](x)
+    np.testing.assert_allclose(alone(x) - y.mean(0), (made - made.mean(0)) * 0.5 * spread / made.var(0).sum() ** 0.5)
+    both = families.blend(maps, families.Mix({"ridge": 0.25, "rotation": 0.75}, 2.0), x, y)
+    np.testing.assert_allclose(both(x).mean(0), y.mean(0))
+    np.testing.assert_allclose(both(x).var(0).sum() ** 0.5, 2 * spread)
+    level = {name: maps[name].weight / maps[name](x).var(0).sum() ** 0.5 for name in ("ridge", "rotation")}
+    mixed = 0.25 * level["ridge"] + 0.75 * level["rotation"]
+    np.testing.assert_allclose(both.weight / mixed, np.full((3, 4), (both.weight / mixed)[0, 0]))
+    nothing = {"ridge": families.Map(np.zeros((3, 4)), y.mean(0))}
+    np.testing.assert_array_equal(families.blend(nothing, families.Mix({"ridge": 1.0}, 1.0), x, y).weight, 0)
+
+
+def test_parts_of_a_blend_by_hand():
+    level = np.full(100, 0.5)
+    # By 0.02 below the best, on every row: exp(-1/2) of its part.
+    less = families.parts({"ridge": level, "rotation": level - 0.02, "similarity": level + 9}, 1000)
+    np.testing.assert_allclose([less["ridge"], less["rotation"]], np.array([1, np.exp(-0.5)]) / (1 + np.exp(-0.5)))
+    # As good on average, and one that is far off; what further rows say counts four times with a hundred pairs.
+    doubt = level + np.tile([0.3, -0.3], 50)
+    assert families.parts({"ridge": level, "reweighted": doubt}, 100) == {"ridge": 0.5, "reweighted": 0.5}
+    assert families.parts({"ridge": level, "graded ridge": level}, 100) == {"ridge": 0.2, "graded ridge": 0.8}
+    assert families.parts({"ridge": level, "graded ridge": level, "rotation": level - 1}, 800)["rotation"] < 1e-100
+
+
+def test_a_graded_ridge_is_the_ridge_of_graded_rows():
+    random = np.random.default_rng(5)
+    further = random.normal(size=(4000, 6)) * [4, 3, 2, 1, 0.5, 0.1]
+    graded = families.grading(further + 3)
+    expected = np.diag(further.var(0) ** 0.2)
+    np.testing.assert_allclose(graded, expected, atol=0.05)
+    for rows in (12, 5):  # more than dimensions, and fewer
+        x = random.normal(size=(rows, 6)) * [4, 3, 2, 1, 0.5, 0.1]
+        y = x @ random.normal(size=(6, 3)) + 0.1 * random.normal(size=(rows, 3)) + 2
+        shrunk = families.penalties(x, y, graded)
+        fitted = families.fit(x, y, shrunk, graded)
+        assert tuple(fitted) == (*families.NAMES, "graded ridge")
+        wide = (x - x.mean(0)) @ graded
+        strength = shrunk["graded ridge"].strength
+        inner = wide.T @ np.linalg.solve(wide @ wide.T + strength * np.eye(rows), y - y.mean(0))
+        np.testing.assert_allclose(fitted["graded ridge"].weight, graded @ inner, atol=1e-8)
+        np.testing.assert_allclose(fitted["graded ridge"](x).mean(0), y.mean(0))
+    assert np.isfinite(families.grading(np.ones((3, 4)))).all()
 
 
 def test_a_ridge_is_shrunk_towards_what_was_chosen():
@@ -39,7 +87,8 @@ def test_a_ridge_is_shrunk_towards_what_was_chosen():
     for goal in ("zero", "rigid", "similarity", "origin"):
         expected = solvers.ridge(x, y, towards=goal)
         penalty = families.Penalty(float(expected.details.strength), goal)
-        fitted = families.fit(np.float64(x), np.float64(y), (penalty, penalty))["ridge"]
+        both = {families.RIDGE: penalty, families.REVERSED: penalty}
+        fitted = families.fit(np.float64(x), np.float64(y), both)["ridge"]
         np.testing.assert_allclose(fitted.weight, expected.weight, atol=1e-4)
         np.testing.assert_allclose(fitted.bias, expected.bias, atol=1e-4)
 
@@ -108,7 +157,7 @@ def test_the_choice_is_as_good_as_the_best_family(encoders, pairs, back):
     x, y = source[rows], target[rows]
     fitted = search.auto(x, y, among=source[:500])
     each = families.fit(np.float64(x), np.float64(y), families.penalties(x, y))
-    single = {name: recall(each[name], source, target) for name in families.NAMES if name not in families.BLENDS}
+    single = {name: recall(each[name], source, target) for name in families.NAMES}
     chosen, best = recall(fitted, source, target), max(single.values(), key=np.mean)
     # As good as the best, which nobody knows beforehand, but for what the draw of the queries makes uncertain.
     assert (chosen - best).mean() > -0.01 * best.mean() - 2 * (chosen - best).std() / 700**0.5
@@ -117,7 +166,7 @@ def test_the_choice_is_as_good_as_the_best_family(encoders, pairs, back):
     assert pairs > 100 or chosen.mean() > 1.2 * recall(solvers.rigid(x, y), source, target).mean()
     details = fitted.details
     beforehand = (goals.NO_MAP, goals.TOWARDS[goals.NO_MAP])  # both have as many dimensions
-    assert tuple(details.lines) == families.NAMES + beforehand and fitted.converged
+    assert tuple(details.lines) == (*families.NAMES, families.GRADED, *beforehand, families.BLEND) and fitted.converged
     assert details.explanation.startswith(f"{details.chosen}: ") and "the next should add" in details.explanation
     assert [at[0] for at in details.curve] == [int(share * pairs * 0.8) for share in (0.25, 0.5, 1)]
     line = details.lines[details.chosen]
@@ -136,6 +185,20 @@ def test_few_pairs_are_no_reason_to_choose(encoders):
     fitted = search.auto(encoders[0][:19], encoders[1][:19])
     assert fitted.details.chosen == families.RIDGE and "too few" in fitted.details.explanation
     assert fitted.details.summary().keys() == {"chosen", "purpose", "explanation"}
+
+
+def test_an_index_helps_few_pairs_between_unequal_dimensions(encoders):
+    source, target = encoders[0], unit(encoders[1][:, :80])
+    for pairs in (25, 100):
+        rows = np.random.default_rng(0).permutation(np.arange(5000, 6300))[:pairs]
+        x, y = source[rows], target[rows]
+        alone, aided = search.auto(x, y), search.auto(x, y, among=source[:5000])
+        assert aided.details.chosen == families.BLEND
+        assert aided.details.mix.parts[families.GRADED] > 0.5 and abs(sum(aided.details.mix.parts.values()) - 1) < 1e-9
+        assert families.GRADED not in alone.details.mix.parts and 0 < aided.details.mix.scale < 1
+        assert aided.details.summary()["parts"].keys() == set(families.BLENDED)
+        by_pairs, by_index = (recall(each, source, target).mean() for each in (alone, aided))
+        assert by_index > 1.02 * by_pairs
 
 
 def test_a_ridge_towards_what_is_known_is_the_solver():

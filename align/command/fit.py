@@ -106,7 +106,8 @@ def _beside(arguments, x, y):
             raise ValueError(f"--clouds {name} has {cloud.shape[1]} dimensions, and the pairs there {side.shape[1]}")
     fitted = SOLVERS["unpaired"].fit(_key(arguments), *clouds)
     told = {"rows": [len(cloud) for cloud in clouds], "trusted": bool(fitted.trusted)}
-    return beside | {"towards": fitted}, {"clouds": told | {"explanation": fitted.details.explanation}}
+    told["explanation"] = fitted.details.explanation
+    return {"among": clouds[0], **beside, "towards": fitted}, {"clouds": told}
 
 
 def _opened(file, arguments):

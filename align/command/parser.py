@@ -71,7 +71,7 @@ def _add_fit(fit):
     )
     purpose = "with --solver auto: what the map is chosen for, by pairs that it has not seen (search)"
     fit.add_argument("--for", dest="purpose", choices=["search", "codes"], help=purpose)
-    among = "with --solver auto: further rows of the source, as the index, among which pairs are looked for"
+    among = "with --solver auto: further rows of the source, as the index, by which few pairs find more"
     fit.add_argument("--among", type=_path, metavar="FILE", help=among)
     clouds = "with --solver auto: rows of both encoders in no correspondence, between which a map is looked for as well"
     fit.add_argument("--clouds", nargs=2, type=_path, metavar=("X", "Y"), help=clouds)

@@ -4,8 +4,9 @@
 words whether the map is worth it, and `estimate` gives the interval of a mean over queries.
 """
 
-from align.search.auto import Choice, Line, auto
+from align.search.auto import auto
 from align.search.bootstrap import Estimate, estimate
+from align.search.choices import Choice, Line
 from align.search.worth import Found, found, verdict
 
 __all__ = ["Choice", "Estimate", "Found", "Line", "auto", "estimate", "found", "verdict"]

@@ -21,7 +21,7 @@ def asked(*names):
 
 def test_the_names_that_help_knows_are_those_of_what_does_it():
     named = {name for names in groups.GROUPS.values() for name in names}
-    assert groups.GROUPS["families"] == families.NAMES
+    assert groups.GROUPS["families"] == swaps.FAMILIES
     assert named == {*swaps.INDEX, *swaps.QUERIES, swaps.OLD, swaps.NO_MAP}
     assert groups.TABLE == swaps.TABLE in results.SCHEMAS
 
@@ -47,9 +47,9 @@ def made(tmp_path_factory):
 def test_rows_of_a_swap(made):
     rows, _ = made
     found = {(row["method"], row["direction"], row["anchors"]): row for row in rows}
-    assert len(found) == len(rows) == 2 + 2 * (10 + 1 + 1 + 1 + 1)
-    chosen = found["auto", "index", 60]["chosen"]
-    assert found["auto", "index", 60]["recall"] == found[chosen, "index", 60]["recall"]
+    assert len(found) == len(rows) == 2 + 2 * (6 + 1 + 1 + 1 + 1)
+    assert found["auto", "index", 60]["chosen"] in (*swaps.FAMILIES, families.BLEND, "ridge towards no map")
+    assert found["auto", "index", 60]["recall"] > 0.97 * found["ridge", "index", 60]["recall"]
     assert found["ridge", "index", 60]["recall"] > found["ridge", "index", 20]["recall"] > 0.1
     assert found["no map", None, None]["recall"] < 0.1 < found["old encoder", None, None]["recall"]
     assert all(row["recall"] <= row["of_50"] <= row["of_200"] <= 1 for row in rows)
@@ -87,17 +87,17 @@ def test_intervals_hold_the_truth(tmp_path):
     assert len(published) == 12 and all(0.93 <= row["coverage"] <= 0.97 for row in published)
 
 
-def test_the_choice_beside_clouds_is_ahead_of_every_other():
+def test_the_choice_is_as_good_as_the_best_family_and_beside_clouds_ahead_of_every_other():
     rows = [row for row in results.read(EXPERIMENTS / "results/rows/encoder_switch.jsonl") if row["anchors"]]
-    recall = {
-        (row["method"], row["old"], row["new"], row["anchors"]): row["recall"]
-        for row in rows
-        if row["direction"] == "index"
-    }
-    cells = [key for key in recall if key[0] == swaps.CLOUDS]
-    assert len(cells) == 30
-    for method, *at in cells:
-        ours, of = recall[method, *at], {name: recall[name, *at] for name in (*families.NAMES, *adapters.PEERS)}
-        assert ours > max(found for name, found in of.items() if name not in families.BLENDS)
-        assert ours > 0.99 * max(of.values())
-        assert at[2] > 20 or ours > 5 * of["ridge"]
+    recall: dict = {}
+    for row in rows:
+        if row["direction"] == "index":
+            recall.setdefault((row["method"], row["old"], row["new"], row["anchors"]), []).append(row["recall"])
+    recall = {key: np.mean(drawn) for key, drawn in recall.items()}
+    cells = [key[1:] for key in recall if key[0] == swaps.CLOUDS]
+    assert len(cells) == 42
+    for at in cells:
+        single, peers = ([recall[name, *at] for name in names] for names in (swaps.FAMILIES, adapters.PEERS))
+        assert recall["auto", *at] > 0.99 * max(single)
+        assert recall[swaps.CLOUDS, *at] > max(*single, *peers)
+        assert at[2] > 20 or recall[swaps.CLOUDS, *at] > 5 * recall["ridge", *at]

@@ -11,7 +11,7 @@ from align_lab.plans import Library, Space, Swap
 from align_lab.switch.groups import GROUPS, TABLE
 
 TOP = 10
-_ANCHORS = (20, 100, 300, 1000, 3000)
+_ANCHORS = (20, 50, 100, 300, 1000, 3000, 10_000)
 _DOCUMENTS, _QUERIES = 10_000, 1000
 
 
@@ -59,7 +59,11 @@ def read(given: flags.FlagValues, store) -> Swaps:
     arrays = vectors.ready(library, store)
     texts = len(next(iter(arrays.values())))
     documents = given.documents if given["documents"].present else min(_DOCUMENTS, texts - queries)
-    anchors = integers("anchors", given) if given["anchors"].present else _ANCHORS
+    anchors = (
+        integers("anchors", given)
+        if given["anchors"].present
+        else tuple(count for count in _ANCHORS if count <= documents)
+    )
     if queries <= TOP or not max((20, *anchors)) <= documents <= texts - queries:
         raise ValueError(
             f"--documents={documents}, --queries={queries}, --anchors={','.join(map(str, anchors))}: expected more "

@@ -24,7 +24,8 @@ TOP, CANDIDATES = 10, (50, 200)
 CLOUD = 5000  # rows a side of what is fitted without pairs
 # Methods by how they map: an index of the old encoder, or queries to it.
 CLOUDS = "auto, clouds"  # the choice, beside pairs also from a cloud of each encoder
-INDEX = ("auto", CLOUDS, *families.NAMES, "rigid", "unpaired", *PEERS)
+FAMILIES = (*families.NAMES, families.GRADED)
+INDEX = ("auto", CLOUDS, *FAMILIES, "rigid", "unpaired", *PEERS)
 QUERIES = ("rigid", "ridge")
 AIDED = (0, 20)  # numbers of pairs beside two clouds
 SECONDS = {"auto": 15.0, CLOUDS: 25.0, "unpaired": 30.0, "residual network": 20.0, "low-rank affine": 8.0}
@@ -91,16 +92,21 @@ def _searched(row, index, queries, clouds, shared, of_clouds):
         fitted = _from_clouds(row["seed"], clouds, pairs if len(chosen) > 1 else None, of_clouds)
         told = {"trusted": bool(fitted.trusted)}
     elif method == CLOUDS:
-        fitted = search.auto(*pairs, towards=_from_clouds(row["seed"], clouds, None, of_clouds))
+        towards = _from_clouds(row["seed"], clouds, None, of_clouds)
+        fitted = search.auto(*pairs, among=index[0], towards=towards)
         told = {"chosen": fitted.details.chosen}
-    elif method in families.NAMES:
+    elif method == "auto":
+        fitted = search.auto(*pairs, among=index[0])
+        told = {"chosen": fitted.details.chosen}
+    elif method in FAMILIES:
         if not shared:
-            shared |= families.fit(*(np.asarray(side, np.float64) for side in pairs), families.penalties(*pairs))
+            graded = families.grading(index[0].astype(np.float64))
+            wide = (np.asarray(side, np.float64) for side in pairs)
+            shared |= families.fit(*wide, families.penalties(*pairs, graded), graded)
         one = shared[method]
         fitted, told = (lambda x: x @ one.weight.astype(np.float32) + one.bias.astype(np.float32)), {}
     else:
-        fitted = _fit(method, row["seed"], *pairs)
-        told = {"chosen": fitted.details.chosen} if method == "auto" else {}
+        fitted, told = _fit(method, row["seed"], *pairs), {}
     return _best(queries[1], unit(np.asarray(fitted(index[0]))), count), told
 
 
@@ -116,8 +122,6 @@ def _from_clouds(seed, clouds, pairs, kept):
 def _fit(method, seed, source, target):
     if method in PEERS:
         return PEERS[method](seed, source, target)
-    if method == "auto":
-        return search.auto(source, target)
     if not solvers.SOLVERS[method].fits(source.shape[1], target.shape[1]):
         # Fitted the other way round, and turned back: the transpose of a rotation.
         return solvers.SOLVERS[method].fit(target, source).inverse()
