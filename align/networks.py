@@ -6,7 +6,6 @@ import json
 import os
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +90,7 @@ def _describe(model, identity, settings, context):
         **identity,
         "context": " ".join(context.split()),
         "architecture": " ".join(repr(model).split()),
-        "settings": asdict(settings),
+        "settings": settings.described(),
     }
     digest = hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()[:10]
     words = (f"{name}{value}" if isinstance(value, int) else str(value) for name, value in identity.items())

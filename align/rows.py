@@ -60,6 +60,9 @@ SCHEMAS = {
         ("residual", "test_error", "around", "by_way"),
     ),
     "classify": Schema(NETWORKS.identity, ("accuracy", "agreement", "own")),
+    "rigidity": Schema(
+        ("table", "dataset", "variant", "method", "latent", "anchors", "source_seed", "target_seed"), ("test_error",)
+    ),
     "intervals": Schema(
         ("table", "dataset", "method", "figure", "documents", "queries", "draws"),
         ("truth", "coverage", "below", "width"),

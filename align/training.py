@@ -11,7 +11,7 @@ import functools
 import math
 import numbers
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple
 
 import jax
@@ -22,8 +22,10 @@ from jax import Array
 from jax import numpy as jnp
 
 from align.arrays import checks
+from align.models import initial as initial_parameters
 
 SCHEDULES = ("onecycle", "constant")
+INITIALS = ("normal", *initial_parameters.DRAWS)
 Loss = Callable[[Array, Array], Array]
 
 
@@ -33,7 +35,9 @@ class Settings:
 
     `passes` is the number of passes over the data that make an epoch: one compiled call, then checkpoint and progress.
     `weight_decay`, of all parameters and in units of the learning rate, is decoupled from the gradient (Loshchilov and
-    Hutter 2019): it leaves two encoders less room to bend their latents in ways of their own.
+    Hutter 2019): it leaves two encoders less room to bend their latents in ways of their own. `memory` is Adam's b2, of
+    squared gradients: 0.99 under "onecycle" and 0.999 else, where it is None. `initial` is how parameters are drawn:
+    "normal" as Flax does (LeCun's, biases zero), "uniform" as PyTorch does, "orthogonal" (`align.models.initial`).
     """
 
     epochs: int = 14
@@ -42,6 +46,8 @@ class Settings:
     schedule: str = "onecycle"
     passes: int = 1
     weight_decay: float = 0.0
+    memory: float | None = None
+    initial: str = "normal"
 
     def __post_init__(self):
         checks.check_counts(epochs=self.epochs, batch=self.batch, passes=self.passes)
@@ -51,6 +57,18 @@ class Settings:
             raise ValueError(f"weight_decay must be at least 0 and finite; it is {self.weight_decay!r}")
         if self.schedule not in SCHEDULES:
             raise ValueError(f"schedule must be one of {', '.join(SCHEDULES)}; it is {self.schedule!r}")
+        if self.memory is not None and not (_is_finite(self.memory) and 0 <= self.memory < 1):
+            raise ValueError(f"memory must be at least 0 and below 1, or None; it is {self.memory!r}")
+        if self.initial not in INITIALS:
+            raise ValueError(f"initial must be one of {', '.join(INITIALS)}; it is {self.initial!r}")
+
+    def described(self) -> dict[str, Any]:
+        """Give the settings by name, as rows and trained networks are found by.
+
+        Those that came later are left out where they say what was done before there was a choice.
+        """
+        later = {field.name: field.default for field in fields(self) if field.name in ("memory", "initial")}
+        return {name: value for name, value in asdict(self).items() if name not in later or value != later[name]}
 
     def steps(self, n: int) -> int:
         """Give the optimiser's steps in one pass over n samples; the last, smaller batch is left out."""
@@ -82,17 +100,20 @@ def cross_entropy(logits: Array, labels: Array) -> Array:
 
 def optimizer(settings: Settings, n: int) -> optax.GradientTransformation:
     """Give Adam with the schedule over the whole training on n samples."""
-    rate, memory = settings.learning_rate, 0.999
+    rate, memory = settings.learning_rate, 0.999 if settings.memory is None else settings.memory
     if settings.schedule == "onecycle":
         steps = settings.epochs * settings.passes * settings.steps(n)
         rate = optax.cosine_onecycle_schedule(max(steps, 7), rate, pct_start=0.15)
-        memory = 0.99  # of squared gradients; a longer one lets the high learning rate collapse a network
+        # Of squared gradients; a longer one lets the high learning rate collapse a network.
+        memory = 0.99 if settings.memory is None else settings.memory
     return optax.adamw(rate, b2=memory, weight_decay=settings.weight_decay)
 
 
 def start(model: nn.Module, key: Array, inputs: Array, settings: Settings, constants: tuple = ()) -> State:
     """Initialise a network for `inputs` `[n, ...]`; constants are further arguments of the model, not trained."""
     params = _initialise(model, key, inputs[:1], constants)
+    if settings.initial in initial_parameters.DRAWS:
+        params = initial_parameters.DRAWS[settings.initial](jax.random.fold_in(key, 1), params)
     return State(params, optimizer(settings, len(inputs)).init(params), jnp.int32(0), jnp.float32(jnp.inf))
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from align.training import Settings
     from align_lab.store import Store
 
-TRAINING = ("epochs", "batch", "learning_rate", "schedule", "weight_decay")
+TRAINING = ("epochs", "batch", "learning_rate", "schedule", "weight_decay", "memory", "initial")
 Setting = tuple[int, int | None]
 # Far beyond what answers anything, and short of what fails for lack of memory or time without a word.
 MOST_LATENT, MOST_SEEDS, MOST_EPOCHS, MOST_BATCH = 10_000, 100, 10_000, 100_000
@@ -122,6 +122,10 @@ class Defaults(NamedTuple):
         flags.DEFINE_string("data_dir", None, folder)
         schedule = "Its schedule; the paper's is constant, at 1e-3."
         flags.DEFINE_enum("schedule", None, ["onecycle", "constant"], schedule)
+        memory = "Adam's b2, of squared gradients; the default is 0.99 under onecycle, else 0.999."
+        flags.DEFINE_float("memory", None, memory)
+        initial = "How parameters are drawn: normal as Flax does, uniform as PyTorch does, or orthogonal."
+        flags.DEFINE_enum("initial", None, ["normal", "uniform", "orthogonal"], initial)
 
     def read(self, given: flags.FlagValues, store: "Store") -> Asked:
         """Read the flags; ValueError names the one whose value makes no sense."""

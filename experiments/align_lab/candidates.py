@@ -83,7 +83,7 @@ def _place(text):
 
 def rows(candidate: Candidate) -> list[dict]:
     """Give the row of a candidate, without what is measured."""
-    row = {"table": TABLE, **dataclasses.asdict(candidate)}
+    row = {"table": TABLE, **dataclasses.asdict(candidate), "settings": candidate.settings.described()}
     return [json.loads(json.dumps(row))]  # tuples compare as the lists that are read
 
 

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from itertools import permutations, product
 from typing import Any, NamedTuple
 
@@ -39,7 +38,7 @@ def rows(cell: Cell) -> list[dict]:
     for method in dict.fromkeys(("autoencoder", *cell.methods)):
         own = [(seed, seed) for seed in source.seeds] if cell.own and not across and method in OWN else []
         pairs = between if cell.transfer and method != "autoencoder" else []
-        settings = asdict(cell.relative if method in KINDS else source.settings)
+        settings = (cell.relative if method in KINDS else source.settings).described()
         listed += [
             {
                 "table": cell.table,

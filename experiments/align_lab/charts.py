@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from align import drawing, paper
@@ -29,7 +28,7 @@ def redraw(wanted: Asked, store: Store, tables: Sequence[int]) -> Iterator[str]:
             row
             for row in store.rows(table)
             if row["dataset"] == wanted.dataset
-            and row["settings"] == asdict(wanted.training(row["latent"], relative=row["method"] in KINDS))
+            and row["settings"] == wanted.training(row["latent"], relative=row["method"] in KINDS).described()
         ]
 
     def changed(path):

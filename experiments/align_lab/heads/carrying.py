@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from itertools import product
 
 import numpy as np
@@ -27,7 +26,7 @@ def rows(heads: Heads) -> list[dict]:
         columns = {"table": TABLE, "dataset": heads.source.dataset, "method": method}
         columns |= {"source_model": heads.source.model, "target_model": heads.target.model}
         columns |= {"latent": heads.source.latent, "anchors": count, "source_seed": s, "target_seed": t}
-        settings = {**asdict(heads.source.settings), "held_out": heads.source.held_out, "cloud": heads.cloud}
+        settings = {**heads.source.settings.described(), "held_out": heads.source.held_out, "cloud": heads.cloud}
         listed.append({**columns, "settings": settings})
     return listed
 

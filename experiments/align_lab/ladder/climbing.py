@@ -3,7 +3,6 @@
 import itertools
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import NamedTuple
 
 import jax
@@ -76,7 +75,7 @@ def rows(step: Rungs) -> list[dict]:
                 "anchors": rung.anchors,
                 "source_seed": target_seed if own else source_seed,
                 "target_seed": target_seed,
-                "settings": {**asdict(space.settings), "run": rung.run},
+                "settings": {**space.settings.described(), "run": rung.run},
             }
         )
     return listed

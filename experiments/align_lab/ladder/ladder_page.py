@@ -1,7 +1,6 @@
 """The ladder as tables and pictures: a line per method over the number of anchors, a level for what knows no pair."""
 
 from collections import defaultdict
-from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean
 
@@ -47,7 +46,7 @@ def write(results: Path) -> Path:
 
 def picture(space: Networks, store: Store) -> Path | None:
     """Draw error against anchors in a space, a panel per direction, from rows of its seeds and training, if any."""
-    settings = asdict(space.settings)
+    settings = space.settings.described()
     found = [
         row
         for row in store.rows(TABLE)

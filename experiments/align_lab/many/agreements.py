@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from itertools import product
 
 import jax
@@ -29,7 +28,7 @@ def rows(gathering: Gathering) -> list[dict]:
     columns = {"table": TABLE, "dataset": space.dataset, "group": group(gathering), "latent": space.latent}
     columns |= {"anchors": gathering.anchors, "pool": gathering.pool * gathering.anchors}
     cells = product(gathering.methods, gathering.draws)
-    return [{**columns, "method": m, "draw": draw, "settings": asdict(space.settings)} for m, draw in cells]
+    return [{**columns, "method": m, "draw": draw, "settings": space.settings.described()} for m, draw in cells]
 
 
 def cost(gathering: Gathering, store: Store) -> float:

@@ -1,0 +1,149 @@
+"""The factors as tables and a picture: errors of rigid and linear maps by variant, and what each factor changes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean
+
+import numpy as np
+
+from align import drawing, markdown
+from align.arrays import atomic
+from align_lab.rigidity import rigid_gaps
+from align_lab.rigidity.factors import TABLE, VARIANTS
+from align_lab.rigidity.relations import OWN
+
+HEAD = """# What makes two latent spaces rigidly related
+
+Made by `python experiments/rigidity.py`: autoencoders that differ in one factor of architecture or training from those
+of another variant, and maps between all ordered pairs of seeds. Errors are mean squared errors per standardised pixel
+of the target's decoder on the test images, means over pairs. The **gap** is the error of the rigid map less that of the
+linear one, in thousandths, with an interval of 95 % over networks (jackknife, Student's t); bold where it leaves zero
+out.
+"""
+Group = dict[str, list[dict]]
+
+
+def write(rows: Sequence[dict], results: Path) -> Path:
+    """Write the tables of all rows, and a picture of each group of networks, into a folder of results."""
+    parts, groups = [HEAD], by_group(rows)
+    for (dataset, latent, epochs), group in groups.items():
+        (few,) = {row["anchors"] for own in group.values() for row in own} - {None}
+        title = f"{dataset}, latent {latent}, {epochs} epochs"
+        excess = {f"{few} pairs": _excess(group, few), "all pairs": _excess(group, None)}
+        name = f"{TABLE}_{dataset}_latent{latent}_epochs{epochs}"
+        drawn = drawing.dots(results / "pictures" / f"{name}.png", excess, "error above the network's own")
+        parts += [f"## {title}", "", f"![Errors above the networks' own](../pictures/{drawn.name})", ""]
+        parts += [f"### From {few} pairs", "", _errors(group, few), "", "### From all pairs", "", _errors(group, None)]
+        parts += ["", "### What a factor changes of the gap", "", _factors(group, few), ""]
+        parts += ["### What the gap is made of", "", _parts(group, few), ""]
+        parts += ["### The spaces and the maps between them", "", _shapes(group), ""]
+    path = results / "tables" / f"{TABLE}.md"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic.replacing(path) as partial:
+        partial.write_text("\n".join(parts))
+    return path
+
+
+def by_group(rows: Sequence[dict]) -> dict[tuple, Group]:
+    """Part rows by data, latent dimension and epochs, and in each by variant, in the order of the table of variants."""
+    found: dict[tuple, Group] = {}
+    for row in sorted(rows, key=lambda row: -row["settings"]["epochs"]):
+        where = (row["dataset"], row["latent"], row["settings"]["epochs"])
+        found.setdefault(where, {}).setdefault(row["variant"], []).append(row)
+    return {where: {name: group[name] for name in VARIANTS if name in group} for where, group in found.items()}
+
+
+def mean(rows: Sequence[dict], method: str, anchors: int | None, measure: str = "test_error") -> float:
+    """Give the mean of a measure over ordered pairs, or over networks for what is their own."""
+    return fmean(rigid_gaps.errors(rows, method, anchors, measure).values())
+
+
+def gap(rows: Sequence[dict], anchors: int | None) -> rigid_gaps.Estimate | None:
+    """Give the error of rigid maps less that of linear ones."""
+    return rigid_gaps.estimate(rigid_gaps.apart(rows, "rigid", "linear", anchors))
+
+
+def _excess(group, anchors):
+    return {
+        method: {name: mean(rows, method, anchors) - mean(rows, OWN, None) for name, rows in group.items()}
+        for method in ("linear", "similarity", "rigid")
+    }
+
+
+def _errors(group, anchors):
+    lines = []
+    for name, rows in group.items():
+        found = [mean(rows, OWN, None), *(mean(rows, m, anchors) for m in ("rigid", "similarity", "linear"))]
+        pairs = rigid_gaps.apart(rows, "rigid", "linear", anchors)
+        estimate = rigid_gaps.text(rigid_gaps.estimate(pairs))
+        lines.append([name, *(f"{error:.4f}" for error in found), estimate, rigid_gaps.won(pairs)])
+    columns = ["variant", "autoencoder", "rigid", "similarity", "linear", "gap, 10⁻³", "linear better"]
+    return markdown.table(columns, lines)
+
+
+def changes(group: Group, anchors: int | None) -> dict[str, rigid_gaps.Estimate]:
+    """Give by variant what it changes of the gap of the variant that it is one step away from."""
+    found = {}
+    for name in group:
+        of = VARIANTS[name].of
+        if of in group and (own := gap(group[name], anchors)) and (other := gap(group[of], anchors)):
+            found[name] = rigid_gaps.change(own, other)
+    return found
+
+
+def _factors(group, few):
+    some, whole = changes(group, few), changes(group, None)
+    lines = []
+    for name in some:
+        own = 1e3 * (mean(group[name], OWN, None) - mean(group[VARIANTS[name].of], OWN, None))
+        texts = (rigid_gaps.text(some[name]), rigid_gaps.text(whole[name]))
+        lines.append([f"{VARIANTS[name].of} → {name}", VARIANTS[name].factor, *texts, f"{own:+.1f}"])
+    columns = ["variants", "factor", f"gap from {few} pairs, 10⁻³", "gap from all pairs, 10⁻³", "own error, 10⁻³"]
+    return markdown.table(columns, lines)
+
+
+STEPS = {
+    "no shift": ("orthogonal", "rigid"),
+    "no reflection": ("rotation", "rigid"),
+    "no scale": ("rigid", "similarity"),
+    "no shear": ("similarity", "affine"),
+}
+
+
+def _parts(group, few):
+    lines = []
+    for name, rows in group.items():
+        for anchors in (few, None):
+            parts = [rigid_gaps.estimate(rigid_gaps.apart(rows, *pair, anchors)) for pair in STEPS.values()]
+            lines.append([name, str(anchors or "all"), *map(rigid_gaps.text, parts)])
+    note = (
+        "What the error rises by, in thousandths, where maps are denied a shift (orthogonal less rigid), a reflection\n"
+        "(rotation less rigid), a scale (rigid less similarity), or all that is neither (similarity less affine).\n\n"
+    )
+    return note + markdown.table(["variant", "pairs", *STEPS], lines)
+
+
+def _shapes(group):
+    lines = []
+    for name, rows in group.items():
+        own = [row for row in rows if row["method"] == OWN]
+        values = [np.array(row["singular_values"]) for row in rows if "singular_values" in row]
+        logs = [np.log(one[one > 0]) for one in values]
+        quantiles = np.mean([np.percentile(one, (90, 50, 10)) for one in values], 0)
+        scales = [row["scale"] for row in own]
+        figures = [fmean(scales), max(scales) / min(scales), *(fmean(r[n] for r in own) for n in _SHAPE)]
+        residuals = [mean(rows, method, None, "residual") for method in ("rigid", "linear")]
+        singular = [*quantiles, fmean(one.min() for one in values), fmean(float(one.std()) for one in logs)]
+        lines.append([name, *(f"{x:.3g}" for x in figures), *(f"{x:.2f}" for x in (*singular, *residuals))])
+    note = (
+        "Scale: root mean square distance of test codes from their mean, and the largest seed's over the smallest's.\n"
+        "Offset: the mean's distance from the origin, over the scale. Dimensions: (Σ λ)² / Σ λ² of the covariance.\n"
+        "Silent: directions with less than a thousandth of the mean variance. Singular values of the affine map from\n"
+        "all pairs, means over pairs: quantiles, the least, and the standard deviation of their logarithms. Residuals\n"
+        "of the test codes, from all pairs.\n\n"
+    )
+    columns = ["variant", "scale", "ratio of scales", "offset", "dimensions", "silent", "90 %", "50 %", "10 %", "least"]
+    return note + markdown.table([*columns, "spread", "rigid residual", "linear residual"], lines)
+
+
+_SHAPE = ("offset", "dimensions", "silent")
