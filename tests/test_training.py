@@ -118,6 +118,35 @@ def test_weight_decay_shrinks_the_parameters():
     assert norms[1] < 0.9 * norms[0]
 
 
+def test_memory_and_initial_parameters_change_a_network():
+    kernels = []
+    for change in ({}, {"memory": 0.5}, {"initial": "uniform"}):
+        (state,) = fitted([0], settings=dataclasses.replace(SETTINGS, **change))
+        kernels.append(state.params["params"]["kernel"])
+    assert min(np.abs(kernels[0] - other).max() for other in kernels[1:]) > 1e-2
+
+
+def test_the_memory_is_that_of_the_schedule_unless_told():
+    for schedule, memory in (("onecycle", 0.99), ("constant", 0.999)):
+        settings = dataclasses.replace(SETTINGS, schedule=schedule)
+        (usual,), (told,) = fitted([0], settings), fitted([0], dataclasses.replace(settings, memory=memory))
+        assert largest_difference(usual, told) == 0
+
+
+def test_settings_that_came_later_are_described_where_they_are_not_as_before():
+    before = {
+        "epochs": 14,
+        "batch": 64,
+        "learning_rate": 5e-3,
+        "schedule": "onecycle",
+        "passes": 1,
+        "weight_decay": 0.0,
+    }
+    assert training.Settings().described() == before
+    later = {"memory": 0.999, "initial": "uniform"}
+    assert training.Settings(**later).described() == {**before, **later}
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

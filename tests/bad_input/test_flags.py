@@ -57,6 +57,8 @@ WRONG = [
     ("--learning_rate=small", "--learning_rate=small", "could not convert string to float"),
     ("--schedule=step", "--schedule=step", "one of <onecycle|constant>"),
     ("--schedule=", "--schedule=", "one of <onecycle|constant>"),
+    ("--memory=1", "memory", "it is 1.0", "at least 0 and below 1"),
+    ("--initial=pytorch", "--initial=pytorch", "one of <normal|uniform|orthogonal>"),
     (
         "--data_dir=nowhere --dataset=mnist",
         "data_dir='nowhere'",

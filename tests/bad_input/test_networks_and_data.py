@@ -27,6 +27,14 @@ def settings(argument, value, expected):
         f"schedule {value!r}": settings("schedule", value, "one of onecycle, constant")
         for value in ("step", "", "OneCycle", None)
     }
+    | {
+        f"memory {value!r}": settings("memory", value, "at least 0 and below 1")
+        for value in (1.0, -0.1, float("nan"), "0.99")
+    }
+    | {
+        f"initial {value!r}": settings("initial", value, "one of normal, uniform, orthogonal")
+        for value in ("pytorch", "", "Normal", None)
+    }
 )
 def test_settings(refusal):
     refusal.check()

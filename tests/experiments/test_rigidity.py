@@ -1,0 +1,150 @@
+"""What makes spaces rigidly related: what is planned, and what is measured of maps whose truth is known."""
+
+import re
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from align import networks
+from align import rows as results
+from align_lab import launch, recipes
+from align_lab.rigidity import factors, relations, rigid_gaps, rigidity_page
+from align_lab.rigidity.variant_plans import Relations, Varied
+from align_lab.rigidity.variants import Architecture
+from align_lab.store import Store
+from align_lab.trainings import Network
+
+
+def wanted(**changes):
+    known = {"dataset": "mnist_sample", "model": "conv", "settings": ((50, 100),), "methods": (), "seeds": (0, 1, 2)}
+    known |= {"overrides": recipes.Overrides({"epochs": 1}), "variants": ("ours", "constant", "dense64+pytorch")}
+    return factors.Factors(**{**known, **changes})
+
+
+def test_every_variant_is_trained_and_then_compared(tmp_path):
+    store = Store(tmp_path / "workdir")
+    plan = factors.plan(wanted(), store)
+    assert [type(one) for one in plan] == [Varied, Relations] * 3
+    trained = plan[4]
+    assert (trained.settings.initial, trained.settings.schedule, trained.settings.epochs) == ("uniform", "constant", 1)
+    assert str(trained.architecture) == "conv 16-32, dense 64, latent, dense 64, conv 32-16"
+    listed = [row for one in plan if isinstance(one, Relations) for row in relations.rows(one)]
+    assert len({results.identity(row) for row in listed}) == len(listed) == 3 * (3 + 2 * 6 * 6)
+    assert all(launch.worker(one).cost(one, store) > 0 for one in plan)
+
+
+def test_a_variant_changes_one_thing_of_another():
+    for name, variant in factors.VARIANTS.items():
+        if variant.of:
+            other = factors.VARIANTS[variant.of]
+            architecture = variant.architecture != other.architecture
+            assert architecture != (variant.training != other.training), name
+            assert variant.factor
+    assert set(factors.USUAL) <= factors.VARIANTS.keys()
+    assert all("," not in name for name in factors.VARIANTS)  # --variants is a list
+
+
+def test_ours_are_the_networks_of_the_tables(tmp_path):
+    from align import models
+
+    ours = factors.VARIANTS["ours"].architecture.build(50, "mnist", (28, 28, 1))
+    assert repr(ours) == repr(models.autoencoder("conv", 50, "mnist"))
+    colour = Architecture(channels=(), sizes=(), encoder=(8,), decoder=(8,), rectified=True).build(
+        4, "cifar10", (32, 32, 3)
+    )
+    images = jnp.ones((2, 32, 32, 3))
+    params = colour.init(networks.named_key(0, "test"), images)
+    codes = models.encode(colour, params, images)
+    assert codes.min() == 0 and models.decode(colour, params, codes).shape == images.shape
+
+
+def ends(turn):
+    random = np.random.default_rng(0)
+    codes = random.normal(size=(300, 4)).astype(np.float32) * np.arange(1, 5, dtype=np.float32)
+    other = (codes @ turn + 1).astype(np.float32)
+    made = zip((0, 1), (codes, other), strict=True)
+    return [Network("ours", seed, None, None, jnp.asarray(own[:200]), jnp.asarray(own[200:])) for seed, own in made]
+
+
+TURN = np.linalg.qr(np.random.default_rng(1).normal(size=(4, 4)))[0]
+
+
+@pytest.mark.parametrize(
+    ("method", "turn", "residual"),
+    [
+        ("rigid", TURN, 0),
+        ("similarity", 3 * TURN, 0),
+        ("affine", TURN @ np.diag([1, 2, 3, 4]), 0),
+        ("rigid", 3 * TURN, 2 / 3),
+    ],
+)
+def test_a_family_finds_its_own_relation(method, turn, residual, monkeypatch):
+    monkeypatch.setattr(relations.models, "decoder_of", lambda model, params: (model, params))
+    monkeypatch.setattr(relations.evaluation, "reconstruction_error", lambda model, params, codes, images: codes.mean())
+    told = relations.measured(method, *ends(turn), slice(None), None)
+    assert told["residual"] == pytest.approx(residual, abs=0.02)
+    if method == "affine":
+        np.testing.assert_allclose(told["singular_values"], [4, 3, 2, 1], rtol=1e-3)
+
+
+def test_the_shape_of_codes():
+    codes = np.random.default_rng(0).normal(size=(20_000, 3)) * [2, 2, 0.001] + [3, 4, 0]
+    told = relations.shape(codes)
+    assert told["scale"] == pytest.approx(np.sqrt(8), rel=0.02) and told["silent"] == 1
+    assert told["offset"] == pytest.approx(5 / np.sqrt(8), rel=0.02) and told["dimensions"] == pytest.approx(
+        2, rel=0.01
+    )
+
+
+def test_an_interval_over_networks():
+    pairs = {(s, t): 0.1 for s in range(3) for t in range(3) if s != t}
+    same = rigid_gaps.estimate(pairs)
+    assert same.mean == pytest.approx(0.1) and same.error == pytest.approx(0) and same.freedom == 2
+    # One network is to blame for all: without it nothing is left.
+    one = rigid_gaps.estimate({pair: float(0 in pair) for pair in pairs})
+    assert one.mean == pytest.approx(2 / 3) and one.error == pytest.approx(2 / 3) and not one.shown
+    changed = rigid_gaps.change(one, same)
+    assert changed.mean == pytest.approx(2 / 3 - 0.1) and changed.freedom == pytest.approx(2)
+    assert rigid_gaps.estimate({(0, 1): 0.1, (1, 0): 0.1}) is None
+    assert rigid_gaps.text(rigid_gaps.Estimate(0.01, 0.001, 2)) == "**+10.0** (+5.7 to +14.3)"
+
+
+def test_tables_and_picture(tmp_path):
+    listed = [
+        row
+        for one in factors.plan(wanted(), Store(tmp_path / "workdir"))
+        if isinstance(one, Relations)
+        for row in relations.rows(one)
+    ]
+    errors = {"autoencoder": 0.4, "linear": 0.42, "affine": 0.42, "similarity": 0.43, "rigid": 0.44, "rotation": 0.45}
+    made = []
+    for row in listed:
+        measures = {"test_error": errors.get(row["method"], 0.46), "residual": 0.25, "singular_values": [2.0, 1.0, 0.5]}
+        if row["variant"] == "constant" and row["method"] == "rigid":
+            measures["test_error"] += 0.01
+        own = {"scale": 10.0, "offset": 1.0, "dimensions": 20.0, "silent": 0} if row["method"] == "autoencoder" else {}
+        made.append({**row, **measures, **own})
+    page = rigidity_page.write(made, tmp_path).read_text()
+    assert "| constant | 0.4000 | 0.4500 | 0.4300 | 0.4200 | **+30.0** (+30.0 to +30.0) | 6 of 6 |" in page
+    assert "| ours → constant | a constant rate of 1e-3, b2 0.999 | **+10.0** (+10.0 to +10.0) |" in page
+    assert (tmp_path / "pictures" / "rigidity_mnist_sample_latent50_epochs1.png").stat().st_size > 10_000
+
+
+def test_a_run_and_again(experiment):
+    tiny = ("--dataset=mnist_sample", "--variants=mlp", "--latent=3", "--anchors=20", "--epochs=1")
+    assert experiment("rigidity", *tiny, "--seeds=3").code == 0
+    rows = experiment.rows("rigidity")
+    assert len(rows) == 3 + 2 * 6 * 6 and all(row["settings"]["epochs"] == 1 for row in rows)
+    again = experiment("rigidity", *tiny, "--seeds=3")
+    assert again.code == 0 and experiment.rows("rigidity") == rows and "0 of 2 tasks to do" in again.out
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [("--variants=tree", "--variants has no 'tree'; there are ours, constant"), ("--seeds=1", "--seeds=1")],
+)
+def test_flags_that_make_no_sense_are_named(experiment, flag, message):
+    ended = experiment("rigidity", "--dataset=mnist_sample", "--dry_run", flag)
+    assert ended.code != 0
+    assert re.search(message, " ".join(ended.err.split()))
