@@ -128,22 +128,21 @@ def _shapes(group):
     for name, rows in group.items():
         own = [row for row in rows if row["method"] == OWN]
         values = [np.array(row["singular_values"]) for row in rows if "singular_values" in row]
-        logs = [np.log(one[one > 0]) for one in values]
         quantiles = np.mean([np.percentile(one, (90, 50, 10)) for one in values], 0)
         scales = [row["scale"] for row in own]
         figures = [fmean(scales), max(scales) / min(scales), *(fmean(r[n] for r in own) for n in _SHAPE)]
         residuals = [mean(rows, method, None, "residual") for method in ("rigid", "linear")]
-        singular = [*quantiles, fmean(one.min() for one in values), fmean(float(one.std()) for one in logs)]
+        singular = [*quantiles, fmean(one.min() for one in values)]
         lines.append([name, *(f"{x:.3g}" for x in figures), *(f"{x:.2f}" for x in (*singular, *residuals))])
     note = (
         "Scale: root mean square distance of test codes from their mean, and the largest seed's over the smallest's.\n"
         "Offset: the mean's distance from the origin, over the scale. Dimensions: (Σ λ)² / Σ λ² of the covariance.\n"
         "Silent: directions with less than a thousandth of the mean variance. Singular values of the affine map from\n"
-        "all pairs, means over pairs: quantiles, the least, and the standard deviation of their logarithms. Residuals\n"
+        "all pairs, means over pairs: quantiles and the least. Residuals\n"
         "of the test codes, from all pairs.\n\n"
     )
     columns = ["variant", "scale", "ratio of scales", "offset", "dimensions", "silent", "90 %", "50 %", "10 %", "least"]
-    return note + markdown.table([*columns, "spread", "rigid residual", "linear residual"], lines)
+    return note + markdown.table([*columns, "rigid residual", "linear residual"], lines)
 
 
 _SHAPE = ("offset", "dimensions", "silent")
