@@ -123,7 +123,7 @@ def test_tables_and_picture(tmp_path):
         measures = {"test_error": errors.get(row["method"], 0.46), "residual": 0.25, "singular_values": [2.0, 1.0, 0.5]}
         if row["variant"] == "constant" and row["method"] == "rigid":
             measures["test_error"] += 0.01
-        own = {"scale": 10.0, "offset": 1.0, "dimensions": 20.0, "silent": 0} if row["method"] == "autoencoder" else {}
+        own = {"deviations": [3.0, 2.0, 0.01], "offset": 1.0} if row["method"] == "autoencoder" else {}
         made.append({**row, **measures, **own})
     page = rigidity_page.write(made, tmp_path).read_text()
     assert "| constant | 0.4000 | 0.4500 | 0.4300 | 0.4200 | **+30.0** (+30.0 to +30.0) | 6 of 6 |" in page

@@ -19,6 +19,8 @@ TITLES = {
 # The data of each table.
 DATASETS = {number: "mnist" if number < 5 else "fashion_mnist" for number in TITLES}
 Rows = dict[int, list[dict]]
+# Of the rows of the factors: the networks trained as the paper says, at a rate of 1e-3 throughout, for as long as ours.
+PAPERS, EPOCHS = "constant", 14
 
 
 def read(results: Path) -> tuple[Rows, list[str]]:
@@ -51,6 +53,18 @@ def _doubts(number, count, rows):
     if missing:
         more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
         yield f"no row of {'; '.join(missing[:5])}{more}"
+
+
+def under_the_papers_training(results: Path) -> Rows:
+    """Give rows of Tables 1 and 3 of networks trained as the paper says, from the experiment on factors.
+
+    The direct maps alone, at the latent dimensions that it was run at.
+    """
+    rows: Rows = {number: [] for number in TITLES}
+    for row in read_rows(results / "rows" / "rigidity.jsonl"):
+        if (row["variant"], row["dataset"], row["settings"]["epochs"]) == (PAPERS, DATASETS[1], EPOCHS):
+            rows[3 if row["anchors"] else 1].append({**row, "source_model": "conv", "target_model": "conv"})
+    return rows
 
 
 def describe(key: paper.Key) -> str:

@@ -90,16 +90,13 @@ def measured(method: str, source: Network, target: Network, chosen, images) -> d
     return {"test_error": float(error), **told}
 
 
-def shape(codes: np.ndarray) -> dict[str, float]:
+def shape(codes: np.ndarray) -> dict:
     """Describe codes `[n, d]` of a network.
 
-    scale: root mean square distance from their mean. offset: of the mean from the origin, in these units. dimensions:
-    (Σ λ)² / Σ λ² of the eigenvalues λ of their covariance. silent: directions with less than a thousandth of the
-    variance that the mean direction has.
+    deviations: standard deviations along the principal axes `[d]`, largest first. offset: distance of the mean from the
+    origin, in units of the root mean square distance from the mean.
     """
     mean = codes.mean(0)
-    spread = np.linalg.eigvalsh(np.cov(codes.T))
-    scale = float(np.sqrt(((codes - mean) ** 2).sum(1).mean()))
-    dimensions = float(spread.sum() ** 2 / (spread**2).sum())
-    silent = int((spread < 1e-3 * spread.mean()).sum())
-    return {"scale": scale, "offset": float(np.linalg.norm(mean)) / scale, "dimensions": dimensions, "silent": silent}
+    values = np.linalg.svd(codes - mean[None], compute_uv=False) / np.sqrt(len(codes))
+    offset = float(np.linalg.norm(mean) / np.linalg.norm(values))
+    return {"deviations": [round(float(value), 5) for value in values], "offset": offset}

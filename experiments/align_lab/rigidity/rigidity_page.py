@@ -1,6 +1,7 @@
 """The factors as tables and a picture: errors of rigid and linear maps by variant, and what each factor changes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import permutations
 from pathlib import Path
 from statistics import fmean
 
@@ -126,23 +127,37 @@ def _parts(group, few):
 def _shapes(group):
     lines = []
     for name, rows in group.items():
-        own = [row for row in rows if row["method"] == OWN]
+        spaces = {row["source_seed"]: np.array(row["deviations"]) for row in rows if row["method"] == OWN}
+        scales = [float(np.linalg.norm(one)) for one in spaces.values()]
+        variances = [one**2 for one in spaces.values()]
+        dimensions = fmean(float(one.sum() ** 2 / (one**2).sum()) for one in variances)
+        silent = fmean(int((one < 1e-3 * one.mean()).sum()) for one in variances)
         values = [np.array(row["singular_values"]) for row in rows if "singular_values" in row]
         quantiles = np.mean([np.percentile(one, (90, 50, 10)) for one in values], 0)
-        scales = [row["scale"] for row in own]
-        figures = [fmean(scales), max(scales) / min(scales), *(fmean(r[n] for r in own) for n in _SHAPE)]
-        residuals = [mean(rows, method, None, "residual") for method in ("rigid", "linear")]
-        singular = [*quantiles, fmean(one.min() for one in values)]
-        lines.append([name, *(f"{x:.3g}" for x in figures), *(f"{x:.2f}" for x in (*singular, *residuals))])
+        residuals = [mean(rows, method, None, "residual") for method in ("rigid", "similarity", "linear")]
+        figures = [*quantiles, forced(spaces), forced(spaces, scaled=True), *residuals]
+        words = [f"{fmean(scales):.0f}", f"{max(scales) / min(scales):.2f}", f"{dimensions:.1f}", f"{silent:.1f}"]
+        lines.append([name, *words, *(f"{figure:.2f}" for figure in figures)])
     note = (
-        "Scale: root mean square distance of test codes from their mean, and the largest seed's over the smallest's.\n"
-        "Offset: the mean's distance from the origin, over the scale. Dimensions: (Σ λ)² / Σ λ² of the covariance.\n"
-        "Silent: directions with less than a thousandth of the mean variance. Singular values of the affine map from\n"
-        "all pairs, means over pairs: quantiles and the least. Residuals\n"
-        "of the test codes, from all pairs.\n\n"
+        "Of the networks: scale (root mean square distance of test codes from their mean), that of the largest seed over\n"
+        "that of the smallest, dimensions ((Σ λ)² / Σ λ² of the covariance), silent directions (less than a thousandth of\n"
+        "the mean variance). Singular values of the affine map from all pairs: quantiles, means over pairs. Forced: the\n"
+        "residual that no rigid map can be below, since the two clouds have other deviations along their axes; and no\n"
+        "similarity. Residuals of maps from all pairs, ‖target − mapped‖ / ‖target − mean‖ of the test codes.\n\n"
     )
-    columns = ["variant", "scale", "ratio of scales", "offset", "dimensions", "silent", "90 %", "50 %", "10 %", "least"]
-    return note + markdown.table([*columns, "rigid residual", "linear residual"], lines)
+    columns = ["variant", "scale", "ratio of scales", "dimensions", "silent", "90 %", "50 %", "10 %"]
+    columns += ["forced on rigid", "on similarity", "rigid residual", "similarity", "linear"]
+    return note + markdown.table(columns, lines)
 
 
-_SHAPE = ("offset", "dimensions", "silent")
+def forced(spaces: Mapping[int, np.ndarray], *, scaled: bool = False) -> float:
+    """Give the residual that no rigid map, or no similarity, can be below: the mean over ordered pairs of networks.
+
+    spaces: of each network the deviations `[d]` of its codes along their axes, largest first. For clouds X and Y about
+    their means ‖X Q − Y‖² = ‖X‖² + ‖Y‖² − 2 tr(Qᵀ Xᵀ Y) ≥ Σ (σ_i(X) − σ_i(Y))² by von Neumann's trace inequality.
+    """
+    found = []
+    for source, target in permutations(spaces.values(), 2):
+        scale = (source @ target) / (source @ source) if scaled else 1.0
+        found.append(float(np.linalg.norm(scale * source - target) / np.linalg.norm(target)))
+    return fmean(found)
