@@ -91,10 +91,17 @@ def test_a_family_finds_its_own_relation(method, turn, residual, monkeypatch):
 def test_the_shape_of_codes():
     codes = np.random.default_rng(0).normal(size=(20_000, 3)) * [2, 2, 0.001] + [3, 4, 0]
     told = relations.shape(codes)
-    assert told["scale"] == pytest.approx(np.sqrt(8), rel=0.02) and told["silent"] == 1
-    assert told["offset"] == pytest.approx(5 / np.sqrt(8), rel=0.02) and told["dimensions"] == pytest.approx(
-        2, rel=0.01
-    )
+    np.testing.assert_allclose(told["deviations"], [2, 2, 0.001], rtol=0.02)
+    assert told["offset"] == pytest.approx(5 / np.sqrt(8), rel=0.02)
+
+
+def test_what_other_deviations_force_on_a_rigid_map():
+    spaces = {0: np.array([3.0, 4.0]), 1: np.array([6.0, 8.0])}
+    assert rigidity_page.forced(spaces) == pytest.approx((0.5 + 1) / 2)
+    assert rigidity_page.forced(spaces, scaled=True) == pytest.approx(0, abs=1e-12)
+    # A turn that lays the axes over each other leaves no more than that.
+    told = [relations.shape(np.asarray(one.test, np.float64))["deviations"] for one in ends(2 * TURN)]
+    assert rigidity_page.forced(dict(enumerate(map(np.array, told)))) == pytest.approx((0.5 + 1) / 2, rel=1e-3)
 
 
 def test_an_interval_over_networks():

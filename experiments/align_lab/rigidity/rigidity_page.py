@@ -139,11 +139,12 @@ def _shapes(group):
         words = [f"{fmean(scales):.0f}", f"{max(scales) / min(scales):.2f}", f"{dimensions:.1f}", f"{silent:.1f}"]
         lines.append([name, *words, *(f"{figure:.2f}" for figure in figures)])
     note = (
-        "Of the networks: scale (root mean square distance of test codes from their mean), that of the largest seed over\n"
-        "that of the smallest, dimensions ((Σ λ)² / Σ λ² of the covariance), silent directions (less than a thousandth of\n"
-        "the mean variance). Singular values of the affine map from all pairs: quantiles, means over pairs. Forced: the\n"
-        "residual that no rigid map can be below, since the two clouds have other deviations along their axes; and no\n"
-        "similarity. Residuals of maps from all pairs, ‖target − mapped‖ / ‖target − mean‖ of the test codes.\n\n"
+        "Of the networks: scale (root mean square distance of test codes from their mean), that of the largest seed\n"
+        "over that of the smallest, dimensions ((Σ λ)² / Σ λ² of the covariance), silent directions (less than a\n"
+        "thousandth of the mean variance). Singular values of the affine map from all pairs: quantiles, means over\n"
+        "pairs. Forced: the residual that no rigid map can be below, since the two clouds have other deviations along\n"
+        "their axes; and no similarity. Residuals of maps from all pairs: ‖target − mapped‖ / ‖target − mean‖ of the\n"
+        "test codes.\n\n"
     )
     columns = ["variant", "scale", "ratio of scales", "dimensions", "silent", "90 %", "50 %", "10 %"]
     columns += ["forced on rigid", "on similarity", "rigid residual", "similarity", "linear"]
