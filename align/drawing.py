@@ -81,7 +81,7 @@ def curves(
     for axis in axes.flat[len(panels) :]:
         axis.set_axis_off()
     names = list(dict.fromkeys(name for panel in panels.values() for name in panel.lines))
-    looks = {name: {"color": _grade(place, len(names)), "marker": _MARKERS[place]} for place, name in enumerate(names)}
+    looks = {name: {"color": grade(place, len(names)), "marker": _MARKERS[place]} for place, name in enumerate(names)}
     hollow = {"linestyle": ":", "linewidth": 0.8, "markersize": 6, "markerfacecolor": "none"}
     for axis, (title, panel) in zip(axes.flat, panels.items(), strict=False):
         for name, line in panel.lines.items():
@@ -137,7 +137,7 @@ def dots(path: Path, panels: Mapping[str, Mapping[str, Mapping[str, float]]], x:
     return save(figure, path)
 
 
-def _grade(place, count):
+def grade(place, count):
     """Give colours whose grey values differ: dark to light, none too light for a white ground."""
     return plots().get_cmap("viridis")(0.85 * place / max(count - 1, 1))
 

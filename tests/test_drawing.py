@@ -69,7 +69,7 @@ def test_curves_of_every_panel_and_those_beside_them(tmp_path):
 
 
 def test_curves_are_told_apart_in_grey():
-    greys = [np.dot(drawing._grade(place, 6)[:3], [0.3, 0.59, 0.11]) for place in range(6)]
+    greys = [np.dot(drawing.grade(place, 6)[:3], [0.3, 0.59, 0.11]) for place in range(6)]
     assert min(np.diff(greys)) > 0.05 and greys[-1] < 0.8
 
 

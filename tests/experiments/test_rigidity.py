@@ -9,7 +9,7 @@ import pytest
 from align import networks
 from align import rows as results
 from align_lab import launch, recipes
-from align_lab.rigidity import factors, relations, rigid_gaps, rigidity_page
+from align_lab.rigidity import factors, forced_plot, relations, rigid_gaps, rigidity_page
 from align_lab.rigidity.variant_plans import Relations, Varied
 from align_lab.rigidity.variants import Architecture
 from align_lab.store import Store
@@ -96,12 +96,13 @@ def test_the_shape_of_codes():
 
 
 def test_what_other_deviations_force_on_a_rigid_map():
-    spaces = {0: np.array([3.0, 4.0]), 1: np.array([6.0, 8.0])}
-    assert rigidity_page.forced(spaces) == pytest.approx((0.5 + 1) / 2)
-    assert rigidity_page.forced(spaces, scaled=True) == pytest.approx(0, abs=1e-12)
-    # A turn that lays the axes over each other leaves no more than that.
-    told = [relations.shape(np.asarray(one.test, np.float64))["deviations"] for one in ends(2 * TURN)]
-    assert rigidity_page.forced(dict(enumerate(map(np.array, told)))) == pytest.approx((0.5 + 1) / 2, rel=1e-3)
+    spaces = np.array([[3.0, 4.0], [6.0, 8.0]])
+    assert forced_plot.forced(*spaces) == pytest.approx(0.5) and forced_plot.forced(*spaces[::-1]) == pytest.approx(1)
+    assert forced_plot.forced(*spaces, scaled=True) == pytest.approx(0, abs=1e-12)
+    # A turn leaves no more than that.
+    told = [relations.shape(np.asarray(one.test, np.float64)) for one in ends(2 * TURN)]
+    rows = [{"method": "autoencoder", "source_seed": seed, **one} for seed, one in enumerate(told)]
+    assert forced_plot.of_pairs(rows) == pytest.approx({(0, 1): 0.5, (1, 0): 1}, rel=1e-3)
 
 
 def test_an_interval_over_networks():

@@ -1,7 +1,6 @@
 """The factors as tables and a picture: errors of rigid and linear maps by variant, and what each factor changes."""
 
-from collections.abc import Mapping, Sequence
-from itertools import permutations
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 
@@ -9,7 +8,7 @@ import numpy as np
 
 from align import drawing, markdown
 from align.arrays import atomic
-from align_lab.rigidity import rigid_gaps
+from align_lab.rigidity import forced_plot, rigid_gaps
 from align_lab.rigidity.factors import TABLE, VARIANTS
 from align_lab.rigidity.relations import OWN
 
@@ -37,7 +36,9 @@ def write(rows: Sequence[dict], results: Path) -> Path:
         parts += [f"### From {few} pairs", "", _errors(group, few), "", "### From all pairs", "", _errors(group, None)]
         parts += ["", "### What a factor changes of the gap", "", _factors(group, few), ""]
         parts += ["### What the gap is made of", "", _parts(group, few), ""]
+        drawn = forced_plot.draw(results / "pictures" / f"{name}_forced.png", group)
         parts += ["### The spaces and the maps between them", "", _shapes(group), ""]
+        parts += [f"![Residuals of rigid maps against what is forced on them](../pictures/{drawn.name})", ""]
     path = results / "tables" / f"{TABLE}.md"
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic.replacing(path) as partial:
@@ -127,15 +128,16 @@ def _parts(group, few):
 def _shapes(group):
     lines = []
     for name, rows in group.items():
-        spaces = {row["source_seed"]: np.array(row["deviations"]) for row in rows if row["method"] == OWN}
-        scales = [float(np.linalg.norm(one)) for one in spaces.values()]
-        variances = [one**2 for one in spaces.values()]
+        spaces = forced_plot.deviations(rows).values()
+        scales = [float(np.linalg.norm(one)) for one in spaces]
+        variances = [one**2 for one in spaces]
         dimensions = fmean(float(one.sum() ** 2 / (one**2).sum()) for one in variances)
         silent = fmean(int((one < 1e-3 * one.mean()).sum()) for one in variances)
         values = [np.array(row["singular_values"]) for row in rows if "singular_values" in row]
         quantiles = np.mean([np.percentile(one, (90, 50, 10)) for one in values], 0)
         residuals = [mean(rows, method, None, "residual") for method in ("rigid", "similarity", "linear")]
-        figures = [*quantiles, forced(spaces), forced(spaces, scaled=True), *residuals]
+        least = [fmean(forced_plot.of_pairs(rows, scaled=scaled).values()) for scaled in (False, True)]
+        figures = [*quantiles, *least, *residuals]
         words = [f"{fmean(scales):.0f}", f"{max(scales) / min(scales):.2f}", f"{dimensions:.1f}", f"{silent:.1f}"]
         lines.append([name, *words, *(f"{figure:.2f}" for figure in figures)])
     note = (
@@ -149,16 +151,3 @@ def _shapes(group):
     columns = ["variant", "scale", "ratio of scales", "dimensions", "silent", "90 %", "50 %", "10 %"]
     columns += ["forced on rigid", "on similarity", "rigid residual", "similarity", "linear"]
     return note + markdown.table(columns, lines)
-
-
-def forced(spaces: Mapping[int, np.ndarray], *, scaled: bool = False) -> float:
-    """Give the residual that no rigid map, or no similarity, can be below: the mean over ordered pairs of networks.
-
-    spaces: of each network the deviations `[d]` of its codes along their axes, largest first. For clouds X and Y about
-    their means ‖X Q − Y‖² = ‖X‖² + ‖Y‖² − 2 tr(Qᵀ Xᵀ Y) ≥ Σ (σ_i(X) − σ_i(Y))² by von Neumann's trace inequality.
-    """
-    found = []
-    for source, target in permutations(spaces.values(), 2):
-        scale = (source @ target) / (source @ source) if scaled else 1.0
-        found.append(float(np.linalg.norm(scale * source - target) / np.linalg.norm(target)))
-    return fmean(found)
