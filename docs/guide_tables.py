@@ -16,7 +16,7 @@ from align.rows import read
 
 # The pages, and the places in them that are filled.
 PAGES = {"guide.md": ("networks", "index", "queries", "swaps", "database"), "encoders.md": ("crossings",)}
-PAGES |= {"classification.md": ("heads",)}
+PAGES |= {"classification.md": ("heads",), "rigidity.md": ("factors",)}
 FOLDER = Path(__file__).parent
 RESULTS = Path(__file__).parents[1] / "experiments" / "results"
 # Where a figure is looked for, in this order: the ladder of knowledge has all of them from the same anchors.
@@ -54,6 +54,9 @@ SWAPS = {
 ENCODERS = ("orthogonal", "rigid", "linear", "affine", "ridge")
 
 KNOWN_PAIRS = {"all pairs": None, "1,000 pairs": 1000, "100 pairs": 100, "20 pairs": 20, "10 pairs": 10}
+# Of networks that differ in a factor.
+OF_FACTORS = {"its own": ("autoencoder", None)}
+OF_FACTORS |= {f"`{m}`, {n or 'all'} pairs": (m, n) for n in (100, None) for m in ("rigid", "similarity", "linear")}
 # Of heads on mapped codes: a line for each method and number of pairs.
 HEADS = {
     "the target's own codes": ("classifier", None),
@@ -180,6 +183,23 @@ def heads(results: Path) -> dict[tuple[str, str], str]:
     return found
 
 
+def factors(results: Path) -> dict[tuple[str, str], str]:
+    """Give the errors of rigid and linear maps between networks that differ in a factor, longest training first."""
+    rows = [
+        row for row in read(results / "rows" / "rigidity.jsonl") if (row["dataset"], row["latent"]) == ("mnist", 50)
+    ]
+    lines = dict.fromkeys((-row["settings"]["epochs"], row["variant"]) for row in rows)
+    found = {}
+    for epochs, variant in sorted(lines, key=lambda line: line[0]):
+        own = [row for row in rows if (row["variant"], row["settings"]["epochs"]) == (variant, -epochs)]
+        line = f"`{variant}`, {-epochs} epochs"
+        for column, (method, anchors) in OF_FACTORS.items():
+            errors = [row["test_error"] for row in own if (row["method"], row["anchors"]) == (method, anchors)]
+            found[line, column] = f"{fmean(errors):.4f}"
+        found[line, "networks"] = str(sum(row["method"] == "autoencoder" for row in own))
+    return found
+
+
 def tables(results: Path) -> dict[str, dict[tuple[str, str], str]]:
     """Give the tables of the pages by the names of their places."""
     return {
@@ -190,6 +210,7 @@ def tables(results: Path) -> dict[str, dict[tuple[str, str], str]]:
         "database": database(results),
         "crossings": crossings(results),
         "heads": heads(results),
+        "factors": factors(results),
     }
 
 

@@ -136,6 +136,7 @@ def test_tables_and_picture(tmp_path):
     page = rigidity_page.write(made, tmp_path).read_text()
     assert "| constant | 0.4000 | 0.4500 | 0.4300 | 0.4200 | **+30.0** (+30.0 to +30.0) | 6 of 6 |" in page
     assert "| ours → constant | a constant rate of 1e-3, b2 0.999 | **+10.0** (+10.0 to +10.0) |" in page
+    assert "+10.0** (+10.0 to +10.0) | +0.0 (+0.0 to +0.0) | +0.0 (+0.0 to +0.0) | +0.0 |" in page  # no shear
     assert (tmp_path / "pictures" / "rigidity_mnist_sample_latent50_epochs1.png").stat().st_size > 10_000
 
 

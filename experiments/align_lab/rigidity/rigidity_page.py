@@ -60,9 +60,12 @@ def mean(rows: Sequence[dict], method: str, anchors: int | None, measure: str = 
     return fmean(rigid_gaps.errors(rows, method, anchors, measure).values())
 
 
-def gap(rows: Sequence[dict], anchors: int | None) -> rigid_gaps.Estimate | None:
-    """Give the error of rigid maps less that of linear ones."""
-    return rigid_gaps.estimate(rigid_gaps.apart(rows, "rigid", "linear", anchors))
+GAP, SHEAR = ("rigid", "linear"), ("similarity", "linear")
+
+
+def gap(rows: Sequence[dict], anchors: int | None, methods: tuple[str, str] = GAP) -> rigid_gaps.Estimate | None:
+    """Give the error of rigid maps less that of linear ones, or of others."""
+    return rigid_gaps.estimate(rigid_gaps.apart(rows, *methods, anchors))
 
 
 def _excess(group, anchors):
@@ -83,25 +86,30 @@ def _errors(group, anchors):
     return markdown.table(columns, lines)
 
 
-def changes(group: Group, anchors: int | None) -> dict[str, rigid_gaps.Estimate]:
+def changes(group: Group, anchors: int | None, methods: tuple[str, str] = GAP) -> dict[str, rigid_gaps.Estimate]:
     """Give by variant what it changes of the gap of the variant that it is one step away from."""
     found = {}
     for name in group:
         of = VARIANTS[name].of
-        if of in group and (own := gap(group[name], anchors)) and (other := gap(group[of], anchors)):
+        if of in group and (own := gap(group[name], anchors, methods)) and (other := gap(group[of], anchors, methods)):
             found[name] = rigid_gaps.change(own, other)
     return found
 
 
 def _factors(group, few):
-    some, whole = changes(group, few), changes(group, None)
+    columns = {f"gap, {few} pairs": (few, GAP), "gap, all pairs": (None, GAP)}
+    columns |= {f"shear, {few} pairs": (few, SHEAR), "shear, all pairs": (None, SHEAR)}
+    found = {column: changes(group, *what) for column, what in columns.items()}
     lines = []
-    for name in some:
+    for name in found["gap, all pairs"]:
         own = 1e3 * (mean(group[name], OWN, None) - mean(group[VARIANTS[name].of], OWN, None))
-        texts = (rigid_gaps.text(some[name]), rigid_gaps.text(whole[name]))
+        texts = [rigid_gaps.text(estimates[name]) for estimates in found.values()]
         lines.append([f"{VARIANTS[name].of} → {name}", VARIANTS[name].factor, *texts, f"{own:+.1f}"])
-    columns = ["variants", "factor", f"gap from {few} pairs, 10⁻³", "gap from all pairs, 10⁻³", "own error, 10⁻³"]
-    return markdown.table(columns, lines)
+    note = (
+        "In thousandths. Shear is the part of the gap that a scale does not close, the error of the similarity less\n"
+        "that of the linear map: scales differ from network to network, and make the interval of the gap wide.\n\n"
+    )
+    return note + markdown.table(["variants", "factor", *columns, "own error"], lines)
 
 
 STEPS = {
