@@ -11,7 +11,7 @@ from align import rows as results
 from align_lab import launch, recipes
 from align_lab.rigidity import factors, forced_plot, relations, rigid_gaps, rigidity_page
 from align_lab.rigidity.variant_plans import Relations, Varied
-from align_lab.rigidity.variants import Architecture
+from align_lab.rigidity.variants import VARIANTS, Architecture
 from align_lab.store import Store
 from align_lab.trainings import Network
 
@@ -35,20 +35,20 @@ def test_every_variant_is_trained_and_then_compared(tmp_path):
 
 
 def test_a_variant_changes_one_thing_of_another():
-    for name, variant in factors.VARIANTS.items():
+    for name, variant in VARIANTS.items():
         if variant.of:
-            other = factors.VARIANTS[variant.of]
+            other = VARIANTS[variant.of]
             architecture = variant.architecture != other.architecture
             assert architecture != (variant.training != other.training), name
             assert variant.factor
-    assert set(factors.USUAL) <= factors.VARIANTS.keys()
-    assert all("," not in name for name in factors.VARIANTS)  # --variants is a list
+    assert set(factors.USUAL) <= VARIANTS.keys()
+    assert all("," not in name for name in VARIANTS)  # --variants is a list
 
 
 def test_ours_are_the_networks_of_the_tables(tmp_path):
     from align import models
 
-    ours = factors.VARIANTS["ours"].architecture.build(50, "mnist", (28, 28, 1))
+    ours = VARIANTS["ours"].architecture.build(50, "mnist", (28, 28, 1))
     assert repr(ours) == repr(models.autoencoder("conv", 50, "mnist"))
     colour = Architecture(channels=(), sizes=(), encoder=(8,), decoder=(8,), rectified=True).build(
         4, "cifar10", (32, 32, 3)
@@ -101,8 +101,11 @@ def test_what_other_deviations_force_on_a_rigid_map():
     assert forced_plot.forced(*spaces, scaled=True) == pytest.approx(0, abs=1e-12)
     # A turn leaves no more than that.
     told = [relations.shape(np.asarray(one.test, np.float64)) for one in ends(2 * TURN)]
-    rows = [{"method": "autoencoder", "source_seed": seed, **one} for seed, one in enumerate(told)]
+    rows = [{"method": "autoencoder", "anchors": None, "source_seed": seed, **one} for seed, one in enumerate(told)]
     assert forced_plot.of_pairs(rows) == pytest.approx({(0, 1): 0.5, (1, 0): 1}, rel=1e-3)
+    rigid = {"method": "rigid", "anchors": None}
+    rows += [{**rigid, "source_seed": s, "target_seed": 1 - s, "residual": 0.6 + 0.3 * s} for s in (0, 1)]
+    assert forced_plot.explained({"ours": rows}) == pytest.approx(1)
 
 
 def test_an_interval_over_networks():
@@ -128,10 +131,15 @@ def test_tables_and_picture(tmp_path):
     errors = {"autoencoder": 0.4, "linear": 0.42, "affine": 0.42, "similarity": 0.43, "rigid": 0.44, "rotation": 0.45}
     made = []
     for row in listed:
-        measures = {"test_error": errors.get(row["method"], 0.46), "residual": 0.25, "singular_values": [2.0, 1.0, 0.5]}
+        measures = {"test_error": errors.get(row["method"], 0.46), "singular_values": [2.0, 1.0, 0.5]}
+        measures["residual"] = 0.25 + 0.01 * row["source_seed"]
         if row["variant"] == "constant" and row["method"] == "rigid":
             measures["test_error"] += 0.01
-        own = {"deviations": [3.0, 2.0, 0.01], "offset": 1.0} if row["method"] == "autoencoder" else {}
+        own = (
+            {"deviations": [3.0 + row["source_seed"], 2.0, 0.01], "offset": 1.0}
+            if row["method"] == "autoencoder"
+            else {}
+        )
         made.append({**row, **measures, **own})
     page = rigidity_page.write(made, tmp_path).read_text()
     assert "| constant | 0.4000 | 0.4500 | 0.4300 | 0.4200 | **+30.0** (+30.0 to +30.0) | 6 of 6 |" in page

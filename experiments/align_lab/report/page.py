@@ -103,10 +103,11 @@ def _claims(rows, papers):
         under = f"{decided}: {theirs}" if decided != OPEN else ""
         lines.append([claim, numbers or "rows are missing", verdict, under])
     table = markdown.table(["claim", "our rows", "verdict", "under the paper's training"], lines)
+    variants = "; ".join(dict.fromkeys(row["source_model"] for row in papers[1]))
     note = (
-        "Ours are trained by one cycle of a faster rate. The last column is of networks of the same architecture under "
-        "what the paper says of its training, Adam at a constant rate of 1e-3 and batches of 64, as far as there are "
-        "rows: [rigidity.md](tables/rigidity.md)."
+        "Ours are trained by one cycle of a faster rate. The last column is of convolutional networks under what the "
+        "paper says of its training, Adam at a constant rate of 1e-3 and batches of 64, for claims that the rows of "
+        f"[rigidity.md](tables/rigidity.md) decide ({variants})."
     )
     return f"## The paper's claims, one by one\n\n{note}\n\n{table}\n"
 

@@ -1,4 +1,4 @@
-"""The factors as an experiment: its variants, its flags, its plan, and what is shown of it."""
+"""The factors as an experiment: its flags, its plan, and what is shown of it."""
 
 import dataclasses
 from typing import TYPE_CHECKING
@@ -8,55 +8,12 @@ from absl import flags
 from align_lab.asked import Asked, Defaults, check_names
 from align_lab.launch import Experiment
 from align_lab.rigidity.variant_plans import Relations, Varied
-from align_lab.rigidity.variants import Architecture, Variant
+from align_lab.rigidity.variants import VARIANTS
 
 if TYPE_CHECKING:
     from align.training import Settings
 
 TABLE = "rigidity"
-CONSTANT = {"learning_rate": 1e-3, "schedule": "constant"}
-TRAININGS = {
-    "pytorch": ({"initial": "uniform"}, "PyTorch's initial parameters"),
-    "orthogonal": ({"initial": "orthogonal"}, "orthogonal initial kernels"),
-    "decay": ({"weight_decay": 0.05}, "weight decay 0.05"),
-    "b2": ({"memory": 0.99}, "Adam's b2 0.99 in place of 0.999"),
-    "batch256": ({"batch": 256}, "batches of 256 in place of 64"),
-    "rate3e-3": ({"learning_rate": 3e-3}, "a rate of 3e-3 in place of 1e-3"),
-    "onecycle": ({"learning_rate": 5e-3, "schedule": "onecycle"}, "one cycle up to 5e-3"),
-}
-NARROW = {"channels": (16, 32), "sizes": (3, 3)}
-NETWORKS = {
-    "deep": ({"channels": (16, 32, 64), "sizes": (3, 3, 3)}, "narrow", "three convolutions in place of two"),
-    "dense1024": ({"encoder": (1024,), "decoder": (1024,)}, "narrow", "a dense layer of 1,024 on either side"),
-    "dense256": ({"encoder": (256,), "decoder": (256,)}, "narrow", "a dense layer of 256 on either side"),
-    "dense64": ({"encoder": (64,), "decoder": (64,)}, "narrow", "a dense layer of 64 on either side"),
-    "encoder64": ({"encoder": (64,)}, "narrow", "a dense layer of 64 in the encoder"),
-    "decoder64": ({"decoder": (64,)}, "narrow", "a dense layer of 64 in the decoder"),
-    "ReLU": ({"rectified": True}, "narrow", "a ReLU on the latents"),
-    "mlp": ({"channels": (), "sizes": (), "encoder": (512, 256), "decoder": (512, 256)}, "narrow", "fully connected"),
-}
-
-
-def _varied(of, architecture):
-    """Give what differs from a variant in training alone."""
-    named = {f"{of}+{name}": given for name, given in TRAININGS.items()}
-    return {name: Variant(architecture, {**CONSTANT, **how}, of, words) for name, (how, words) in named.items()}
-
-
-# "ours" is what the tables of the paper are made of, "constant" has the paper's own training.
-VARIANTS = {
-    "ours": Variant(),
-    "constant": Variant(training=CONSTANT, of="ours", factor="a constant rate of 1e-3, b2 0.999"),
-    "ours+decay": Variant(training={"weight_decay": 0.05}, of="ours", factor="weight decay 0.05"),
-    "constant+pytorch": Variant(
-        training={**CONSTANT, "initial": "uniform"}, of="constant", factor="PyTorch's initial parameters"
-    ),
-    "narrow": Variant(Architecture(**NARROW), CONSTANT, "constant", "16 and 32 channels, kernels of 3 x 3"),
-}
-for _name, (_parts, _of, _words) in NETWORKS.items():
-    VARIANTS[_name] = Variant(Architecture(**{**NARROW, **_parts}), CONSTANT, _of, _words)
-for _name in ("narrow", "dense64", "dense256", "mlp"):
-    VARIANTS |= _varied(_name, VARIANTS[_name].architecture)
 # What is compared unless the flags say otherwise; what decides most comes first.
 USUAL = (
     "narrow",
@@ -108,7 +65,7 @@ class Choices:
 
     def define_flags(self) -> None:
         """Define the flags."""
-        variants = "Variants, each one step from another, by their names in align_lab/rigidity/factors.py."
+        variants = "Variants, each one step from another, by their names in align_lab/rigidity/variants.py."
         flags.DEFINE_list("variants", list(USUAL), variants)
         self.networks.define_flags()
         flags.FLAGS["epochs"].help = "Epochs of training, of all variants alike; the default is 14."

@@ -34,6 +34,15 @@ def of_pairs(rows: Sequence[dict], *, scaled: bool = False) -> dict[tuple[int, i
     return {(s, t): forced(spaces[s], spaces[t], scaled=scaled) for s in spaces for t in spaces if s != t}
 
 
+def explained(group: Mapping[str, Sequence[dict]]) -> float:
+    """Give how much of what tells pairs apart in the square of their rigid residual goes with what is forced (R²)."""
+    squares = []
+    for rows in group.values():
+        least, left = of_pairs(rows), rigid_gaps.errors(rows, "rigid", None, "residual")
+        squares += [(least[pair] ** 2, left[pair] ** 2) for pair in left]
+    return float(np.corrcoef(np.transpose(squares))[0, 1] ** 2)
+
+
 def draw(path: Path, group: Mapping[str, Sequence[dict]]) -> Path:
     """Draw what the rigid maps from all pairs leave of the codes, against what is forced on them."""
     figure, axis = drawing.plots().subplots(figsize=(7.4, 4.6), layout="constrained")

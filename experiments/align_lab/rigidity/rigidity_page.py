@@ -9,8 +9,8 @@ import numpy as np
 from align import drawing, markdown
 from align.arrays import atomic
 from align_lab.rigidity import forced_plot, rigid_gaps
-from align_lab.rigidity.factors import TABLE, VARIANTS
-from align_lab.rigidity.relations import OWN
+from align_lab.rigidity.relations import OWN, TABLE
+from align_lab.rigidity.variants import VARIANTS
 
 HEAD = """# What makes two latent spaces rigidly related
 
@@ -39,6 +39,8 @@ def write(rows: Sequence[dict], results: Path) -> Path:
         drawn = forced_plot.draw(results / "pictures" / f"{name}_forced.png", group)
         parts += ["### The spaces and the maps between them", "", _shapes(group), ""]
         parts += [f"![Residuals of rigid maps against what is forced on them](../pictures/{drawn.name})", ""]
+        words = "Of what tells the pairs apart in the square of the rigid residual, the square of what is forced has"
+        parts += [f"{words} {forced_plot.explained(group):.0%} (R²).", ""]
     path = results / "tables" / f"{TABLE}.md"
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic.replacing(path) as partial:
