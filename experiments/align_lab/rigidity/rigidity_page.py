@@ -39,8 +39,8 @@ def write(rows: Sequence[dict], results: Path) -> Path:
         drawn = forced_plot.draw(results / "pictures" / f"{name}_forced.png", group)
         parts += ["### The spaces and the maps between them", "", _shapes(group), ""]
         parts += [f"![Residuals of rigid maps against what is forced on them](../pictures/{drawn.name})", ""]
-        words = "Of what tells the pairs apart in the square of the rigid residual, the square of what is forced has"
-        parts += [f"{words} {forced_plot.explained(group):.0%} (R²).", ""]
+        words = "Of what tells pairs apart in the square of the rigid residual, what is forced explains, squared, R² ="
+        parts += [f"{words} {forced_plot.explained(group):.3f}.", ""]
     path = results / "tables" / f"{TABLE}.md"
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic.replacing(path) as partial:
