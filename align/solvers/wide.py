@@ -1,9 +1,10 @@
 """Two clouds of many dimensions: independent searches, the better of them on all rows, and what they say of it."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from align.arrays.products import matmul
@@ -15,17 +16,33 @@ from align.solvers import wide_search
 from align.solvers.narrow import Settings
 from align.solvers.verdict import UnpairedFit, cosine, unjudged
 
-# With so many rows on either side, the searches share none.
-_ROWS_TO_SHARE = 8000
-# Below so many, the value of third moments does not tell which candidate is right, and more of them are grown.
-# How much is tried: searches, candidates of each, and how often the best is grown again.
+# Where a search has fewer rows, the value of third moments does not tell which candidate is right: more are grown.
 _ROWS_THAT_TELL = 3000
-_TRIED, _TRIED_OF_FEW = (2, 1, 0), (3, 3, 1)
 # Rows that images are compared on, and rotations that chance is estimated by.
 _COMPARED, _TURNS = 1000, 8
 # A known pair counts like so many rows that found their match by themselves.
 _ROWS_OF_A_PAIR = 5
-_LEAST_AGREEMENT, _MOST_CONTRAST = 0.4, 0.9
+_LEAST_AGREEMENT, _MOST_CONTRAST = 0.62, 0.9
+
+
+class Search(NamedTuple):
+    """A search for a map: on which rows, how many candidates are grown, and how often the best is grown again.
+
+    half: 0 or 1, rows that the other half's searches do not see, or None for all rows. restarts: of the components,
+    None for as many as were asked for.
+    """
+
+    half: int | None
+    candidates: int = 1
+    again: int = 0
+    restarts: int | None = None
+
+
+# Maps agree for a reason only where they were found on other rows. Rows whose halves are too few for the best map are
+# searched as a whole too; those too few to be halved, only so.
+_OF_MANY = (Search(0), Search(1))
+_OF_SOME = (Search(None), Search(None), *(Search(half, 3, 1, 1) for half in (0, 1) * 3))
+_OF_FEW = (Search(None, 3, 1),) * 3
 
 
 def between_wide(
@@ -41,9 +58,9 @@ def between_wide(
     source `[n, d]`, target `[m, e]`; pairs: `(x, y)` or None; labels: `(source_labels, target_labels)` or None.
     """
     restarts, sample = settings.restarts, settings.sample
-    few = min(len(source), len(target), sample) < _ROWS_THAT_TELL
-    searches, candidates, again = _TRIED_OF_FEW if few else _TRIED
-    order_key, *search_keys, score_key = jax.random.split(key, 2 + searches)
+    rows = min(len(source), len(target), sample)
+    searches = _OF_MANY if rows >= 2 * _ROWS_THAT_TELL else _OF_SOME if rows >= _ROWS_THAT_TELL else _OF_FEW
+    order_key, *search_keys, score_key = jax.random.split(key, 2 + len(searches))
     sides = [wide_search.directions(a) for a in (source, target)]
     clouds_ = [_shuffled(order_key, side, a, sample) for side, a in zip(sides, (source, target), strict=True)]
     count = wide_search.number_of_components(*sides)
@@ -58,13 +75,13 @@ def between_wide(
         pull = 12 / count**3 * matmul(white[0].T, white[1])
         anchors = _ROWS_OF_A_PAIR * matmul(x.T, y) / min(map(len, clouds_))
 
-    disjoint = min(map(len, clouds_)) >= _ROWS_TO_SHARE
     compared = [z[:_COMPARED] for z in clouds_]
     found = []
-    for i, k in enumerate(search_keys):
-        x, y = (z[i::2] if disjoint else z for z in clouds_)
+    for k, (half, candidates, again, fewer) in zip(search_keys, searches, strict=True):
+        x, y = (z if half is None else z[half::2] for z in clouds_)
         white = [wide_search.whitened(side, z, count) for side, z in zip(sides, (x, y), strict=True)]
-        weights, values = wide_search.coarse(k, *white, pull, restarts=restarts)
+        growth = wide_search.BRIEFLY if candidates > 1 else wide_search.AT_LENGTH
+        weights, values = wide_search.coarse(k, *white, pull, restarts=fewer or restarts, growth=growth)
         starts = [wide_search.unwhitened(weight, sides) for weight in weights[:candidates]]
         tried = jnp.stack([_rough(k, start, x, y, anchors) for start in starts])
         weight = tried[_most_alike(tried, *compared)]
@@ -86,7 +103,7 @@ def between_wide(
         final=final,
         unrelated=unrelated,
         contrast=final[0] / jnp.where(chance > 0, chance, final[0]),
-        agreement=_agreement(images[1:], first),
+        agreement=_agreement(images[1:], first, [search.half for search in searches]),
         alternatives=jnp.zeros((), jnp.int32),
     )
     a, b = sides
@@ -114,10 +131,20 @@ def _most_alike(weights, x, y):
     return jnp.argmin(lax.map(lambda w: discrepancy(matmul(x, w), y), weights))
 
 
-def _agreement(images, chosen):
-    """Return the greatest cosine between the chosen one of the images `[searches, n, e]` and the others."""
-    alike = cosine(images, images[chosen])
-    return jnp.where(jnp.arange(len(images)) == chosen, -1, alike).max()
+def _agreement(images, chosen, halves):
+    """Return how well searches agree with the chosen one, by the cosines between their images `[searches, n, e]`.
+
+    Where some saw the one half of the rows and some the other: the least cosine between it, one of these and one of
+    those, where that is greatest. Where all saw all rows: the greatest between it and any other.
+    """
+    alike = jax.vmap(lambda image: cosine(images, image))(images)
+    alike = jnp.where(jnp.eye(len(images), dtype=bool), 1, alike)
+    of_half = [np.array([number for number, half in enumerate(halves) if half == one], int) for one in (0, 1)]
+    if not len(of_half[0]):
+        return jnp.where(jnp.arange(len(images)) == chosen, -1, alike[chosen]).max()
+    with_chosen = [alike[chosen][numbers] for numbers in of_half]
+    between = alike[of_half[0]][:, of_half[1]]
+    return jnp.minimum(between, jnp.minimum(with_chosen[0][:, None], with_chosen[1][None])).max()
 
 
 def _shuffled(key, side, array, sample):

@@ -29,8 +29,10 @@ _tiny = jnp.finfo(jnp.float32).tiny
 _SHARE, _FEWEST, _MOST = 0.55, 16, 64
 # Rows that components and that third moments are found from.
 _ROWS_COMPONENTS, _ROWS_MOMENTS = 4000, 24_000
-# Heat: starts, steps, temperature, chosen on sentence encoders.
-_GROWTH = ((12, 200, 0.15), (3, 500, 0.2))
+# Heat: starts, steps, temperature, chosen on sentence encoders. Briefly where several candidates are grown afterwards.
+Growth = tuple[tuple[int, int, float], ...]
+AT_LENGTH: Growth = ((12, 200, 0.15), (3, 500, 0.2))
+BRIEFLY: Growth = ((12, 80, 0.15), (3, 200, 0.2))
 Stage = tuple[int | None, float | None, int, int]
 # Coordinates compared, softness in units of a cosine, the most steps, and rows of either side in each.
 STAGES: tuple[Stage, ...] = (
@@ -106,13 +108,21 @@ def _inverse_root(side, count):
     return jnp.where(kept, lax.rsqrt(jnp.where(kept, leading, 1)), 0)
 
 
-@functools.partial(jax.jit, static_argnames=("restarts", "matches"))
+@functools.partial(jax.jit, static_argnames=("restarts", "matches", "growth"))
 def coarse(
-    key: jax.Array, source: jax.Array, target: jax.Array, pull: jax.Array, *, restarts: int = 3, matches: int = 4
+    key: jax.Array,
+    source: jax.Array,
+    target: jax.Array,
+    pull: jax.Array,
+    *,
+    restarts: int = 3,
+    matches: int = 4,
+    growth: Growth = AT_LENGTH,
 ) -> tuple[jax.Array, jax.Array]:
     """Return orthogonal weights between white rows `[n, k]` and `[m, k]`, the best first, and their values.
 
-    pull `[k, k]`: what is known besides; see `climb`. restarts: of the components; matches: of each, to go on with.
+    pull `[k, k]`: what is known besides; see `climb`. restarts: of the components; matches: of each, to go on
+    with; growth: how they are heated.
     """
     k = source.shape[1]
     component_key, match_key, heat_key = jax.random.split(key, 3)
@@ -133,7 +143,7 @@ def coarse(
     )  # by itself
     weights = nearest_orthogonal(jnp.concatenate(starts))
     weights, values = climb(heat_key, *moments, weights, pull, temperature=0.0, iterations=40)
-    for i, (count, iterations, temperature) in enumerate(_GROWTH):
+    for i, (count, iterations, temperature) in enumerate(growth):
         best = jnp.argsort(-values)[:count]
         weights, values = climb(
             jax.random.fold_in(heat_key, i), *moments, weights[best], pull, temperature=temperature,

@@ -3,11 +3,13 @@
 import functools
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from align import solvers
 from align.data.texts import encoder_sample
+from align.solvers import wide
 
 KEY = jax.random.key(0)
 FIT = functools.partial(solvers.unpaired, KEY, restarts=1)
@@ -44,6 +46,25 @@ def test_finds_the_map_between_encoders_and_trusts_it(texts, fitted):
     assert bool(fitted.trusted)
     assert float(fitted.details.confidence) > 0.9
     assert fitted.details.explanation.startswith("searches that started apart lead to the same map")
+
+
+def test_searches_agree_where_halves_that_share_no_row_do():
+    random = np.random.default_rng(0)
+    right, *others = (random.normal(size=(200, 9)).astype(np.float32) for _ in range(4))
+    near = right + 0.1 * others[0]
+
+    def agreement(images, chosen, halves):
+        return float(wide._agreement(jnp.stack(images), chosen, halves))
+
+    # On the same rows: that with any other, itself left out.
+    assert agreement([right, others[1], near], 0, [None] * 3) > 0.98
+    assert abs(agreement([right, others[1], others[2]], 0, [None] * 3)) < 0.1
+    # On halves: the best of either must agree with each other and with the one that was chosen.
+    assert agreement([near, right, others[1], others[2], near], 0, [None, 0, 0, 1, 1]) > 0.98
+    assert agreement([near, right, right, others[1], others[2]], 0, [None, 0, 0, 1, 1]) < 0.1
+    assert agreement([others[0], right, others[1], others[2], near], 0, [None, 0, 0, 1, 1]) < 0.2
+    assert agreement([right, near], 1, [0, 1]) > 0.98
+    assert agreement([right, others[1]], 0, [0, 1]) < 0.1
 
 
 def test_turning_a_side_or_permuting_rows_leads_to_the_same_map(texts, fitted):
