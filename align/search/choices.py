@@ -53,7 +53,7 @@ class Choice(NamedTuple):
             title: {f"{at[0]} pairs": _figures(at[place]) for at in self.curve}
             for title, place in (("score by pairs", 1), (f"{recall}, by pairs", 2))
         }
-        told = {"chosen": self.chosen, "purpose": self.purpose, "explanation": self.explanation}
+        told: dict = {"chosen": self.chosen, "purpose": self.purpose, "explanation": self.explanation}
         if self.mix is not None and self.chosen == families.BLEND:
             told["parts"] = {name: round(part, 4) for name, part in self.mix.parts.items()}
         return told | ({"compared": compared} if compared else {}) | ({"more_pairs": curve} if self.curve else {})
