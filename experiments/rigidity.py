@@ -1,7 +1,7 @@
 """What makes two latent spaces rigidly related: one factor of architecture and training changed at a time.
 
     python experiments/rigidity.py --epochs=4                                # all variants, of three networks each
-    python experiments/rigidity.py --variants=ours,constant,pytorch          # 14 epochs
+    python experiments/rigidity.py --variants=ours,constant,constant+pytorch # 14 epochs
     python experiments/rigidity.py --variants=mlp --epochs=1 --dataset=mnist_sample     # a minute
 
 Maps between all ordered pairs of networks, from all pairs of codes and from 100: rotations with and without shift,

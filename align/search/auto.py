@@ -17,7 +17,7 @@ FEWEST = 20  # pairs from which on a choice is better than none
 _FOLDS, _ENOUGH, _MANY = 5, 400, 1000  # left-out rows: enough to choose by, and as many as are looked at
 _DRAWS = 500
 _ERRORS = 2.0  # standard errors by which another must be better than what is taken without a choice
-_PLENTY = 50  # pairs from which on a blend without a graded ridge is taken for a search without a choice
+_PLENTY = 50  # pairs from which on a blend is taken for a search without a choice
 _SHARES = (0.25, 0.5, 1.0)
 
 
@@ -50,9 +50,9 @@ def auto(
     Few pairs tell families apart badly. So a usual one is taken unless another is better by two standard errors of the
     difference, row by row; with fewer than 20 pairs it is taken at once. The usual one is the ridge whose left-out rows
     are least off, by itself, graded, or towards a map that is known. Where none is known that helps a search, it is the
-    blend: rotation, both ridges, reweighted and graded, each by its score on left-out rows, to the scale at which these
-    are least off; the graded ridge counts for more the fewer the pairs, and without it the blend is the usual one from
-    50 pairs on, before, the ridge. `details` of the map is a `Choice`. The same
+    graded ridge, if there is one, or else the ridge; from 50 pairs on the blend: rotation, both ridges, reweighted and
+    graded, each by its score on left-out rows, to the scale at which these are least off, the graded ridge for more the
+    fewer the pairs. `details` of the map is a `Choice`. The same
     rows in the same order are left out each time, so nothing is drawn. ValueError for input that does not fit, for
     weights, which no fold would respect, and for rows that are not finite.
     """
@@ -114,8 +114,7 @@ def _fitting(source, target, given, others, purpose):
     errors = {name: shrunk[name].error for name in by_pairs} | {goals.TOWARDS[n]: way.error for n, way in ways.items()}
     usual = min(errors, key=lambda name: errors[name])
     if usual in by_pairs and purpose == "search":
-        blends = len(source) >= (_PLENTY if graded is None else FEWEST)
-        usual = families.BLEND if blends else by_pairs[-1]
+        usual = families.BLEND if len(source) >= _PLENTY else by_pairs[-1]
 
     def fit(x, y, mix=None):
         fitted = families.fit(x, y, shrunk, graded)
