@@ -49,7 +49,7 @@ def text(rows: list[dict]) -> str:
         "re-embedding in %, and in brackets the same when the new encoder embeds the first 200 of every query again; "
         'by the number of documents that both have embedded. "index": the index is mapped to the new encoder, or the '
         'queries go through the transposed map, which is the same; "queries": a map from new to old is applied to the '
-        "queries.",
+        f"queries. {_drawn(rows, seeds)}",
         f"![Recall at 10 against the number of pairs](../pictures/{TABLE}.png)",
         f"**Mean over {len(between)} ordered pairs of encoders**",
         _table(rows, between),
@@ -58,6 +58,16 @@ def text(rows: list[dict]) -> str:
     for pair in between:
         parts += [f"**{pair[0]} → {pair[1]}**", _table(rows, [pair])]
     return "\n\n".join(parts) + "\n"
+
+
+def _drawn(rows, seeds):
+    """Say how often pairs were drawn, and of which methods less often."""
+    drawn: dict[str, set] = {}
+    for row in rows:
+        if row["seed"] is not None:
+            drawn.setdefault(row["method"], set()).add(row["seed"])
+    fewer = [f"of {method} {len(found)}" for method, found in drawn.items() if len(found) < seeds]
+    return f"Means over {seeds} draws of the pairs{''.join(f', {one}' for one in fewer)}."
 
 
 def _between(rows):
