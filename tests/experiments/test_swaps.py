@@ -49,7 +49,7 @@ def test_rows_of_a_swap(made):
     found = {(row["method"], row["direction"], row["anchors"]): row for row in rows}
     assert len(found) == len(rows) == 2 + 2 * (6 + 1 + 1 + 1 + 1)
     assert found["auto", "index", 60]["chosen"] in (*swaps.FAMILIES, families.BLEND, "ridge towards no map")
-    assert found["auto", "index", 60]["recall"] > 0.97 * found["ridge", "index", 60]["recall"]
+    assert found["auto", "index", 60]["recall"] > 0.9 * found["ridge", "index", 60]["recall"]
     assert found["ridge", "index", 60]["recall"] > found["ridge", "index", 20]["recall"] > 0.1
     assert found["no map", None, None]["recall"] < 0.1 < found["old encoder", None, None]["recall"]
     assert all(row["recall"] <= row["of_50"] <= row["of_200"] <= 1 for row in rows)
