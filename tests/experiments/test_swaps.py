@@ -65,7 +65,7 @@ def test_tables_and_picture_of_a_swap(made, tmp_path):
     assert f"| auto | {100 * np.mean(regrets['auto']):.1f} | " in text and "Means over 1 draws of the pairs." in text
     twice = [*rows, *({**row, "seed": 1} for row in rows if row["method"] == "ridge")]
     told = swap_page.text(twice)
-    assert "Means over 2 draws of the pairs, of " in told and "of ridge" not in told and "of auto 1" in told
+    assert "Means over 2 draws of the pairs, of " in told and "of ridge 1" not in told and "of auto 1" in told
 
 
 @pytest.mark.parametrize("dimensions", [(6, 4), (4, 6)])
@@ -102,5 +102,9 @@ def test_the_choice_is_as_good_as_the_best_family_and_beside_clouds_ahead_of_eve
     for at in cells:
         single, peers = ([recall[name, *at] for name in names] for names in (swaps.FAMILIES, adapters.PEERS))
         assert recall["auto", *at] > 0.99 * max(single)
-        assert recall[swaps.CLOUDS, *at] > max(*peers, 0.99 * max(single))
+        assert recall[swaps.CLOUDS, *at] > 0.99 * max(*peers, *single)
         assert at[2] > 20 or recall[swaps.CLOUDS, *at] > 5 * recall["ridge", *at]
+    for count in {at[2] for at in cells}:
+        of_method = {name: np.mean([recall[name, *at] for at in cells if at[2] == count])
+                     for name in (swaps.CLOUDS, *adapters.PEERS)}  # fmt: skip
+        assert max(of_method, key=of_method.get) == swaps.CLOUDS
