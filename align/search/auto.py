@@ -52,9 +52,9 @@ def auto(
     are least off, by itself, graded, or towards a map that is known. Where none is known that helps a search, it is the
     graded ridge, if there is one, or else the ridge; from 50 pairs on the blend: rotation, both ridges, reweighted and
     graded, each by its score on left-out rows, to the scale at which these are least off, the graded ridge for more the
-    fewer the pairs. `details` of the map is a `Choice`. The same
-    rows in the same order are left out each time, so nothing is drawn. ValueError for input that does not fit, for
-    weights, which no fold would respect, and for rows that are not finite.
+    fewer the pairs. `details` of the map is a `Choice`. The same rows in the same order are left out each time, so
+    nothing is drawn. ValueError for input that does not fit, for weights, which no fold would respect, and for rows
+    that are not finite.
     """
     if weights is not None:
         raise ValueError("weights must be None: auto takes all pairs for equally good")

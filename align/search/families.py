@@ -61,11 +61,15 @@ class Mix(NamedTuple):
 
 
 def grading(rows: np.ndarray) -> np.ndarray:
-    """Return what a graded ridge multiplies source rows by, `[d, d]`, from rows `[m, d]` of the source alone."""
+    """Return what a graded ridge multiplies source rows by, `[d, d]`, from rows `[m, d]` of the source alone.
+
+    Its greatest eigenvalue is 1, so that no row becomes longer, whatever the scale; the identity where rows are alike.
+    """
     centred = rows - rows.mean(0)
-    values, vectors = np.linalg.eigh(centred.T @ centred / len(rows))
-    least = max(float(values[-1]) * np.finfo(np.float32).eps, np.finfo(np.float32).tiny)
-    return (vectors * np.maximum(values, least) ** _GRADE) @ vectors.T
+    values, vectors = np.linalg.eigh(centred.T @ centred)
+    if not values[-1] > 0:
+        return np.eye(len(values))
+    return (vectors * np.maximum(values / values[-1], np.finfo(np.float32).eps) ** _GRADE) @ vectors.T
 
 
 def penalties(source: ArrayLike, target: ArrayLike, graded: np.ndarray | None = None) -> dict[str, Penalty]:
