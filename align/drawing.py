@@ -137,8 +137,8 @@ def dots(path: Path, panels: Mapping[str, Mapping[str, Mapping[str, float]]], x:
     return save(figure, path)
 
 
-def grade(place, count):
-    """Give colours whose grey values differ: dark to light, none too light for a white ground."""
+def grade(place: int, count: int) -> tuple[float, ...]:
+    """Give the colour of a place among so many: dark to light, apart in grey too, none too light for a white ground."""
     return plots().get_cmap("viridis")(0.85 * place / max(count - 1, 1))
 
 
