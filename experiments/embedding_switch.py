@@ -18,7 +18,7 @@ among them, clouds without pairs, and what others train, by the number of pairs:
 
     python experiments/embedding_switch.py --vectors=wordnet.npz              # an array [texts, d] for each encoder
 
-Some two hours for three encoders on two cores, a third of it with --seeds=1 (`pip install isotrieve` for one peer;
+Some two to three hours for three encoders on two cores, with --seeds=1 half of it (`pip install isotrieve` for one peer;
 --groups leaves it out);
 `sample` in place of the file is shipped.
 

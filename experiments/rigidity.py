@@ -8,8 +8,8 @@ Maps between all ordered pairs of networks, from all pairs of codes and from 100
 reflection and scale, and linear ones. How far the error of a rigid map lies above that of a linear one, and what each
 factor changes of it, with intervals over networks; the singular values of the maps, the shapes of the clouds.
 
-Four epochs of all variants take 40 minutes on two idle cores (--variants, --seeds for a part). To expect: under the
-paper's training linear is below rigid on every pair, by 5 thousandths; docs/rigidity.md says what changes that.
+--dry_run estimates how long that takes; --variants and --seeds are for a part. To expect: under the paper's training
+linear is below rigid on every pair, by 5 thousandths; docs/rigidity.md says what changes that.
 """
 
 from align_lab import launch

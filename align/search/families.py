@@ -98,7 +98,7 @@ def fit(
     for name, (weight, bias) in _fit(within, onto, shrunk, (len(from_source), len(from_target))).items():
         maps[name] = Map(from_source @ weight @ from_target.T, from_target @ bias)
     if graded is not None:
-        x, basis = in_span((source - source_mean) @ graded)
+        x, basis = in_span(_graded(source, graded))
         weight = graded @ basis @ _ridge(x, target, x, target - target_mean, shrunk[GRADED])[0]
         maps[GRADED] = Map(weight, target_mean - source_mean @ weight)
     return maps
