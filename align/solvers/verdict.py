@@ -23,6 +23,8 @@ DEVIATIONS = 4.0
 # Known pairs from which their left-out error judges: above the one share of their spread against a map, below the
 # other, where it explains half of the variance, for it whatever else is found.
 PAIRS_THAT_JUDGE, LEFT_OUT, FORETOLD = 20, 0.9, 0.7
+# Share of maps that were right, of those trusted and of those not.
+SURE, DOUBTFUL = 0.99, 0.05
 
 
 class UnpairedFit(NamedTuple):
@@ -34,8 +36,8 @@ class UnpairedFit(NamedTuple):
     where chance cannot tell them apart. agreement: the greatest cosine between the images of the source under the map
     and under one from another start, on other rows where there are enough. alternatives: how many different maps fit
     equally well. left_out: error of known pairs left out of the fit, over their spread, NaN without pairs.
-    confidence: 0.1 where not trusted, from 0.95 to 1 by how far agreement and contrast exceed what is asked; an order
-    of how well supported maps are, not yet a share that was measured.
+    confidence: the share of maps with such evidence that were right where it was measured: 0.99 where trusted and 0.05
+    where not; beyond 128 dimensions, between these by how far the contrast is from what tells right maps from others.
     reason: an index into `verdict.REASONS`.
     """
 
@@ -85,11 +87,15 @@ def judged(
     least_agreement: float,
     fewest: int = FEWEST_ROWS,
     pairs: int = 0,
+    enough_pairs: int = PAIRS_THAT_JUDGE,
+    even_odds: float | None = None,
 ) -> tuple[UnpairedFit, jax.Array]:
     """Return the details with reason and confidence, and whether to trust the map.
 
     rows: of the smaller side; resolved: whether the map's discrepancy is below chance beyond sampling; rests: whether
-    the search came to rest at numbers; fewest: rows of the smaller side below which nothing is said.
+    the search came to rest at numbers; fewest: rows of the smaller side below which nothing is said; enough_pairs: from
+    how many on what they say stands for the contrast too; even_odds: how far below `most_contrast` a map is right
+    e times as often as not, where the contrast tells, or None.
     """
     few = jnp.asarray(rows < fewest)
     speak = (pairs >= PAIRS_THAT_JUDGE) & (fit.left_out < FORETOLD)  # pairs that the map foretells stand for the rest
@@ -97,7 +103,7 @@ def judged(
         (7, ~rests),
         (1, few | (~resolved & (rows < 10 * FEWEST_ROWS)) & ~speak),
         (2, ~resolved & ~speak),
-        (3, ~(fit.contrast < most_contrast) & ~speak),
+        (3, ~(fit.contrast < most_contrast) & ~(speak & (pairs >= enough_pairs))),
         (4, (fit.alternatives > 0) & ~speak),
         (5, ~(fit.agreement >= least_agreement) & ~speak),
         (6, (pairs >= PAIRS_THAT_JUDGE) & ~(fit.left_out < LEFT_OUT)),
@@ -106,9 +112,11 @@ def judged(
     for code, holds in reversed(against):
         reason = jnp.where(holds, code, reason)
     trusted = reason == 0
-    # Between the bounds of the evidence, by how far it exceeds what is asked.
-    margin = jnp.minimum((fit.agreement - least_agreement) / (1 - least_agreement), 1 - fit.contrast / most_contrast)
-    confidence = jnp.where(trusted, 0.95 + 0.05 * jnp.clip(jnp.where(speak, 1, margin), 0, 1), 0.1)
+    confidence = jnp.where(trusted, SURE, DOUBTFUL)
+    if even_odds is not None:
+        odds = jax.nn.sigmoid((most_contrast - fit.contrast) / even_odds)
+        confidence = jnp.where(trusted & ~(speak & (pairs >= enough_pairs)), jnp.clip(odds, 0.5, SURE), confidence)
+        confidence = jnp.where(reason == 3, jnp.clip(odds, DOUBTFUL, 0.5), confidence)
     return fit._replace(reason=reason, confidence=confidence), trusted
 
 

@@ -6,7 +6,9 @@ the right map makes the better ones grow; the value of the third moments tells w
 
 Fine. Every row is sent to the mean of the rows that it resembles under the map, near ones more than far, every row of
 the target as much in demand as any other (entropic transport; that is also what corrects for hubs). The orthogonal map
-closest to these pairs is the next. First few coordinates and soft matches, then all and hard ones, until it rests.
+closest to these pairs is the next. What a row is sent to is mostly another's, so that the noise of a cross-moment is as
+great as the product of the two directions' spreads: closest is meant where it is divided by these, and directions of
+little variance are told as well as others. First few coordinates, then all, until it rests.
 """
 
 import functools
@@ -27,26 +29,40 @@ from align.linalg.third_moments import climb, third_moments
 _tiny = jnp.finfo(jnp.float32).tiny
 # Components: enough for this share of the variance, within these bounds.
 _SHARE, _FEWEST, _MOST = 0.55, 16, 64
-# Rows that components and that third moments are found from.
-_ROWS_COMPONENTS, _ROWS_MOMENTS = 4000, 24_000
+_ROWS_COMPONENTS = 4000  # rows that components are found from
 # Heat: starts, steps, temperature, chosen on sentence encoders. Briefly where several candidates are grown afterwards.
 Growth = tuple[tuple[int, int, float], ...]
 AT_LENGTH: Growth = ((12, 200, 0.15), (3, 500, 0.2))
 BRIEFLY: Growth = ((12, 80, 0.15), (3, 200, 0.2))
-Stage = tuple[int | None, float | None, int, int]
-# Coordinates compared, softness in units of a cosine, the most steps, and rows of either side in each.
-STAGES: tuple[Stage, ...] = (
-    (64, 0.1, 40, 3000),
-    (128, 0.07, 20, 4000),
-    (None, None, 12, 6000),
-    (None, None, 12, 12_000),
+
+
+class Stage(NamedTuple):
+    """Steps of a refinement: coordinates compared (None for all), the most steps, and rows of either side in each.
+
+    softness: in units of a cosine, or None for `usual` times what the number of rows asks for.
+    """
+
+    width: int | None
+    steps: int
+    rows: int
+    softness: float | None = None
+    usual: float = 1.0
+
+
+# Hard before soft: what is half right rests at once where matches are soft, and hard ones shake it.
+STAGES = (
+    Stage(64, 40, 3000, softness=0.1),
+    Stage(128, 20, 4000),
+    Stage(None, 12, 6000, usual=0.5),
+    Stage(None, 12, 12_000),
 )
-# Where a stage names no softness: so much over the number of rows, within bounds. What few rows have as neighbours is
-# far from what corresponds, and the mean over many of them says more.
-_SOFTNESS, _SOFTEST, _HARDEST = 360, 0.14, 0.03
+# Softness by the number of rows: so much over them, within bounds. What few rows have as neighbours is far from what
+# corresponds, and the mean over many of them says more.
+_SOFTNESS, _SOFTEST, _HARDEST = 400, 0.27, 0.03
+# Directions with less than this share of the mean variance say nothing by themselves.
+_SILENT = 0.1
 # Each step goes further by this share of the last one's change.
-_MOMENTUM = 0.5
-_BALANCING = 4
+_MOMENTUM, _BALANCING = 0.5, 4
 # Growth: coordinates, softness, steps, and rows of either side drawn for each.
 _DRAWS = (64, 0.1, 300, 750)
 _RESTING = 0.9995  # cosine between one step's images and the next's
@@ -187,13 +203,14 @@ def staged(
     stages: Sequence[Stage], weight: jax.Array, source: jax.Array, target: jax.Array, anchors: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     """Refine a weight by stages of `STAGES`, and say whether the last of them came to rest."""
-    fewer = min(len(source), len(target))
-    for width, softness, iterations, rows in stages:
-        softness = softness or min(max(_SOFTNESS / min(rows, fewer), _HARDEST), _SOFTEST)
+    fewer, taken = min(len(source), len(target)), jnp.int32(0)
+    for stage in stages:
+        usual = min(max(_SOFTNESS / min(stage.rows, fewer), _HARDEST), _SOFTEST)
         weight, taken = refined(
-            weight, source, target, anchors, width=width, softness=softness, iterations=iterations, rows=rows
-        )
-    return weight, taken < iterations
+            weight, source, target, anchors, width=stage.width, softness=stage.softness or stage.usual * usual,
+            iterations=stage.steps, rows=stage.rows,
+        )  # fmt: skip
+    return weight, taken < stages[-1].steps
 
 
 @functools.partial(jax.jit, static_argnames=("width", "iterations", "rows"))
@@ -218,6 +235,7 @@ def refined(
     source, target, anchors = source[:, :d], target[:, :e], anchors[:d, :e]
     weight = _semiorthogonal(full[:d, :e])
     spread = matmul(source.T, source)
+    even = [_evenly(z) for z in (source, target)]
 
     def step(state):
         weight, before, i, _ = state
@@ -225,7 +243,7 @@ def refined(
         for array in (source, target):
             count = min(rows, len(array))
             windows.append(lax.dynamic_slice_in_dim(array, (i * count) % (len(array) - count + 1), count))
-        moved = _transported(weight, *windows, anchors, softness)
+        moved = _transported(weight, *windows, anchors, softness, even)
         ahead = nearest_orthogonal(moved + _MOMENTUM * (moved - before), iterations=8)
         return ahead, moved, i + 1, _alike(moved, before, spread)
 
@@ -237,8 +255,11 @@ def refined(
     return jnp.zeros_like(full).at[:d, :e].set(weight), taken
 
 
-def _transported(weight, x, y, anchors, softness):
-    """Return the orthogonal weight closest to balanced soft matches of x `[n, d]`, as a weight maps it, with y."""
+def _transported(weight, x, y, anchors, softness, even=None):
+    """Return the orthogonal weight closest to balanced soft matches of x `[n, d]`, as a weight maps it, with y.
+
+    even: what directions of either side are multiplied by, `[d]` and `[e]`, before it is closest; nothing without.
+    """
     narrower = len(weight) <= weight.shape[1]
     # Cosines and means in the coordinates of the side that has fewer.
     left, right = (_unit(x), matmul(_unit(y), weight.T)) if narrower else (_unit(matmul(x, weight)), _unit(y))
@@ -252,7 +273,16 @@ def _transported(weight, x, y, anchors, softness):
     v = lax.fori_loop(0, _BALANCING, balance, jnp.ones(len(y), x.dtype))
     x, y = x / matmul(kernel, v)[:, None], v[:, None] * y
     together = matmul(matmul(x.T, kernel), y) if narrower else matmul(x.T, matmul(kernel, y))
-    return _semiorthogonal(together / len(x) + anchors)
+    together = together / len(x) + anchors
+    if even is not None:
+        together = even[0][:, None] * together * even[1]
+    return _semiorthogonal(together)
+
+
+def _evenly(z):
+    """Return what makes the directions of z `[n, d]` vary alike, but for those that are silent."""
+    variances = (z**2).mean(0)
+    return lax.rsqrt(variances + _SILENT * variances.mean())
 
 
 def _unit(x):

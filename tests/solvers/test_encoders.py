@@ -9,7 +9,7 @@ import pytest
 
 from align import solvers
 from align.data.texts import encoder_sample
-from align.solvers import wide
+from align.solvers import verdict, wide
 
 KEY = jax.random.key(0)
 FIT = functools.partial(solvers.unpaired, KEY, restarts=1)
@@ -48,23 +48,39 @@ def test_finds_the_map_between_encoders_and_trusts_it(texts, fitted):
     assert fitted.details.explanation.startswith("searches that started apart lead to the same map")
 
 
-def test_searches_agree_where_halves_that_share_no_row_do():
+def test_searches_agree_where_another_leads_to_the_chosen_map():
     random = np.random.default_rng(0)
     right, *others = (random.normal(size=(200, 9)).astype(np.float32) for _ in range(4))
     near = right + 0.1 * others[0]
 
-    def agreement(images, chosen, halves):
-        return float(wide._agreement(jnp.stack(images), chosen, halves))
+    def agreement(images, chosen):
+        return float(wide._agreement(jnp.stack(images), chosen))
 
-    # On the same rows: that with any other, itself left out.
-    assert agreement([right, others[1], near], 0, [None] * 3) > 0.98
-    assert abs(agreement([right, others[1], others[2]], 0, [None] * 3)) < 0.1
-    # On halves: the best of either must agree with each other and with the one that was chosen.
-    assert agreement([near, right, others[1], others[2], near], 0, [None, 0, 0, 1, 1]) > 0.98
-    assert agreement([near, right, right, others[1], others[2]], 0, [None, 0, 0, 1, 1]) < 0.1
-    assert agreement([others[0], right, others[1], others[2], near], 0, [None, 0, 0, 1, 1]) < 0.2
-    assert agreement([right, near], 1, [0, 1]) > 0.98
-    assert agreement([right, others[1]], 0, [0, 1]) < 0.1
+    assert agreement([right, others[1], near], 0) > 0.98
+    assert abs(agreement([right, others[1], near], 1)) < 0.1
+    assert abs(agreement([right, others[1], others[2]], 0)) < 0.1
+
+
+@pytest.mark.parametrize(
+    ("contrast", "pairs", "trusted", "confidence"),
+    [(0.1, 0, True, 0.99), (0.19, 0, True, 0.731), (0.21, 0, False, 0.269), (0.4, 0, False, 0.05)]
+    + [(0.4, 50, False, 0.05), (0.4, 200, True, 0.99)],
+)
+def test_the_contrast_tells_a_right_map_from_one_that_is_right_in_part(contrast, pairs, trusted, confidence):
+    def number(value):
+        return jnp.asarray(value, jnp.float32)
+
+    evidence = verdict.unjudged(
+        scores=jnp.zeros(1), final=jnp.zeros(1), unrelated=jnp.ones(1), contrast=number(contrast),
+        agreement=number(0.9), alternatives=jnp.zeros((), jnp.int32),
+    )._replace(left_out=number(0.3))  # fmt: skip
+    told, believed = verdict.judged(
+        evidence, rows=3000, resolved=jnp.asarray(True), rests=jnp.asarray(True), most_contrast=0.2,
+        least_agreement=0.5, pairs=pairs, enough_pairs=160, even_odds=0.01,
+    )  # fmt: skip
+    # Pairs that the map foretells stand for the contrast only where they alone would determine a map.
+    assert bool(believed) == trusted
+    assert float(told.confidence) == pytest.approx(confidence, abs=1e-3)
 
 
 def test_turning_a_side_or_permuting_rows_leads_to_the_same_map(texts, fitted):
