@@ -1,6 +1,6 @@
 """Principal coordinates of a cloud, and maps between the coordinates of two."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
@@ -52,6 +52,15 @@ def principal(
     pad = ((0, 0), (0, (width or array.shape[1]) - array.shape[1]))
     down, up = jnp.where(keep[None], vectors * scale[None], 0), jnp.where(keep[None], vectors / scale[None], 0)
     return Coordinates(mean, jnp.pad(down, pad), jnp.pad(up, pad).T)
+
+
+def about_the_mean(array: jax.Array) -> Callable[[jax.Array], jax.Array]:
+    """Return a function that puts rows about the mean of array `[n, d]`, in units of its spread: squares neither vanish
+    nor drown in those of the mean.
+    """
+    mean = array.mean(0)
+    spread = jnp.maximum(jnp.sqrt(((array - mean[None]) ** 2).mean()), jnp.finfo(array.dtype).tiny)
+    return lambda x: (x - lax.expand_dims(mean, range(x.ndim - 1))) / spread
 
 
 def principal_of_both(

@@ -12,13 +12,14 @@ from align.linalg.neighbours import discrepancy
 from align.maps import AffineMap
 from align.solvers.icp import icp
 from align.solvers.rigid import orthogonal
+from align.solvers.soft_matches import by_soft_matches
 
 # A discrepancy above this: the nearest of the other side are e times as far as those of one's own, and no matches.
 _NO_MATCHES = 1.0
 
 
 class Polished(NamedTuple):
-    """What was tried: scores `[2 + whitenings]`, the `discrepancy` of the start, of each ICP, and of the finish.
+    """What was tried: scores `[3 + whitenings]`, the `discrepancy` of the start, of each ICP, and of two finishes.
 
     chosen: which of them was returned, 0 for the start; by name, `stage`.
     """
@@ -28,9 +29,9 @@ class Polished(NamedTuple):
 
     @property
     def stage(self) -> str:
-        """The name of what was returned: "start", "icp 1" for the first of the whitenings and so on, or "finish"."""
+        """The name of what was returned: "start", "icp 1" and so on for the whitenings, "rotation" or "shrunk"."""
         last = len(self.scores) - 1
-        return {0: "start", last: "finish"}.get(int(self.chosen), f"icp {int(self.chosen)}")
+        return {0: "start", last - 1: "rotation", last: "shrunk"}.get(int(self.chosen), f"icp {int(self.chosen)}")
 
 
 def polish(
@@ -54,21 +55,21 @@ def polish(
     `discrepancy` can be compared with the start's; the least is kept. Where even that is above 1, the nearest rows are
     no matches to learn from, and the start stays.
 
-    The finish is one affine fit to matches corrected for hubs. Where the relation is noisy, the map of least squared
-    error shrinks; where only the matches are, shrinking is an artefact, and raises the discrepancy far more. The finish
-    is kept where it raises it by no more than `tolerance` of itself.
+    The finish is `by_soft_matches`: a rotation between whitened clouds, scored with the others, and a map that shrinks.
+    Where the relation is noisy, the map of least squared error shrinks; where only the matches are, shrinking is an
+    artefact, and raises the discrepancy far more. It is kept where it raises it by no more than `tolerance` of itself.
     """
     known: dict[str, Any] = {"source_labels": source_labels, "target_labels": target_labels}
     finish_key, score_key, *keys = jax.random.split(key, 2 + len(whitenings))
     groups, weights = classes.group(source, target, **known)
-    sides = []
+    placed, sides = coordinates.about_the_mean(target), []
     for k, array, group in zip(jax.random.split(score_key), (source, target), groups, strict=True):
         rows, inside = classes.draw_windows(k, *group, subset)(0)
         sides.append((array[rows], jnp.where(inside, 0, jnp.inf)))
 
     def score(fitted):
         (x, x_penalty), (y, y_penalty) = sides
-        return discrepancy(fitted(x), y, mapped_penalty=x_penalty, target_penalty=y_penalty)
+        return discrepancy(placed(fitted(x)), placed(y), mapped_penalty=x_penalty, target_penalty=y_penalty)
 
     def refined(key, whitening):
         a, b = coordinates.principal_of_both(source, target, weights, whitening=whitening)
@@ -83,16 +84,18 @@ def polish(
 
     maps = [start, *(refined(*one) for one in zip(keys, whitenings, strict=True))]
     scores = jnp.stack([score(m) for m in maps])
-    best = jnp.argmin(jnp.where(jnp.isnan(scores), jnp.inf, scores))
+    best = jnp.argmin(_comparable(scores))
     matched = scores[best] <= _NO_MATCHES
+    weight, bias = (jnp.stack([getattr(m, name) for m in maps])[best] for name in ("weight", "bias"))
+    maps += by_soft_matches(finish_key, source, target, AffineMap(weight, bias), groups, weights, subset=2 * subset)
+    scores = jnp.concatenate([scores, jnp.stack([score(m) for m in maps[-2:]])])
+    best = jnp.argmin(_comparable(scores[:-1]))
+    least = scores[best]
+    best = jnp.where(scores[-1] <= least + tolerance * jnp.maximum(least, 0), len(maps) - 1, best)
     best = jnp.where(matched, best, 0)
     weight, bias = (jnp.stack([getattr(m, name) for m in maps])[best] for name in ("weight", "bias"))
-    finish = icp(
-        finish_key, source, target, start=AffineMap(weight, bias), step="affine", matching="csls", iterations=1,
-        subset=2 * subset, **known,
-    )  # fmt: skip
-    scores = jnp.append(scores, score(finish))
-    kept = matched & (scores[-1] <= scores[best] + tolerance * jnp.abs(scores[best]))
-    weight, bias = (jnp.where(kept, *pair) for pair in ((finish.weight, weight), (finish.bias, bias)))
-    details = Polished(scores, jnp.where(kept, len(maps), best))
-    return AffineMap(weight, bias, converged=jnp.isfinite(weight).all(), details=details)
+    return AffineMap(weight, bias, converged=jnp.isfinite(weight).all(), details=Polished(scores, best))
+
+
+def _comparable(scores):
+    return jnp.where(jnp.isnan(scores), jnp.inf, scores)

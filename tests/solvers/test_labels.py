@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from align import solvers
-from align.clouds import coordinates
+from align.clouds import classes, coordinates
 from align.linalg import neighbours
 from align.maps import AffineMap
 from align.solvers.polish import polish
+from align.solvers.soft_matches import by_soft_matches
 
 KEY = jax.random.key(0)
 COUNT, DIMENSIONS = 3, 4  # fewer classes than dimensions: means alone do not determine the map
@@ -50,8 +51,8 @@ def test_labels_beat_class_means_on_different_samples():
     fitted = solvers.labels(KEY, source, ys, target, yt, whitenings=(1.0,), iterations=4, subset=200, tolerance=0.1)
     assert error(fitted, source) < 0.02 < error(start, source)
     scores, chosen = fitted.details
-    assert fitted.details.stage == ["start", "icp 1", "finish"][int(chosen)]
-    assert scores.shape == (3,) and 0 <= int(chosen) < 3
+    assert fitted.details.stage == ["start", "icp 1", "rotation", "shrunk"][int(chosen)]
+    assert scores.shape == (4,) and 0 <= int(chosen) < 4
     assert float(scores[chosen]) <= float(scores.min() + 0.1 * jnp.abs(scores.min()))
 
 
@@ -123,3 +124,25 @@ def test_subclass_means_have_more_anchors_than_classes():
     # With one row a class, the centroids are the rows.
     lone = solvers.subclass_means(KEY, MEANS, np.arange(COUNT), MEANS + 1.0, np.arange(COUNT), clusters=2, sample=2)
     np.testing.assert_allclose(lone(MEANS), MEANS + 1.0, atol=1e-4)
+
+
+@pytest.mark.parametrize("width", [6, 9])
+def test_soft_matches_rotate_whitened_clouds_and_shrink_what_they_do_not_tell(width):
+    random = np.random.default_rng(0)
+    stretched = random.gamma(2.0, size=(2, 1200, 6)) * np.geomspace(4, 0.2, 6)
+    source, rows = stretched.astype(np.float32)
+    truth = random.normal(size=(6, width)).astype(np.float32)  # not a rotation: what it does to spreads is followed
+    target = rows @ truth
+    start = AffineMap(jnp.asarray(truth + 0.1 * random.normal(size=truth.shape), jnp.float32), jnp.zeros(width))
+    groups, weights = classes.group(source, target, None, None)
+    found = by_soft_matches(KEY, source, target, start, groups, weights, subset=2400, iterations=8)
+
+    def off(fitted):
+        return float(jnp.linalg.norm(fitted(source) - source @ truth) / jnp.linalg.norm(target - target.mean(0)))
+
+    rotation, _ = found
+    assert off(rotation) < 0.8 * off(start) and off(rotation) < 0.25
+    covariances = [np.cov(np.asarray(z).T) for z in (rotation(source), target)]
+    np.testing.assert_allclose(*covariances, atol=0.15 * np.abs(covariances[1]).max())
+    spreads = [np.asarray(m(source)).var(0).sum() for m in found]
+    assert 0.5 * spreads[0] < spreads[1] < spreads[0]
