@@ -116,7 +116,8 @@ def judged(
     if even_odds is not None:
         odds = jax.nn.sigmoid((most_contrast - fit.contrast) / even_odds)
         confidence = jnp.where(trusted & ~(speak & (pairs >= enough_pairs)), jnp.clip(odds, 0.5, SURE), confidence)
-        confidence = jnp.where(reason == 3, jnp.clip(odds, DOUBTFUL, 0.5), confidence)
+        nearly = (reason == 3) & (fit.agreement >= least_agreement)
+        confidence = jnp.where(nearly, jnp.clip(odds, DOUBTFUL, 0.5), confidence)
     return fit._replace(reason=reason, confidence=confidence), trusted
 
 

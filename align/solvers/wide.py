@@ -25,7 +25,7 @@ _LEAST_AGREEMENT = 0.5
 # The contrast that tells a map that finds nine tenths of what pairs would from one that does not, where clouds have so
 # many rows a dimension: few rows are fitted better than others would be. By runs between sentence encoders; see
 # docs/unpaired.md.
-_CONTRAST, _CONTRAST_OF_FEW, _EVEN_ODDS = 0.66, 0.9, 0.01
+_CONTRAST, _CONTRAST_OF_FEW, _EVEN_ODDS = 0.476, 1.267, 0.01
 
 
 class Search(NamedTuple):
@@ -116,7 +116,7 @@ def between_wide(
     rests &= jnp.isfinite(weight).all() & (a.scale > 0) & (b.scale > 0)
     criteria = {
         "resolved": final[0] < unrelated.min(),
-        "most_contrast": _CONTRAST - _CONTRAST_OF_FEW * (narrower / rows) ** (1 / 3),
+        "most_contrast": _CONTRAST - _CONTRAST_OF_FEW * (narrower / rows) ** 0.75,
         "even_odds": _EVEN_ODDS,
         "least_agreement": _LEAST_AGREEMENT,
         "enough_pairs": narrower,
