@@ -10,7 +10,7 @@ REASONS = (
     "searches that started apart lead to the same map, and no other fits as well",
     "too few rows to tell",
     "the clouds look the same however they are turned",
-    "the clouds are not alike under any map that was found",
+    "the clouds are less alike under the map than under a right one",
     "several maps fit equally well: the clouds are symmetric, or nearly",
     "searches that started apart lead to different maps",
     "the map does not foretell the known pairs",
