@@ -182,7 +182,7 @@ def labels(
     subset: int = 1500,
     tolerance: float = 0.5,
 ) -> AffineMap:
-    """Fit a map from class labels alone: match the classes' Gaussians, then their samples, then regress.
+    """Fit a map from class labels alone: match the classes' Gaussians, then their samples, hard and soft.
 
     The start is that of `class_gaussians`; `align.solvers.polish` improves on it, class by class, or keeps it, and its
     record, `Polished`, is the `details` of the map.
@@ -196,7 +196,7 @@ def labels(
     restarts: of `class_gaussians`.
     iterations: of each refinement.
     subset: rows of each class and side in an iteration.
-    tolerance: by what share of itself the last regression may raise the discrepancy of the clouds and be kept.
+    tolerance: by what share of itself a map that shrinks may raise the discrepancy of the clouds and be kept.
 
     ValueError for input that does not fit.
     """

@@ -70,7 +70,7 @@ def by_soft_matches(
     state = jax.tree.map(lambda z: z.astype(source.dtype), state)
     (rotation, mean), _ = lax.scan(step, state, jnp.arange(iterations))
     u, s, vt = lapack.svd(mean)
-    shrunk = coordinates.conjugate(a, stretch * matmul(u * jnp.sqrt(jnp.minimum(s, 1)), vt), b)
+    shrunk = coordinates.conjugate(a, stretch * matmul(u * jnp.sqrt(jnp.minimum(s, 1))[None], vt), b)
     return rotation, shrunk
 
 

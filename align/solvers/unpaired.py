@@ -43,7 +43,7 @@ def unpaired(
     many dimensions both sides have (docs/unpaired.md has the derivation).
 
     - Up to 128, distances: centroids coupled by Gromov-Wasserstein, and third moments laid over each other; refined by
-      mutual nearest neighbours, then a regression (`narrow`).
+      mutual nearest neighbours, then on soft matches (`narrow`).
     - Beyond, third moments: matched independent components as starts, heat to grow the better ones, then transport
       between the clouds until the map rests (`wide`). An orthogonal map and a scale, for codes that are compared by
       cosines about their mean.
