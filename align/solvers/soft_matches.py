@@ -38,9 +38,9 @@ def by_soft_matches(
 
     In a step every row is sent to the mean of the rows that are near its image, every row of the target as much in
     demand as any other. Whitened, the cross-moment of these pairs is U S V': the noise of all its entries is the same,
-    and U V' the likeliest rotation (`wide_search` has more). S says how much of each direction the matches tell; where
-    the two clouds do not show the same, a map of least error shrinks by their canonical correlations. Matches that are
-    neighbours, not counterparts, tell less than these, about their square: the second map is U √S V'.
+    and U V' the likeliest rotation (`wide_search` has more). Where the two clouds do not show the same, a map of least
+    error shrinks by their canonical correlations. S is less than these, since matches are neighbours and not
+    counterparts: the second map, U √S V', is half way to that of the matches.
     """
     a, b = coordinates.principal_of_both(source, target, weights, whitening=1.0)
     counts = [jnp.maximum((side.down != 0).any(0).sum(), 1).astype(source.dtype) for side in (a, b)]

@@ -23,7 +23,7 @@ DEVIATIONS = 4.0
 # Known pairs from which their left-out error judges: above the one share of their spread against a map, below the
 # other, where it explains half of the variance, for it whatever else is found.
 PAIRS_THAT_JUDGE, LEFT_OUT, FORETOLD = 20, 0.9, 0.7
-# Share of maps that were right, of those trusted and of those not.
+# The confidence in maps that are trusted, and in those that are not.
 SURE, DOUBTFUL = 0.99, 0.05
 
 
@@ -36,8 +36,8 @@ class UnpairedFit(NamedTuple):
     where chance cannot tell them apart. agreement: the greatest cosine between the images of the source under the map
     and under one from another start, on other rows where there are enough. alternatives: how many different maps fit
     equally well. left_out: error of known pairs left out of the fit, over their spread, NaN without pairs.
-    confidence: the share of maps with such evidence that were right where it was measured: 0.99 where trusted and 0.05
-    where not; beyond 128 dimensions, between these by how far the contrast is from what tells right maps from others.
+    confidence: that the map is right: 0.99 where trusted, and 0.05 where not, though of maps that are refused for few
+    rows or few dimensions more are right; beyond 128 dimensions, the odds of the contrast, between these.
     reason: an index into `verdict.REASONS`.
     """
 
@@ -88,13 +88,13 @@ def judged(
     fewest: int = FEWEST_ROWS,
     pairs: int = 0,
     enough_pairs: int = PAIRS_THAT_JUDGE,
-    even_odds: float | None = None,
+    odds_scale: float | None = None,
 ) -> tuple[UnpairedFit, jax.Array]:
     """Return the details with reason and confidence, and whether to trust the map.
 
     rows: of the smaller side; resolved: whether the map's discrepancy is below chance beyond sampling; rests: whether
     the search came to rest at numbers; fewest: rows of the smaller side below which nothing is said; enough_pairs: from
-    how many on what they say stands for the contrast too; even_odds: how far below `most_contrast` a map is right
+    how many on what they say stands for the contrast too; odds_scale: how far below `most_contrast` a map is right
     e times as often as not, where the contrast tells, or None.
     """
     few = jnp.asarray(rows < fewest)
@@ -113,8 +113,8 @@ def judged(
         reason = jnp.where(holds, code, reason)
     trusted = reason == 0
     confidence = jnp.where(trusted, SURE, DOUBTFUL)
-    if even_odds is not None:
-        odds = jax.nn.sigmoid((most_contrast - fit.contrast) / even_odds)
+    if odds_scale is not None:
+        odds = jax.nn.sigmoid((most_contrast - fit.contrast) / odds_scale)
         confidence = jnp.where(trusted & ~(speak & (pairs >= enough_pairs)), jnp.clip(odds, 0.5, SURE), confidence)
         nearly = (reason == 3) & (fit.agreement >= least_agreement)
         confidence = jnp.where(nearly, jnp.clip(odds, DOUBTFUL, 0.5), confidence)

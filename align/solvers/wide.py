@@ -15,8 +15,9 @@ from align.solvers import wide_search
 from align.solvers.narrow import Settings
 from align.solvers.verdict import UnpairedFit, cosine, unjudged
 
-# Where a search has fewer rows, the value of third moments does not tell which candidate is right: more are grown.
-_ROWS_THAT_TELL = 3000
+# Rows of either side from which halves are enough for a search. With fewer, the value of third moments does not tell
+# which candidate is right either: more are grown.
+_HALVED = 6000
 # Rows that candidates are compared on; those that the verdict is of, and rotations that chance is estimated by.
 _COMPARED, _EXAMINED, _TURNS = 1000, 3000, 8
 # A known pair counts like so many rows that found their match by themselves.
@@ -25,7 +26,7 @@ _LEAST_AGREEMENT = 0.5
 # The contrast that tells a map that finds nine tenths of what pairs would from one that does not, where clouds have so
 # many rows a dimension: few rows are fitted better than others would be. By runs between sentence encoders; see
 # docs/unpaired.md.
-_CONTRAST, _CONTRAST_OF_FEW, _EVEN_ODDS = 0.476, 1.267, 0.01
+_CONTRAST, _CONTRAST_OF_FEW, _ODDS_SCALE = 0.476, 1.267, 0.01
 
 
 class Search(NamedTuple):
@@ -39,7 +40,7 @@ class Search(NamedTuple):
     again: int = 0
 
 
-# Maps agree for a reason only where they were found on other rows, or are many that might differ.
+# Searches that share no row, or else three that share all.
 _OF_MANY = (Search(0), Search(1))
 _OF_FEW = (Search(None, 3, 1),) * 3
 
@@ -58,7 +59,7 @@ def between_wide(
     """
     restarts, sample = settings.restarts, settings.sample
     rows, narrower = min(len(source), len(target), sample), min(source.shape[1], target.shape[1])
-    searches = _OF_MANY if rows >= 2 * _ROWS_THAT_TELL else _OF_FEW
+    searches = _OF_MANY if rows >= _HALVED else _OF_FEW
     order_key, *search_keys, score_key = jax.random.split(key, 2 + len(searches))
     sides = [wide_search.directions(a) for a in (source, target)]
     clouds_ = [_shuffled(order_key, side, a, sample) for side, a in zip(sides, (source, target), strict=True)]
@@ -117,7 +118,7 @@ def between_wide(
     criteria = {
         "resolved": final[0] < unrelated.min(),
         "most_contrast": _CONTRAST - _CONTRAST_OF_FEW * (narrower / rows) ** 0.75,
-        "even_odds": _EVEN_ODDS,
+        "odds_scale": _ODDS_SCALE,
         "least_agreement": _LEAST_AGREEMENT,
         "enough_pairs": narrower,
     }
