@@ -19,7 +19,7 @@ _NO_MATCHES = 1.0
 
 
 class Polished(NamedTuple):
-    """What was tried: scores `[3 + whitenings]`, the `discrepancy` of the start, of each ICP, and of two finishes.
+    """What was tried: scores `[2 + whitenings]`, the `discrepancy` of the start, of each ICP, and of the finish.
 
     chosen: which of them was returned, 0 for the start; by name, `stage`.
     """
@@ -29,9 +29,8 @@ class Polished(NamedTuple):
 
     @property
     def stage(self) -> str:
-        """The name of what was returned: "start", "icp 1" and so on for the whitenings, "rotation" or "shrunk"."""
-        last = len(self.scores) - 1
-        return {0: "start", last - 1: "rotation", last: "shrunk"}.get(int(self.chosen), f"icp {int(self.chosen)}")
+        """The name of what was returned: "start", "icp 1" and so on for the whitenings, or "soft matches"."""
+        return {0: "start", len(self.scores) - 1: "soft matches"}.get(int(self.chosen), f"icp {int(self.chosen)}")
 
 
 def polish(
@@ -45,7 +44,7 @@ def polish(
     whitenings: Sequence[float] = (0.0, 0.5, 1.0),
     iterations: int = 10,
     subset: int = 5000,
-    tolerance: float = 0.5,
+    tolerance: float = 0.2,
 ) -> AffineMap:
     """Improve a map between source `[n, d_source]` and target `[m, d_target]`, or keep it.
 
@@ -55,9 +54,9 @@ def polish(
     `discrepancy` can be compared with the start's; the least is kept. Where even that is above 1, the nearest rows are
     no matches to learn from, and the start stays.
 
-    The finish is `by_soft_matches`: a rotation between whitened clouds, scored with the others, and a map that shrinks.
-    Where the relation is noisy, the map of least squared error shrinks; where only the matches are, shrinking is an
-    artefact, and raises the discrepancy far more. It is kept where it raises it by no more than `tolerance` of itself.
+    The finish is `by_soft_matches`: a rotation between whitened clouds, and the map of least error along its axes. A
+    discrepancy says nothing of how far to shrink, so the rotation is scored in its place; it may be above the least by
+    `tolerance` of it.
     """
     known: dict[str, Any] = {"source_labels": source_labels, "target_labels": target_labels}
     finish_key, score_key, *keys = jax.random.split(key, 2 + len(whitenings))
@@ -87,11 +86,13 @@ def polish(
     best = jnp.argmin(_comparable(scores))
     matched = scores[best] <= _NO_MATCHES
     weight, bias = (jnp.stack([getattr(m, name) for m in maps])[best] for name in ("weight", "bias"))
-    maps += by_soft_matches(finish_key, source, target, AffineMap(weight, bias), groups, weights, subset=2 * subset)
-    scores = jnp.concatenate([scores, jnp.stack([score(m) for m in maps[-2:]])])
-    best = jnp.argmin(_comparable(scores[:-1]))
-    least = scores[best]
-    best = jnp.where(scores[-1] <= least + tolerance * jnp.maximum(least, 0), len(maps) - 1, best)
+    rotation, finish = by_soft_matches(
+        finish_key, source, target, AffineMap(weight, bias), groups, weights, subset=2 * subset
+    )
+    maps.append(finish)
+    least, finished = scores[best], score(rotation)
+    scores = jnp.append(scores, finished)
+    best = jnp.where(finished <= least + tolerance * jnp.maximum(least, 0), len(maps) - 1, best)
     best = jnp.where(matched, best, 0)
     weight, bias = (jnp.stack([getattr(m, name) for m in maps])[best] for name in ("weight", "bias"))
     return AffineMap(weight, bias, converged=jnp.isfinite(weight).all(), details=Polished(scores, best))
