@@ -1,6 +1,7 @@
 """Alignment with nothing known, or a few pairs: two clouds, and a verdict on whether it worked."""
 
 import dataclasses
+import functools
 import math
 from collections.abc import Sequence
 
@@ -11,6 +12,7 @@ from jax.typing import ArrayLike
 from align.arrays import checks, inputs
 from align.clouds import coordinates
 from align.maps import AffineMap, diagnosis
+from align.solvers.corrected import corrected
 from align.solvers.narrow import FORMS, Settings, between_narrow
 from align.solvers.ridge import ridge
 from align.solvers.verdict import FEWEST_ROWS, judged
@@ -49,8 +51,9 @@ def unpaired(
       cosines about their mean.
 
     pairs: `(x, y)`, x `[p, d_source]` and y `[p, d_target]` in correspondence, rows of the clouds or not. They enter
-        the search and finish it: ridge regression from the pairs, towards the map from the clouds or by itself, by the
-        error of pairs left out. With ever more of them the result is that of `ridge`.
+        the search and finish it: regression from the pairs, towards the map from the clouds (`corrected`; beyond 128
+        dimensions `ridge`) or by itself, by the error of pairs left out. With ever more of them the result is that of
+        `ridge`.
     source_labels, target_labels: labels `[n]`, `[m]`, concrete integers; classes that both sides have are the same.
     forms: of centroids' coordinates up to 128 dimensions, (whitening, leading components or None for all).
     restarts: of each kind of start; 2 up to 128 dimensions and 3 beyond, unless given.
@@ -105,7 +108,8 @@ def _fit(key, source, target, pairs, labels, settings):
     diagnosis.check_fitted(fitted, source=source, target=target)
     known = 0
     if pairs is not None and len(pairs[0]) > 1:
-        known, (fitted, left_out) = len(pairs[0]), _finished(fitted, *pairs)
+        known, finish = len(pairs[0]), _among_ridges if wide else functools.partial(_corrected, source, target)
+        fitted, left_out = finish(fitted, *pairs)
         evidence = evidence._replace(left_out=left_out)
     details, trusted = judged(
         evidence, rows=min(len(source), len(target)), rests=fitted.converged, pairs=known, **criteria
@@ -119,13 +123,26 @@ def _ordered(array):
     return array[jnp.argsort(leading(array)[:, 0])]
 
 
-def _finished(fitted, x, y):
+def _among_ridges(fitted, x, y):
     """Return the better of ridge regressions from the pairs, by itself and towards the map, and its left-out error."""
     fits = [ridge(x, y), ridge(x, y, towards=fitted)]
-    errors = jnp.stack([f.details.leave_one_out for f in fits])
-    alone = errors[0] < errors[1]
-    weight, bias = (jnp.where(alone, *(getattr(f, name) for f in fits)) for name in ("weight", "bias"))
-    return AffineMap(weight, bias, converged=jnp.isfinite(weight).all()), errors.min()
+    return _better(fits, [f.details.leave_one_out for f in fits])
+
+
+def _corrected(source, target, fitted, x, y):
+    """Return the map corrected by the pairs, or a ridge regression from them alone, and its left-out error.
+
+    The regression has chosen among many by that error, and must be better the more, the fewer the pairs.
+    """
+    alone, (towards, error) = ridge(x, y), corrected(source, target, fitted, x, y)
+    return _better([alone, towards], [alone.details.leave_one_out, error], margin=0.5 / math.sqrt(len(x)))
+
+
+def _better(fits, errors, margin=0.0):
+    """Return the second of two maps, or the first where its error is less by the margin, and the error."""
+    first = errors[0] < (1 - margin) * errors[1]
+    weight, bias = (jnp.where(first, *(getattr(f, name) for f in fits)) for name in ("weight", "bias"))
+    return AffineMap(weight, bias, converged=jnp.isfinite(weight).all()), jnp.where(first, *errors)
 
 
 def _pairs(source, target, pairs):
