@@ -15,8 +15,8 @@ from align.maps import AffineMap
 
 # Softness, in squared distances from a row of the target to the nearest other; rows that these are taken from.
 _SOFTNESS, _ROWS_OF_DISTANCES = 0.1, 3000
-# How often rows and columns are balanced; steps before their mean is taken; a correlation that is as good as one.
-_BALANCING, _BURNT, _ONE = 4, 2, 0.99
+# How often rows and columns are balanced; steps whose mean is taken, the last; a correlation that is as good as one.
+_BALANCING, _AVERAGED, _ONE = 4, 6, 0.99
 # How often correlations are corrected by what matches make of them: where that depends on them but little, more often
 # would follow what noise that is not Gaussian does. The least of them.
 _CORRECTIONS, _LEAST = 3, 1e-3
@@ -32,7 +32,7 @@ def by_soft_matches(
     weights: Sequence[jax.Array | None],
     *,
     subset: int,
-    iterations: int = 8,
+    iterations: int = 12,
 ) -> tuple[AffineMap, AffineMap]:
     """Return what steps on soft matches lead to: a rotation between whitened clouds, and the map of least error.
 
@@ -69,7 +69,7 @@ def by_soft_matches(
         (x, x_inside), (y, y_inside) = variates(i, axes)
         moment = lax.map(lambda each: _moment(*each, scale), (x, x_inside, y, y_inside)).sum(0) / x_inside.sum()
         moment = matmul(matmul(axes[0], moment), axes[1].T)
-        mean = mean + (moment - mean) / jnp.maximum(1, i - _BURNT + 1).astype(mean.dtype)
+        mean = mean + (moment - mean) / jnp.maximum(1, i - (iterations - _AVERAGED) + 1).astype(mean.dtype)
         u, s, vt = lapack.svd(mean)
         return ((u, vt.T), _scale(_correlations(s)), mean), None
 
