@@ -32,8 +32,10 @@ KNOWN = {
     "100 pairs": (100, ("rigid", "linear", "ridge", "stitching_k2")),
     "50 pairs": (50, ("rigid", "linear", "ridge")),
     "10 pairs": (10, ("rigid", "linear", "ridge")),
+    "100 pairs and two clouds": (100, ("unpaired",)),
+    "10 pairs and two clouds": (10, ("unpaired",)),
     "class labels": (None, ("means_rigid", "means_linear", "labels")),
-    "nothing": (None, ("unpaired",)),
+    "nothing, but two clouds": (None, ("unpaired",)),
 }
 NO_ROWS = "(no rows yet)"
 # Of the swap of an encoder: a line for each method and direction, of what measure.
