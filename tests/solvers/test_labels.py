@@ -152,8 +152,9 @@ def test_soft_matches_shrink_by_what_the_clouds_do_not_share(width):
 
 def test_soft_matches_shrink_nothing_between_clouds_that_show_the_same():
     random = np.random.default_rng(0)
-    x, y = random.gamma(1.0, size=(2, 3000, 8)).astype(np.float32)
+    x, y = random.gamma(1.0, size=(2, 6000, 8)).astype(np.float32)
     groups, weights = classes.group(x, y, None, None)
     start = AffineMap(jnp.eye(8) + 0.05 * random.normal(size=(8, 8)), jnp.zeros(8))
-    _, shrunk = by_soft_matches(KEY, jnp.asarray(x), jnp.asarray(y), start, groups, weights, subset=3000)
-    np.testing.assert_allclose(shrunk.weight, np.eye(8), atol=0.06)
+    _, shrunk = by_soft_matches(KEY, jnp.asarray(x), jnp.asarray(y), start, groups, weights, subset=6000)
+    assert np.linalg.svd(np.asarray(shrunk.weight))[1].min() > 0.9
+    assert jnp.linalg.norm(shrunk.weight - jnp.eye(8)) < 0.5 * jnp.linalg.norm(start.weight - jnp.eye(8))
