@@ -22,6 +22,11 @@ class Coordinates(NamedTuple):
     def __call__(self, x: jax.Array) -> jax.Array:
         return matmul(x - lax.expand_dims(self.mean, range(x.ndim - 1)), self.down)
 
+    @property
+    def spread(self) -> jax.Array:
+        """The number by which coordinates that are whitened in full are multiplied for a variance of one in each."""
+        return jnp.sqrt(jnp.maximum((self.down != 0).any(0).sum(), 1).astype(self.down.dtype))
+
 
 def principal(
     array: jax.Array,

@@ -35,12 +35,11 @@ def corrected(
     errors than what the map by itself has for the same pairs, it stays. What it makes of the mean always does.
     """
     a, b = coordinates.principal_of_both(source, target, whitening=1.0)
-    roots = [jnp.sqrt(jnp.maximum((side.down != 0).any(0).sum(), 1).astype(x.dtype)) for side in (a, b)]
-    u, r, vt = lapack.svd(coordinates.express(a, fitted, b).weight * roots[1] / roots[0])
+    u, r, vt = lapack.svd(coordinates.express(a, fitted, b).weight * b.spread / a.spread)
     left_over = jnp.sqrt(1 - jnp.minimum(r, _ONE) ** 2)
-    up = matmul(vt, b.up) / roots[1]
-    left = roots[1] * matmul(matmul(y - fitted(x), b.down), vt.T)
-    down = roots[0] * matmul(a.down, u) * jnp.sqrt(left_over)[None]
+    up = matmul(vt, b.up) / b.spread
+    left = b.spread * matmul(matmul(y - fitted(x), b.down), vt.T)
+    down = a.spread * matmul(a.down, u) * jnp.sqrt(left_over)[None]
     rows = matmul(x - a.mean[None], down)
     values, vectors = lapack.eigh(matmul(rows.T, rows))
     values, scores = jnp.maximum(values, 0), matmul(rows, vectors)

@@ -196,7 +196,7 @@ def labels(
     restarts: of `class_gaussians`.
     iterations: of each refinement.
     subset: rows of each class and side in an iteration.
-    tolerance: by what share of itself a map that shrinks may raise the discrepancy of the clouds and be kept.
+    tolerance: by what share of the least discrepancy the finish may be above it and be taken; see `polish`.
 
     ValueError for input that does not fit.
     """

@@ -51,17 +51,15 @@ def by_soft_matches(
     leads to the S that was found (indirect inference).
     """
     a, b = coordinates.principal_of_both(source, target, weights, whitening=1.0)
-    counts = [jnp.maximum((side.down != 0).any(0).sum(), 1).astype(source.dtype) for side in (a, b)]
-    roots, stretch = [jnp.sqrt(count) for count in counts], jnp.sqrt(counts[0] / counts[1])
     *keys, noise_key = jax.random.split(key, 3)
     windows = [classes.draw_windows(k, *group, subset) for k, group in zip(keys, groups, strict=True)]
 
     def variates(i, axes):
         """Give the rows of iteration i along the axes, of unit variance, and which are no padding."""
         found = []
-        for side, root, array, window, along in zip((a, b), roots, (source, target), windows, axes, strict=True):
+        for side, array, window, along in zip((a, b), (source, target), windows, axes, strict=True):
             rows, inside = window(i)
-            found.append((root * matmul(side(array[rows]), along), inside.astype(array.dtype)))
+            found.append((side.spread * matmul(side(array[rows]), along), inside.astype(array.dtype)))
         return found
 
     def step(state, i):
@@ -90,6 +88,7 @@ def by_soft_matches(
 
     r, _ = lax.scan(correct, jnp.maximum(_correlations(s), _LEAST), jnp.arange(_CORRECTIONS))
     rotation, shrunk = (matmul(axes[0] * by[None], axes[1].T) for by in (jnp.ones_like(r), r))
+    stretch = a.spread / b.spread
     return coordinates.conjugate(a, stretch * rotation, b), coordinates.conjugate(a, stretch * shrunk, b)
 
 

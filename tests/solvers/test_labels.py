@@ -150,6 +150,22 @@ def test_soft_matches_shrink_by_what_the_clouds_do_not_share(width):
     np.testing.assert_allclose(*covariances, atol=0.1 * np.abs(covariances[1]).max())
 
 
+@pytest.mark.parametrize("width", [6, 9])
+def test_polish_follows_what_a_map_does_to_spreads(width):
+    random = np.random.default_rng(0)
+    stretched = random.gamma(2.0, size=(2, 1200, 6)) * np.geomspace(4, 0.2, 6)
+    source, rows = stretched.astype(np.float32)
+    truth = random.normal(size=(6, width)).astype(np.float32)  # not a rotation
+    target = rows @ truth
+    start = AffineMap(jnp.asarray(truth + 0.1 * random.normal(size=truth.shape), jnp.float32), jnp.zeros(width))
+
+    def off(fitted):
+        return float(jnp.linalg.norm(fitted(source) - source @ truth) / jnp.linalg.norm(target - target.mean(0)))
+
+    polished = polish(KEY, jnp.asarray(source), jnp.asarray(target), start)
+    assert off(polished) < 0.8 * off(start) and off(polished) < 0.25
+
+
 def test_soft_matches_shrink_nothing_between_clouds_that_show_the_same():
     random = np.random.default_rng(0)
     x, y = random.gamma(1.0, size=(2, 6000, 8)).astype(np.float32)
