@@ -83,7 +83,7 @@ def judged(
     rows: int,
     resolved: jax.Array,
     rests: jax.Array,
-    most_contrast: float,
+    most_contrast: float | jax.Array,
     least_agreement: float,
     fewest: int = FEWEST_ROWS,
     pairs: int = 0,

@@ -14,19 +14,22 @@ from align.maps import AffineMap
 from align.solvers import wide_search
 from align.solvers.narrow import Settings
 from align.solvers.verdict import UnpairedFit, cosine, unjudged
+from align.solvers.wide_draws import averaged, grown
 
 # Rows of either side from which halves are enough for a search. With fewer, the value of third moments does not tell
 # which candidate is right either: more are grown.
 _HALVED = 6000
+# Rows below which the matches of draws are averaged besides, and how often.
+_FEW, _AVERAGED = 2000, 4
 # Rows that candidates are compared on; those that the verdict is of, and rotations that chance is estimated by.
 _COMPARED, _EXAMINED, _TURNS = 1000, 3000, 8
 # A known pair counts like so many rows that found their match by themselves.
 _ROWS_OF_A_PAIR = 5
 _LEAST_AGREEMENT = 0.5
-# The contrast that tells a map that finds nine tenths of what pairs would from one that does not, where clouds have so
-# many rows a dimension: few rows are fitted better than others would be. By runs between sentence encoders; see
-# docs/unpaired.md.
-_CONTRAST, _CONTRAST_OF_FEW, _ODDS_SCALE = 0.476, 1.267, 0.01
+# The contrast that tells a map that finds nine tenths of what pairs would from one that does not, less so much times
+# the root of effective dimensions over rows: few rows are fitted better than others would be. By runs between encoders
+# of sentences; see docs/unpaired.md.
+_CONTRAST, _CONTRAST_OF_FEW, _ODDS_SCALE = 0.6, 1.5, 0.01
 
 
 class Search(NamedTuple):
@@ -91,6 +94,9 @@ def between_wide(
     tried = jnp.stack([weight for weight, _ in found])
     first = _most_alike(tried, *compared)
     weight, rests = wide_search.staged(wide_search.STAGES[1:], tried[first], clouds_[0], clouds_[1], anchors)
+    for draw_key in jax.random.split(jax.random.fold_in(order_key, 1), _AVERAGED) if rows < _FEW else ():
+        weight = averaged(draw_key, weight, clouds_[0], clouds_[1], anchors)
+        weight, rests = wide_search.staged(wide_search.STAGES[-1:], weight, clouds_[0], clouds_[1], anchors)
 
     # Pairs pull the clouds' fit towards themselves. What the clouds say of the map is asked where they are let go.
     alone = weight
@@ -111,13 +117,14 @@ def between_wide(
         alternatives=jnp.zeros((), jnp.int32),
     )
     a, b = sides
+    dimensions = jnp.maximum(*map(wide_search.effective_rank, sides))
     scale = b.scale / jnp.maximum(a.scale, jnp.finfo(weight.dtype).tiny)
     weight = scale * matmul(matmul(a.basis, weight), b.basis.T)
     fitted = AffineMap(weight, b.mean - matmul(a.mean, weight))
     rests &= jnp.isfinite(weight).all() & (a.scale > 0) & (b.scale > 0)
     criteria = {
         "resolved": final[0] < unrelated.min(),
-        "most_contrast": _CONTRAST - _CONTRAST_OF_FEW * (narrower / rows) ** 0.75,
+        "most_contrast": _CONTRAST - _CONTRAST_OF_FEW * jnp.sqrt(dimensions / rows),
         "odds_scale": _ODDS_SCALE,
         "least_agreement": _LEAST_AGREEMENT,
         "enough_pairs": narrower,
@@ -127,7 +134,7 @@ def between_wide(
 
 def _rough(key, start, x, y, anchors):
     """Return what a weight between directions grows to, in the leading coordinates."""
-    return wide_search.staged(wide_search.STAGES[:2], wide_search.grown(key, start, x, y, anchors), x, y, anchors)[0]
+    return wide_search.staged(wide_search.STAGES[:2], grown(key, start, x, y, anchors), x, y, anchors)[0]
 
 
 def _most_alike(weights, x, y):

@@ -63,8 +63,6 @@ _SOFTNESS, _SOFTEST, _HARDEST = 400, 0.27, 0.03
 _SILENT = 0.1
 # Each step goes further by this share of the last one's change.
 _MOMENTUM, _BALANCING = 0.5, 4
-# Growth: coordinates, softness, steps, and rows of either side drawn for each.
-_DRAWS = (64, 0.1, 300, 750)
 _RESTING = 0.9995  # cosine between one step's images and the next's
 
 
@@ -111,6 +109,12 @@ def number_of_components(*sides: Directions) -> int:
     if any(isinstance(side.variances, jax.core.Tracer) for side in sides):  # a shape cannot depend on what is traced
         return min(_MOST, *dimensions)
     return int(min(max(max(map(needed, sides)), _FEWEST), _MOST, *dimensions))
+
+
+def effective_rank(side: Directions) -> jax.Array:
+    """Return how many directions of even variance have the entropy of these (Roy and Vetterli 2007)."""
+    share = side.variances / jnp.maximum(side.variances.sum(), _tiny)
+    return jnp.exp(-(share * jnp.log(jnp.maximum(share, _tiny))).sum())
 
 
 def whitened(side: Directions, coordinates: jax.Array, count: int) -> jax.Array:
@@ -177,40 +181,23 @@ def unwhitened(weight: jax.Array, sides: Sequence[Directions]) -> jax.Array:
     return full.at[:k, :k].set(polar(scaled)[0])
 
 
-@jax.jit
-def grown(key: jax.Array, weight: jax.Array, source: jax.Array, target: jax.Array, anchors: jax.Array) -> jax.Array:
-    """Take transport steps on a few rows drawn anew each time, so that a weight that is right in part grows.
-
-    On all rows such a weight comes to rest at once: each row is sent where its neighbours are. Draws shake it, and what
-    is right outlasts them. Arguments as for `refined`.
-    """
-    count, softness, steps, rows = _DRAWS
-    full, (d, e) = weight, (min(count, z.shape[1]) for z in (source, target))
-    clouds = [z[:, :width] for z, width in ((source, d), (target, e))]
-
-    def step(weight, key):
-        drawn = [
-            z[jax.random.permutation(k, len(z))[: min(rows, len(z) // 2)]]
-            for k, z in zip(jax.random.split(key), clouds, strict=True)
-        ]
-        return _transported(weight, *drawn, anchors[:d, :e], softness), None
-
-    weight = lax.scan(step, _semiorthogonal(full[:d, :e]), jax.random.split(key, steps))[0]
-    return jnp.zeros_like(full).at[:d, :e].set(weight)
-
-
 def staged(
     stages: Sequence[Stage], weight: jax.Array, source: jax.Array, target: jax.Array, anchors: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     """Refine a weight by stages of `STAGES`, and say whether the last of them came to rest."""
     fewer, taken = min(len(source), len(target)), jnp.int32(0)
     for stage in stages:
-        usual = min(max(_SOFTNESS / min(stage.rows, fewer), _HARDEST), _SOFTEST)
+        softness = stage.softness or stage.usual * usual_softness(min(stage.rows, fewer))
         weight, taken = refined(
-            weight, source, target, anchors, width=stage.width, softness=stage.softness or stage.usual * usual,
-            iterations=stage.steps, rows=stage.rows,
+            weight, source, target, anchors, width=stage.width, softness=softness, iterations=stage.steps,
+            rows=stage.rows,
         )  # fmt: skip
     return weight, taken < stages[-1].steps
+
+
+def usual_softness(rows: int) -> float:
+    """Return the softness of matches between so many rows."""
+    return min(max(_SOFTNESS / rows, _HARDEST), _SOFTEST)
 
 
 @functools.partial(jax.jit, static_argnames=("width", "iterations", "rows"))
@@ -233,9 +220,9 @@ def refined(
     # Only the leading coordinates take part, on both sides: they are what the two clouds share first.
     full, (d, e) = weight, (min(width or z.shape[1], z.shape[1]) for z in (source, target))
     source, target, anchors = source[:, :d], target[:, :e], anchors[:d, :e]
-    weight = _semiorthogonal(full[:d, :e])
+    weight = semiorthogonal(full[:d, :e])
     spread = matmul(source.T, source)
-    even = [_evenly(z) for z in (source, target)]
+    even = [evenly(z) for z in (source, target)]
 
     def step(state):
         weight, before, i, _ = state
@@ -243,7 +230,7 @@ def refined(
         for array in (source, target):
             count = min(rows, len(array))
             windows.append(lax.dynamic_slice_in_dim(array, (i * count) % (len(array) - count + 1), count))
-        moved = _transported(weight, *windows, anchors, softness, even)
+        moved = semiorthogonal(even[0][:, None] * matched(weight, *windows, anchors, softness) * even[1])
         ahead = nearest_orthogonal(moved + _MOMENTUM * (moved - before), iterations=8)
         return ahead, moved, i + 1, _alike(moved, before, spread)
 
@@ -255,11 +242,8 @@ def refined(
     return jnp.zeros_like(full).at[:d, :e].set(weight), taken
 
 
-def _transported(weight, x, y, anchors, softness, even=None):
-    """Return the orthogonal weight closest to balanced soft matches of x `[n, d]`, as a weight maps it, with y.
-
-    even: what directions of either side are multiplied by, `[d]` and `[e]`, before it is closest; nothing without.
-    """
+def matched(weight: jax.Array, x: jax.Array, y: jax.Array, anchors: jax.Array, softness: float) -> jax.Array:
+    """Return the cross-moment `[d, e]` of balanced soft matches of x `[n, d]`, as a weight maps it, with y `[m, e]`."""
     narrower = len(weight) <= weight.shape[1]
     # Cosines and means in the coordinates of the side that has fewer.
     left, right = (_unit(x), matmul(_unit(y), weight.T)) if narrower else (_unit(matmul(x, weight)), _unit(y))
@@ -273,13 +257,10 @@ def _transported(weight, x, y, anchors, softness, even=None):
     v = lax.fori_loop(0, _BALANCING, balance, jnp.ones(len(y), x.dtype))
     x, y = x / matmul(kernel, v)[:, None], v[:, None] * y
     together = matmul(matmul(x.T, kernel), y) if narrower else matmul(x.T, matmul(kernel, y))
-    together = together / len(x) + anchors
-    if even is not None:
-        together = even[0][:, None] * together * even[1]
-    return _semiorthogonal(together)
+    return together / len(x) + anchors
 
 
-def _evenly(z):
+def evenly(z: jax.Array) -> jax.Array:
     """Return what makes the directions of z `[n, d]` vary alike, but for those that are silent."""
     variances = (z**2).mean(0)
     return lax.rsqrt(variances + _SILENT * variances.mean())
@@ -295,6 +276,7 @@ def _alike(a, b, spread):
     return products[0] / jnp.sqrt(products[1] * products[2])
 
 
-def _semiorthogonal(matrix):
+def semiorthogonal(matrix: jax.Array) -> jax.Array:
+    """Return the matrix of orthonormal rows or columns that is closest."""
     u, _, vt = lapack.svd(matrix)
     return matmul(u, vt)
