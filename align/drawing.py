@@ -110,14 +110,16 @@ def curves(
             axis.set_ylim(low - 0.05 * (high - low), high + 0.15 * (high - low))
         axis.set_title(title, fontsize=10)
         axis.grid(alpha=0.3)
-        axis.legend(fontsize=8)
     for line in axes:
         line[0].set_ylabel(y)
+    _legend_below(figure, axes.flat[: len(panels)], columns=2 * columns)
     return save(figure, path)
 
 
 def dots(path: Path, panels: Mapping[str, Mapping[str, Mapping[str, float]]], x: str) -> Path:
     """Draw panels `{title: {series: {line: x}}}`: a line per name, a marker per series, over a logarithmic x."""
+    from matplotlib import ticker
+
     lines = list(dict.fromkeys(line for panel in panels.values() for series in panel.values() for line in series))
     size = (2.2 + 3.3 * len(panels), 1.3 + 0.26 * len(lines))
     figure, axes = plots().subplots(
@@ -129,12 +131,21 @@ def dots(path: Path, panels: Mapping[str, Mapping[str, Mapping[str, float]]], x:
             fill = {} if place == 0 else {"markerfacecolor": "none"}
             axis.plot(list(series.values()), [lines.index(n) for n in series], **look, **fill, ls="none", label=name)
         axis.set(xscale="log", xlabel=x)
+        axis.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+        axis.xaxis.set_major_formatter("{x:g}")
+        axis.xaxis.set_minor_formatter(ticker.NullFormatter())
         axis.set_yticks(range(len(lines)), lines, fontsize=9)
         axis.set_title(title, fontsize=10)
         axis.grid(alpha=0.3, which="both")
     axes[0][0].invert_yaxis()
-    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=9)
+    _legend_below(figure, axes.flat, columns=4)
     return save(figure, path)
+
+
+def _legend_below(figure, axes, columns):
+    """Name what the axes show once, below all of them, where it hides nothing."""
+    shown = {name: mark for axis in axes for mark, name in zip(*axis.get_legend_handles_labels(), strict=True)}
+    figure.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=columns, fontsize=8)
 
 
 def grade(place: int, count: int) -> tuple[float, ...]:

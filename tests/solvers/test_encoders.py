@@ -9,7 +9,7 @@ import pytest
 
 from align import solvers
 from align.data.texts import encoder_sample
-from align.solvers import verdict, wide
+from align.solvers import verdict, wide, wide_draws, wide_search
 
 KEY = jax.random.key(0)
 FIT = functools.partial(solvers.unpaired, KEY, restarts=1)
@@ -107,6 +107,39 @@ def test_from_few_texts_the_best_candidate_by_third_moments_is_not_the_only_one_
     # That one alone comes to 0.3 here, and is not trusted.
     fitted = FIT(texts.minilm[:1200], texts.mpnet[ROWS : ROWS + 1200])
     assert top1(fitted, texts) > 0.8 and bool(fitted.trusted)
+
+
+def test_a_map_that_is_right_in_part_between_few_texts_is_not_trusted(texts):
+    # Third moments lead two of the searches the same way, to a map that has less than half of the texts right.
+    order = np.random.default_rng(1).permutation(6000)
+    source, target = texts.mpnet[order[:1200]], texts.minilm[order[3000:4200]]
+    fitted = solvers.unpaired(jax.random.key(1), source, target)
+    mapped, truth = np.asarray(fitted(texts.mpnet[HELD])), texts.minilm[HELD]
+    mapped, truth = (
+        z / np.linalg.norm(z, axis=1, keepdims=True) for z in (mapped - target.mean(0), truth - target.mean(0))
+    )
+    found = ((mapped @ truth.T).argmax(1) == np.arange(len(truth))).mean()
+    assert bool(fitted.trusted) == (found > 0.8)
+
+
+def test_matches_averaged_over_draws_lead_towards_the_truth():
+    random = np.random.default_rng(0)
+    clouds = (random.gamma(1.0, size=(2, 900, 20)) - 1) * np.geomspace(2, 0.5, 20)
+    turn = np.linalg.qr(random.normal(size=(20, 20)))[0]
+    x, y = (jnp.asarray(z, jnp.float32) for z in (clouds[0], clouds[1] @ turn))
+    start = wide_search.semiorthogonal(jnp.asarray(turn + 0.1 * random.normal(size=turn.shape), jnp.float32))
+    weight = wide_draws.averaged(KEY, start, x, y, jnp.zeros((20, 20)))
+    np.testing.assert_allclose(weight @ weight.T, np.eye(20), atol=1e-5)
+    off = [float(np.linalg.norm(x @ w - x @ turn) / np.linalg.norm(x)) for w in (start, weight)]
+    assert off[1] < 0.8 * off[0]
+
+
+def test_the_effective_rank_counts_directions_by_their_variance():
+    random = np.random.default_rng(0)
+    white, turn = random.normal(size=(20_000, 12)), np.linalg.qr(random.normal(size=(12, 12)))[0]
+    for spread, rank in ((np.ones(12), 12), (np.r_[np.ones(3), np.full(9, 1e-4)], 3)):
+        side = wide_search.directions(jnp.asarray(white * spread @ turn, jnp.float32))
+        assert float(wide_search.effective_rank(side)) == pytest.approx(rank, rel=0.02)
 
 
 def test_pairs_beside_the_clouds_find_more_than_the_pairs_alone(texts):
