@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from running import EXPERIMENTS
 
-from align_lab.bench import bench_report, growth_plots, harness
+from align_lab.bench import bench_report, growth, growth_plots, harness, processes
 
 
 @pytest.fixture
@@ -86,6 +86,16 @@ def test_slope_is_that_of_the_larger_half():
     assert growth_plots.slope({1: 5.0, 10: 5.0, 100: 1e4, 1_000: 1e6}) == pytest.approx(2)
     assert growth_plots.slope({2: 1.0, 4: 8.0}) == pytest.approx(3)
     assert np.isnan(growth_plots.slope({2: 1.0}))
+
+
+def test_every_axis_of_growth_has_a_plot():
+    assert set(growth.AXES) == set(growth.SMALL) == set(growth_plots.AXES)
+
+
+def test_processes_sum_their_shares_and_say_when_one_fails():
+    assert processes.seconds(2, 400, 3) > 0
+    with pytest.raises(RuntimeError, match="a process of 1 failed"):
+        processes.seconds(1, 400, 0)
 
 
 def test_one_command(tmp_path):

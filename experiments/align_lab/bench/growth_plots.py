@@ -10,10 +10,17 @@ AXES = {
     "rows": ("rows", "Fits in 32 dimensions"),
     "dimension": ("dimension", "Fits to 8,192 rows"),
     "seeds": ("networks at once", "Training, two epochs of 4,800 images"),
+    "streamed": ("rows", "Streamed fits in 32 dimensions"),
+    "spaces": ("spaces", "A consensus of spaces of 4,096 rows in 32 dimensions"),
+    "clouds": ("rows a side", "Clouds without pairs in 16 dimensions"),
+    "processes": ("processes on this machine", "A streamed fit to 4 million rows in 32 dimensions, together"),
 }
 _REMARKS = {
     "dimension": "Ridge fits its rigid and similarity goals again without some of the rows: up to 1,000 times where a "
-    "decomposition is cheap, and less often the dearer it is."
+    "decomposition is cheap, and less often the dearer it is.",
+    "clouds": "It looks at 24,000 rows a side: beyond, more rows cost what it takes to draw them.",
+    "processes": "Each sends one record to every other, of 25 kB here whatever its rows: a thousand machines would "
+    "gather 25 MB, and sum as fast as a thousand.",
 }
 
 

@@ -37,7 +37,10 @@ def won(rows: Rows, table: int, better: str, worse: str, **options) -> tuple[int
 def linear_beats_rigid(rows):
     wins = [won(rows, table, "linear", "rigid") for table in (1, 3)]
     won_all, count = sum(w for w, _ in wins), sum(n for _, n in wins)
-    return f"linear below rigid on {won_all} of {count} comparisons, from all pairs and from anchors", won_all > 0.9 * count
+    return (
+        f"linear below rigid on {won_all} of {count} comparisons, from all pairs and from anchors",
+        won_all > 0.9 * count,
+    )
 
 
 def stitching_falls_behind(rows):
