@@ -11,6 +11,7 @@ Fashion-MNIST at two, both ways; every ordered pair of seeds. Steps:
 - selection: 2 · latent anchors, by every strategy of `align.anchors`.
 - labels: from class labels; the source network has seen one half of the training images, the target the other.
 - few: from 5 to 1,000 of the pairs beside the two clouds, the same halves.
+- bound: what 100 of the pairs could correct at best, by someone who knows how much every entry of the map is off.
 - unpaired: nothing known, from the same halves.
 - controls: clouds that have nothing to do with each other, of which no map may be trusted.
 

@@ -4,7 +4,9 @@ import jax
 import numpy as np
 import pytest
 
+from align import solvers
 from align_lab.ladder import rung_maps
+from align_lab.ladder.best_correction import best_correction
 from align_lab.trainings import Network
 
 CLASSES, D = 4, 3
@@ -47,6 +49,23 @@ def test_polishing_comes_closer_than_the_means_of_halves(ends):
     means, _ = rung_maps.fit("means_linear", None, None, ends, [])
     polished, _ = rung_maps.fit("means_linear_polished", None, None, ends, [])
     assert error(polished, ends) < error(means, ends)
+
+
+def test_the_best_correction_is_nearer_than_the_map_and_than_the_pairs_alone():
+    rng = np.random.default_rng(0)
+    truth = np.linalg.qr(rng.normal(size=(12, 12)))[0]
+    off = np.zeros((12, 12))
+    off[8:, 8:] = 0.4 * rng.normal(size=(4, 4))  # the clouds have settled eight of the axes
+    x = rng.normal(size=(3000, 12))
+    y = x @ truth + 0.3 * rng.normal(size=x.shape)
+    x, y, truth, weight = (jax.numpy.asarray(z, jax.numpy.float32) for z in (x, y, truth, truth + off))
+    fitted, pairs = solvers.AffineMap(0.9 * weight, jax.numpy.zeros(12)), (x[:30], y[:30])
+    found = best_correction((x[:1500], y[1500:]), fitted, pairs, (x, y), solvers.affine(x, y))
+
+    def missed(one):
+        return float(jax.numpy.linalg.norm(one.weight - truth))
+
+    assert missed(found) < 0.9 * missed(solvers.ridge(*pairs)) < 0.5 * missed(fitted)
 
 
 def test_halves_share_no_image(ends):

@@ -18,8 +18,11 @@ from align_lab.trainings import encoded
 TABLE = "knowledge"
 COUNTS = (5, 10, 20, 50, 100, 200, 500, 1000)
 # Seconds on two cores of six ordered pairs of networks, of a step or of one run, to weigh a progress bar.
-SECONDS = {"pairs": 60.0, "selection": 60.0, "labels": 90.0, "few": 150.0, "unpaired": 150.0, "controls": 60.0}
-BY_RUN = ("few", "unpaired", "controls")
+SECONDS = {"pairs": 60.0, "selection": 60.0, "labels": 90.0, "controls": 60.0}
+SECONDS |= dict.fromkeys(("few", "bound", "unpaired"), 150.0)
+BY_RUN = ("few", "bound", "unpaired", "controls")
+# The pairs that are asked how much they could tell at best.
+TELLING = 100
 
 
 class Rung(NamedTuple):
@@ -42,6 +45,8 @@ def rungs(step: Rungs) -> list[Rung]:
         return [Rung(method) for method in rung_maps.LABELS]
     if step.step == "few":  # once each: the pairs of another run would be the same
         return [Rung("unpaired", count, 0) for count in COUNTS]
+    if step.step == "bound":
+        return [Rung("bound", TELLING, 0)]
     controls = ("control_noise", "control_other") if step.strangers else ("control_noise",)
     methods = ("unpaired",) if step.step == "unpaired" else controls
     return [Rung(method, run=run) for method in methods for run in range(step.keys)]

@@ -15,6 +15,8 @@ from align_lab.store import Store
 
 # What the solver without pairs is called where it is given some, beside the two clouds.
 BOTH = "pairs and clouds"
+# And what is the best that could be made of the pairs beside what the clouds say.
+AT_BEST = "the same at best"
 
 
 def write(results: Path) -> Path:
@@ -27,7 +29,9 @@ def write(results: Path) -> Path:
         "",
         "Made by `python experiments/knowledge.py`: mean test error over all ordered pairs of networks. Pairs are "
         "random anchors unless a strategy is named; without pairs, source and target codes come from different halves "
-        f"of the training images, and `{BOTH}` is the same with pairs beside them. What has no row yet is left out.",
+        f"of the training images, and `{BOTH}` is the same with pairs beside them. `{AT_BEST}` is what could be made "
+        "of the pairs by those who know how much every entry of the clouds' map is off, but not which way. What has "
+        "no row yet is left out.",
     ]
     notes = markdown.sections(results / "notes.md")
     for (dataset, latent), found in sorted(spaces.items(), key=lambda item: (item[0][0] != "mnist", *item[0])):
@@ -119,6 +123,8 @@ def _direction(latent, found, base):
         rows = [[m, *(_text(_mean(found, m, count)) for count in counts)] for m in PAIRED]
         few = [_mean(found, "unpaired", count) if count else None for count in counts]
         rows += [[BOTH, *map(_text, few)]] if any(few) else []
+        bound = [_mean(found, "bound", count) for count in counts]
+        rows += [[AT_BEST, *map(_text, bound)]] if any(bound) else []
         lines.append(markdown.table(["method", *names], rows))
     chosen = [how for how in SELECTIONS if _mean(found, f"ridge_{how}", 2 * latent) is not None]
     if chosen:

@@ -10,6 +10,7 @@ from jax import numpy as jnp
 
 from align import anchors, networks, solvers
 from align.solvers.polish import polish
+from align_lab.ladder.best_correction import best_correction
 from align_lab.trainings import Network
 
 PAIRED = ("rigid", "linear", "ridge")
@@ -53,6 +54,8 @@ def fit(method: str, count: int | None, run: int | None, ends: Ends, strangers: 
     solver, _, how = method.partition("_")
     if how in SELECTIONS:
         return _from_selected(solver, how, count, ends)
+    if method == "bound":
+        return _at_best(count, run, ends), {}
     known, key = ends.halves(), ends.key(method, str(run), *([str(count)] if count else []))
     if run is None:
         return _from_labels(method, key, known), {}
@@ -66,6 +69,15 @@ def fit(method: str, count: int | None, run: int | None, ends: Ends, strangers: 
     fitted = solvers.unpaired(key, source, target, **pairs)
     contrast, agreement = float(fitted.details.contrast), float(fitted.details.agreement)
     return fitted, {"confident": bool(fitted.trusted), "contrast": contrast, "agreement": agreement}
+
+
+def _at_best(count, run, ends):
+    """Correct what a run without pairs finds as well as pairs could tell; see `best_correction`."""
+    source, _, target, _ = ends.halves()
+    fitted = solvers.unpaired(ends.key("unpaired", str(run)), source, target)
+    everything = _pairs(None, ends)
+    fitted = solvers.AffineMap(fitted.weight, fitted.bias)
+    return best_correction((source, target), fitted, _pairs(count, ends), everything, solvers.affine(*everything))
 
 
 def _pairs(count, ends):

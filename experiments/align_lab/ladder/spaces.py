@@ -12,7 +12,7 @@ from align_lab.launch import Experiment
 from align_lab.plans import Networks, Rungs
 from align_lab.tables import MODELS, autoencoders
 
-STEPS = ("pairs", "selection", "labels", "few", "unpaired", "controls")
+STEPS = ("pairs", "selection", "labels", "few", "bound", "unpaired", "controls")
 SPACES = (*(f"mnist-{latent}" for latent in LATENTS[:-1]), "fashion_mnist-50", "fashion_mnist-100")
 
 
