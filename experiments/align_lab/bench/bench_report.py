@@ -57,9 +57,11 @@ def _latest(measured):
 
 
 def _circumstances(device, measured):
-    machine, versions = measured[-1]["machine"], measured[-1]["versions"]
-    known = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
-    absent = ", ".join(name for name, version in versions.items() if not version)
+    machine = measured[-1]["machine"]
+    # Of every package the last version that was there: rows may be made one question at a time.
+    versions = {name: version for row in measured for name, version in row["versions"].items() if version}
+    known = ", ".join(f"{name} {version}" for name, version in versions.items())
+    absent = ", ".join(name for name in measured[-1]["versions"] if name not in versions)
     revisions = ", ".join(dict.fromkeys(str(row["revision"]) for row in measured))
     lines = [f"## {device}", "", f"{machine['cpu']}, {machine['cores']} cores, {machine['system']}; {known}"]
     lines[-1] += f"; not installed: {absent}" if absent else ""
