@@ -18,6 +18,7 @@ _FOLDS, _ENOUGH, _MANY = 5, 400, 1000  # left-out rows: enough to choose by, and
 _DRAWS = 500
 _ERRORS = 2.0  # standard errors by which another must be better than what is taken without a choice
 _PLENTY = 50  # pairs from which on a blend is taken for a search without a choice
+_TIE = 1e-4  # share of the error by which leaning towards a map must be better than not: what is less is rounding
 _SHARES = (0.25, 0.5, 1.0)
 
 
@@ -111,7 +112,8 @@ def _fitting(source, target, given, others, purpose):
     maps = goals.known(source.shape[1], target.shape[1], given)
     ways = goals.penalties(source, target, maps)
     by_pairs = [name for name in (families.RIDGE, families.GRADED) if name in shrunk]
-    errors = {name: shrunk[name].error for name in by_pairs} | {goals.TOWARDS[n]: way.error for n, way in ways.items()}
+    errors = {name: shrunk[name].error for name in by_pairs}
+    errors |= {goals.TOWARDS[n]: (1 + _TIE) * way.error for n, way in ways.items()}
     usual = min(errors, key=lambda name: errors[name])
     if usual in by_pairs and purpose == "search":
         usual = families.BLEND if len(source) >= _PLENTY else by_pairs[-1]

@@ -59,7 +59,8 @@ def unpaired(
     restarts: of each kind of start; 2 up to 128 dimensions and 3 beyond, unless given.
     finalists, clusters, subset: how many candidates are refined, centroids, and rows in an iteration, up to 128.
     sample: rows of either side that are looked at.
-    contrast: of what chance attains, the discrepancy that is trusted, up to 128 dimensions.
+    contrast: of what chance attains, the discrepancy that is trusted at most; beyond 128 dimensions less where rows are
+        few.
 
     `trusted` of the map says whether to believe it, and `details.explanation`, of an `UnpairedFit`, why; `converged`,
     whether it came to rest. A map that is not trusted is returned all the same. Clouds turned, or their rows in another

@@ -124,12 +124,17 @@ def between_wide(
     rests &= jnp.isfinite(weight).all() & (a.scale > 0) & (b.scale > 0)
     criteria = {
         "resolved": final[0] < unrelated.min(),
-        "most_contrast": _CONTRAST - _CONTRAST_OF_FEW * jnp.sqrt(dimensions / rows),
+        "most_contrast": _most_contrast(dimensions, rows, settings.contrast),
         "odds_scale": _ODDS_SCALE,
         "least_agreement": _LEAST_AGREEMENT,
         "enough_pairs": narrower,
     }
     return fitted, rests, fit, criteria
+
+
+def _most_contrast(dimensions, rows, most):
+    """Return the contrast below which a map is trusted, of clouds of so many effective dimensions and rows."""
+    return jnp.minimum(most, _CONTRAST - _CONTRAST_OF_FEW * jnp.sqrt(dimensions / rows))
 
 
 def _rough(key, start, x, y, anchors):

@@ -35,7 +35,7 @@ def grown(key: jax.Array, weight: jax.Array, source: jax.Array, target: jax.Arra
 
 @jax.jit
 def averaged(key: jax.Array, weight: jax.Array, source: jax.Array, target: jax.Array, anchors: jax.Array) -> jax.Array:
-    """Return the weight that the mean of the matches between many draws of half of the rows leads to.
+    """Return the weight that the mean of the matches between many draws leads to, of half of the smaller side's rows.
 
     Where rows are few, what a row is matched with depends on which others were drawn. Arguments as for
     `wide_search.refined`; all coordinates take part.

@@ -66,6 +66,9 @@ def test_the_best_correction_is_nearer_than_the_map_and_than_the_pairs_alone():
         return float(jax.numpy.linalg.norm(one.weight - truth))
 
     assert missed(found) < 0.9 * missed(solvers.ridge(*pairs)) < 0.5 * missed(fitted)
+    narrower = [(one[0], one[1][:, :5]) for one in ((x[:1500], y[1500:]), pairs, (x, y))]
+    fitted = solvers.AffineMap(weight[:, :5], jax.numpy.zeros(5))
+    assert np.isfinite(best_correction(narrower[0], fitted, *narrower[1:], solvers.affine(*narrower[2])).weight).all()
 
 
 def test_halves_share_no_image(ends):

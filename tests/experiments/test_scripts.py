@@ -107,7 +107,9 @@ def test_spaces_and_steps_are_checked(experiment):
     message = "--spaces must be such as mnist-50 or fashion_mnist-100; one of them is 'mnist-0'"
     assert spaces.code == 1 and message in spaces.err
     steps = experiment("knowledge", "--dataset=mnist_sample", "--steps=pairs,stairs")
-    assert steps.code == 1 and "--steps must be of pairs, selection, labels, few, unpaired, controls" in steps.err
+    assert (
+        steps.code == 1 and "--steps must be of pairs, selection, labels, few, bound, unpaired, controls" in steps.err
+    )
 
 
 def test_the_search_keeps_its_rows(experiment, few, monkeypatch):

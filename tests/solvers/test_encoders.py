@@ -105,21 +105,15 @@ def test_a_gaussian_of_the_same_covariance_is_not_trusted(texts):
 
 def test_from_few_texts_the_best_candidate_by_third_moments_is_not_the_only_one_to_grow(texts):
     # That one alone comes to 0.3 here, and is not trusted.
-    fitted = FIT(texts.minilm[:1200], texts.mpnet[ROWS : ROWS + 1200])
+    fitted = solvers.unpaired(KEY, texts.minilm[:1200], texts.mpnet[ROWS : ROWS + 1200])
     assert top1(fitted, texts) > 0.8 and bool(fitted.trusted)
 
 
-def test_a_map_that_is_right_in_part_between_few_texts_is_not_trusted(texts):
-    # Third moments lead two of the searches the same way, to a map that has less than half of the texts right.
-    order = np.random.default_rng(1).permutation(6000)
-    source, target = texts.mpnet[order[:1200]], texts.minilm[order[3000:4200]]
-    fitted = solvers.unpaired(jax.random.key(1), source, target)
-    mapped, truth = np.asarray(fitted(texts.mpnet[HELD])), texts.minilm[HELD]
-    mapped, truth = (
-        z / np.linalg.norm(z, axis=1, keepdims=True) for z in (mapped - target.mean(0), truth - target.mean(0))
-    )
-    found = ((mapped @ truth.T).argmax(1) == np.arange(len(truth))).mean()
-    assert bool(fitted.trusted) == (found > 0.8)
+def test_the_contrast_asked_for_goes_by_effective_dimensions():
+    limit = [float(wide._most_contrast(jnp.asarray(d), n, 0.4)) for d, n in ((119.0, 1200), (220.0, 1500), (9.0, 3000))]
+    # From 1,200 of the reduced codes right maps have some 0.06, and one that had 0.4 of the texts right had 0.17. Few
+    # effective dimensions make clouds look alike that are not: what is enough for narrow ones is asked at least.
+    assert 0.07 < limit[0] < 0.16 and 0 < limit[1] < 0.05 and limit[2] == pytest.approx(0.4)
 
 
 def test_matches_averaged_over_draws_lead_towards_the_truth():

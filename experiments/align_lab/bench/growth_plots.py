@@ -34,7 +34,10 @@ def write(rows: list[dict], pictures: Path, ending: str) -> str:
         path = _plot(pictures / f"growth_{axis}{ending}.png", axis, lines)
         said = "; ".join(f"{one} {slope(sizes):.2f}" for one, sizes in lines.items())
         parts += [f"![seconds against {AXES[axis][0]}](../pictures/{path.name})", ""]
-        parts += [f"{AXES[axis][1]}: time grows with {axis} to the power of {said} (the larger half of the sizes).", ""]
+        parts += [
+            f"{AXES[axis][1]}: time grows with {AXES[axis][0]} to the power of {said} (the larger half of the sizes).",
+            "",
+        ]
         parts += [_REMARKS[axis], ""] if axis in _REMARKS else []
     return "\n".join(parts)
 

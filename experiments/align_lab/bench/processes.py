@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 
-BLOCK = 100_000
+BLOCK, _LONGEST = 100_000, 600.0
 
 
 def seconds(count: int, rows: int, dimensions: int) -> float:
@@ -24,9 +24,15 @@ def seconds(count: int, rows: int, dimensions: int) -> float:
         subprocess.Popen([*command, str(i)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for i in range(count)
     ]
-    told = [one.communicate() for one in running]
-    if failed := [errors for one, (_, errors) in zip(running, told, strict=True) if one.returncode]:
-        raise RuntimeError(f"a process of {count} failed: {failed[0].strip().splitlines()[-1]}")
+    try:
+        told = [one.communicate(timeout=_LONGEST) for one in running]
+    finally:
+        for one in running:
+            one.kill()
+    failed = [(one.returncode, errors) for one, (_, errors) in zip(running, told, strict=True) if one.returncode]
+    if failed:
+        said = "; ".join((errors.strip().splitlines() or [f"it ended with {code}"])[-1] for code, errors in failed)
+        raise RuntimeError(f"a process of {count} failed: {said}")
     return max(float(output.split()[-1]) for output, _ in told)
 
 

@@ -2,8 +2,8 @@
 
 In canonical axes (`solvers.corrected`) a correction's entries are given a prior variance each. Here it is the square of
 what the entry truly lacks, told by the linear map of all pairs, and the noise along an axis is what that map leaves:
-only the signs, and the pairs' own noise, remain to be found out. No prior of independent entries can be expected to do
-better; it is what few pairs are measured against, and nothing to be used.
+only the signs, and the pairs' own noise, remain to be found out. No prior of independent entries of the linear part can
+be expected to do better; it is what few pairs are measured against, and nothing to be used.
 """
 
 import jax
@@ -31,7 +31,7 @@ def best_correction(
     lacking = b.spread / a.spread * matmul(matmul(u.T, coordinates.express(a, best, b).weight), vt.T)
     lacking -= b.spread / a.spread * matmul(matmul(u.T, coordinates.express(a, fitted, b).weight), vt.T)
     x, y = everything
-    noise = (along(y - best(x)) ** 2).mean(0)
+    noise = jnp.maximum((along(y - best(x)) ** 2).mean(0), jnp.finfo(x.dtype).eps)  # an axis may be empty
     rows, left = matmul(pairs[0] - a.mean[None], down), along(pairs[1] - fitted(pairs[0]))
 
     def column(prior, noise, left):
