@@ -19,8 +19,8 @@ _REMARKS = {
     "dimension": "Ridge fits its rigid and similarity goals again without some of the rows: up to 1,000 times where a "
     "decomposition is cheap, and less often the dearer it is.",
     "clouds": "It looks at 24,000 rows a side: beyond, more rows cost what it takes to draw them.",
-    "processes": "Each sends one record to every other, of 25 kB here whatever its rows: a thousand machines would "
-    "gather 25 MB, and sum as fast as a thousand.",
+    "processes": "Each has one thread, and sends one record to every other, of 25 kB here whatever its rows: a thousand "
+    "machines would gather 25 MB, and sum as fast as a thousand.",
 }
 
 
@@ -56,7 +56,12 @@ def _plot(path, axis, lines):
     for name, sizes in lines.items():
         points = sorted(sizes.items())
         axes.loglog(*zip(*points, strict=True), "o-", markersize=4, label=f"{name}: slope {slope(sizes):.2f}")
-    axes.set(xlabel=AXES[axis][0], ylabel="seconds", title=AXES[axis][1])
+    axes.set(xlabel=AXES[axis][0], ylabel="seconds")
+    axes.set_title(AXES[axis][1], fontsize=9)
+    sizes = sorted({size for line in lines.values() for size in line})
+    if sizes[-1] < 100:
+        axes.set_xticks(sizes, [str(size) for size in sizes])
+        axes.set_xticks([], minor=True)
     axes.grid(True, which="major", alpha=0.3)
     axes.legend()
     return drawing.save(figure, path)

@@ -20,6 +20,7 @@ def seconds(count: int, rows: int, dimensions: int) -> float:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", __name__, str(port), str(count), str(rows), str(dimensions)]
     environment = os.environ | {"JAX_PLATFORMS": "cpu", "PYTHONPATH": os.pathsep.join(sys.path)}
+    environment |= dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), "1")  # a process stands for a core
     running = [
         subprocess.Popen([*command, str(i)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for i in range(count)
