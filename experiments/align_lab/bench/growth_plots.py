@@ -18,9 +18,9 @@ AXES = {
 _REMARKS = {
     "dimension": "Ridge fits its rigid and similarity goals again without some of the rows: up to 1,000 times where a "
     "decomposition is cheap, and less often the dearer it is.",
-    "clouds": "It looks at 24,000 rows a side: beyond, more rows cost what it takes to draw them.",
-    "processes": "Each has one thread, and sends one record to every other, of 25 kB here whatever its rows: a thousand "
-    "machines would gather 25 MB, and sum as fast as a thousand.",
+    "clouds": "Its steps are on samples of at most 24,000 rows a side.",
+    "processes": "Each has one thread, and sends one record to every other, of 25 kB here whatever its rows: a "
+    "thousand machines would gather 25 MB, and sum as fast as a thousand.",
 }
 
 
