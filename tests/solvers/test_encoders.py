@@ -111,8 +111,7 @@ def test_from_few_texts_the_best_candidate_by_third_moments_is_not_the_only_one_
 
 def test_the_contrast_asked_for_goes_by_effective_dimensions():
     limit = [float(wide._most_contrast(jnp.asarray(d), n, 0.4)) for d, n in ((119.0, 1200), (220.0, 1500), (9.0, 3000))]
-    # From 1,200 of the reduced codes right maps have some 0.06, and one that had 0.4 of the texts right had 0.17. Few
-    # effective dimensions make clouds look alike that are not: what is enough for narrow ones is asked at least.
+    # Few effective dimensions make clouds look alike that are not: what is enough for narrow ones is asked at least.
     assert 0.07 < limit[0] < 0.16 and 0 < limit[1] < 0.05 and limit[2] == pytest.approx(0.4)
 
 

@@ -28,8 +28,8 @@ def best_correction(
     def along(rows):
         return b.spread * matmul(matmul(rows, b.down), vt.T)
 
-    lacking = b.spread / a.spread * matmul(matmul(u.T, coordinates.express(a, best, b).weight), vt.T)
-    lacking -= b.spread / a.spread * matmul(matmul(u.T, coordinates.express(a, fitted, b).weight), vt.T)
+    difference = coordinates.express(a, AffineMap(best.weight - fitted.weight, best.bias), b).weight
+    lacking = b.spread / a.spread * matmul(matmul(u.T, difference), vt.T)
     x, y = everything
     noise = jnp.maximum((along(y - best(x)) ** 2).mean(0), jnp.finfo(x.dtype).eps)  # an axis may be empty
     rows, left = matmul(pairs[0] - a.mean[None], down), along(pairs[1] - fitted(pairs[0]))
