@@ -79,22 +79,25 @@ def scaled(form: Form, scales: jax.Array) -> Form:
     return Form(each[:, None] * form.matrix * each[None], form.translations * each[None])
 
 
-def motions(matrix: jax.Array, count: int, with_scales: bool, most: int) -> Motions:
+def motions(
+    matrix: jax.Array, count: int, with_scales: bool, most: int, start: jax.Array | None = None
+) -> Motions:
     """Return A_i = s_i Q_i, Q_i orthogonal, that make tr A' K A small, from K `[N d, N d]`, in at most so many sweeps.
 
     Blocks K_ii say the same of every Q_i, so each in turn is best as the orthogonal factor of −Σ_j≠i K_ij A_j. With all
     Q_i as they are, tr A' K A = s' M s, M_ij = tr Q_i' K_ij Q_j; of all scales with Σ M_ii s_i² = Σ M_ii the best are
     an eigenvector, and exact where the spaces agree exactly. No step can make it worse (Gower 1975, ten Berge 1977).
-    The Q_i start at the leading eigenvectors of the blocks off the diagonal, which are the best where orthogonality is
-    asked of all spaces together alone.
+    Without a start `[N, d, d]` the Q_i start at the leading eigenvectors of the blocks off the diagonal, which are the
+    best where orthogonality is asked of all spaces together alone.
     """
     size = len(matrix) // count
     blocks = matrix.reshape(count, size, count, size)
     alike = (-blocks * (1 - jnp.eye(count, dtype=matrix.dtype))[:, None, :, None]).reshape(count, size, -1)
     squares = jnp.einsum("ikik->i", blocks)
     half = jnp.sqrt(reciprocal(squares, squares > 0))  # a space that shares no row keeps its scale
-    leading = lapack.eigh(alike.reshape(matrix.shape))[1][:, -size:].reshape(count, size, size)
-    start = jax.vmap(lambda block: polar(block)[0])(leading)
+    if start is None:
+        leading = lapack.eigh(alike.reshape(matrix.shape))[1][:, -size:].reshape(count, size, size)
+        start = jax.vmap(lambda block: polar(block)[0])(leading)
 
     def agreement(weights):
         """Return −M off its diagonal `[N, N]`."""

@@ -3,7 +3,7 @@
 Generalised Procrustes analysis (Gower 1975, ten Berge 1977) turns all spaces at once so that they agree with their
 mean, the consensus. The way from one space to another leads through it, x A_i A_j⁻¹, and so a circle of maps ends where
 it began. Its ridge form lets each A_i leave the rotation Q_i that it had: the minimiser of tr A' K A + λ ‖A − Q‖², K
-the quadratic form of the disagreement (`align.linalg.disagreement`), is A = λ (K + λ)⁻¹ Q, one decomposition for all λ.
+the quadratic form of the disagreement (`align.linalg.disagreement`), is A = λ (K + λ)⁻¹ Q.
 """
 
 import functools
@@ -134,7 +134,7 @@ def _fit(spaces, weights, strengths, scaled):
         def without(fold):
             matrix, x, weights = fold
             left = disagreement.form(whole - matrix, count)
-            found = disagreement.motions(left.matrix, count, scaled, _SWEEPS)
+            found = disagreement.motions(left.matrix, count, scaled, _SWEEPS, turned.weights)
             left, step = disagreement.scaled(left, found.scales), -(-len(x) // _ASKED)
             soft = _softened(left.matrix, found.weights, strengths)
             return _carried(left, soft, x[::step] * found.scales[None, :, None], weights[::step])
@@ -161,14 +161,22 @@ def _fit(spaces, weights, strengths, scaled):
 
 
 def _softened(matrix, rotations, strengths):
-    """Return λ (K + λ)⁻¹ Q `[k, N, d, d]` for K `[N d, N d]`, Q `[N, d, d]` and every strength `[k]`."""
-    values, vectors = lapack.eigh(matrix)
-    values = jnp.maximum(values, 0)
-    along = matmul(vectors.T, rotations.reshape(len(matrix), -1))
+    """Return λ (K + λ)⁻¹ Q `[k, N, d, d]` for K `[N d, N d]`, Q `[N, d, d]` and every strength `[k]`.
+
+    A factor for each strength: all of them cost less than the eigenvalues of K, which would serve any number.
+    """
+    stacked, identity = rotations.reshape(len(matrix), -1), jnp.eye(len(matrix), dtype=matrix.dtype)
+    exact = jnp.finfo(matrix.dtype)
+    least = jnp.maximum(4 * exact.eps * jnp.trace(matrix), exact.tiny)  # below it K + λ has no factor
 
     def at(strength):
-        kept = jnp.where(jnp.isinf(strength), 1, strength * reciprocal(values + strength, values + strength > 0))
-        return matmul(vectors, kept[:, None] * along).reshape(rotations.shape)
+        finite = jnp.where(jnp.isinf(strength), 1, jnp.maximum(strength, least))
+
+        def softened():
+            half = lapack.inverse_cholesky(matrix + finite * identity)
+            return finite * matmul(half.T, matmul(half, stacked))
+
+        return jax.lax.cond(jnp.isinf(strength), lambda: stacked, softened).reshape(rotations.shape)
 
     return jax.lax.map(at, strengths)
 
