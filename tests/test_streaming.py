@@ -60,6 +60,23 @@ def test_blocks_of_any_size_in_any_order():
     assert_same(streaming.from_blocks(reversed(blocks)), exact(x, y))
 
 
+def test_blocks_may_be_one_array_filled_again():
+    x, y = rows()
+    held = np.empty((700, D), np.float32), np.empty((700, E), np.float32)
+
+    def filled():
+        for start in range(0, ROWS, 700):
+            parts = [a[start : start + 700] for a in (x, y)]
+            blocks = [array[: len(part)] for array, part in zip(held, parts, strict=True)]
+            for block, part in zip(blocks, parts, strict=True):
+                block[:] = part
+            yield tuple(blocks)
+            for block in blocks:
+                block[:] = np.nan  # what was yielded has been read by now
+
+    assert_same(streaming.from_blocks(filled()), exact(x, y))
+
+
 def test_memory_mapped_files(tmp_path, monkeypatch):
     x, y = rows()
     np.save(tmp_path / "x.npy", x)

@@ -187,10 +187,17 @@ def _carried(form, weights_of, x, weights):
 
     def at(maps):
         shift = matmul(form.translations, maps.reshape(-1, size))
-        back = jax.vmap(lambda weight: pinv(weight)[0])(maps)
         said = jnp.einsum("rik,ikl->ril", x, maps, precision="highest") + shift[None]
-        there = jnp.einsum("rijl,jlk->rijk", said[:, :, None] - shift[None, None], back, precision="highest")
-        both = weights[:, :, None] * weights[:, None] * (1 - jnp.eye(count, dtype=x.dtype))[None]
-        return (both * ((there - x[:, None]) ** 2).sum(-1)).sum(), (both * (x**2).sum(-1)[:, None]).sum()
+
+        def into(target):
+            """Sum over one target at a time: what all pairs of many spaces are said at once outgrows the caches."""
+            back, origin, there, known, others = target
+            found = matmul((said - origin[None, None]).reshape(-1, size), pinv(back)[0]).reshape(said.shape)
+            both = weights * known[:, None] * others[None]
+            return (both * ((found - there[:, None]) ** 2).sum(-1)).sum(), (both * (there**2).sum(-1)[:, None]).sum()
+
+        others = 1 - jnp.eye(count, dtype=x.dtype)
+        errors, squares = jax.lax.map(into, (maps, shift, x.swapaxes(0, 1), weights.T, others))
+        return errors.sum(), squares.sum()
 
     return jax.lax.map(at, weights_of)

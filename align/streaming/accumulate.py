@@ -1,6 +1,7 @@
 """From blocks of rows to a record, on the host, whose BLAS multiplies a matrix with itself at half the price."""
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -15,50 +16,70 @@ def from_blocks(blocks: Iterable[tuple]) -> Statistics:
     """Accumulate an iterator of `(source, target)` or `(source, target, weights)` blocks of corresponding rows.
 
     source `[rows, d_source]`, target `[rows, d_target]`, weights `[rows]`; the number of rows may differ from block to
-    block. ValueError for shapes that do not fit, negative weights, and no rows at all.
+    block. A second thread reads and centres the next rows while those before are multiplied. ValueError for shapes that
+    do not fit, negative weights, and no rows at all.
     """
-    shift, total = None, 0.0
-    first: Any = 0.0  # as wide as the first block says
-    products: Any = None
+    sums: Any = None
+    with ThreadPoolExecutor(1) as ahead:
+        prepared: Any = None
+        for source, target, weights in _parts(blocks):
+            if sums is None:
+                sums = _Sums(source, target)
+            sums.total += len(source) if weights is None else weights.sum()
+            coming = ahead.submit(sums.centred, source, target, weights)
+            if prepared is not None:
+                sums.add(*prepared)
+            prepared = coming.result()  # before blocks goes on, which may fill its arrays anew
+        if sums is None:
+            raise ValueError("blocks must hold at least one row; there was none")
+        sums.add(*prepared)
+    return finished(sums.shift, sums.total, sums.first, sums.products)
+
+
+def _parts(blocks):
+    """Yield checked parts of blocks, none of more than BLOCK rows, none empty, weights as float64 or None."""
+    like = None
     for block in blocks:
-        source, target, weights = check_blocks(*block, like=shift)
-        if len(source) == 0:
-            continue
+        source, target, weights = check_blocks(*block, like=like)
+        like = (source.shape[1], target.shape[1]) if len(source) else like
         if weights is not None:
             weights = np.asarray(weights, np.float64)
             if (weights < 0).any():
                 raise ValueError(f"weights must not be negative; the least is {weights.min():g}")
-        if shift is None:
-            # Any shift near the mean will do; it keeps the squares from cancelling.
-            shift = [np.asarray(a).mean(0, dtype=np.float64) for a in (source, target)]
-            rows = np.empty((BLOCK, source.shape[1] + target.shape[1]))
-            products = np.zeros((rows.shape[1], rows.shape[1]), order="F")
-        total += len(source) if weights is None else weights.sum()
         for start in range(0, len(source), BLOCK):
             part = slice(start, start + BLOCK)
-            weighted, roots = _centred(
-                rows, source[part], target[part], None if weights is None else weights[part], shift
-            )
-            first = first + (weighted.sum(0) if roots is None else roots @ weighted)
-            # The upper triangle of weighted' weighted is added where the products are.
-            products = blas.dsyrk(1.0, weighted.T, beta=1.0, c=products, overwrite_c=1)
-    if shift is None:
-        raise ValueError("blocks must hold at least one row; there was none")
-    return finished(shift, total, first, products)
+            yield source[part], target[part], None if weights is None else weights[part]
 
 
-@np.errstate(invalid="ignore", over="ignore")  # what is not finite is reported by whoever fits
-def _centred(buffer, source, target, weights, shift):
-    """Write rows of both sides about the shift into the buffer, times the roots of their weights; return both."""
-    rows, d = buffer[: len(source)], source.shape[1]
-    for half, array, mean in zip((rows[:, :d], rows[:, d:]), (source, target), shift, strict=True):
-        half[...] = array
-        half -= mean
-    if weights is None:
-        return rows, None
-    roots = np.sqrt(weights)
-    rows *= roots[:, None]
-    return rows, roots
+class _Sums:
+    """Sums of rows about a shift, and of their products, with room for two parts at a time."""
+
+    def __init__(self, source, target):
+        # Any shift near the mean will do; it keeps the squares from cancelling.
+        self.shift = [np.asarray(part).mean(0, dtype=np.float64) for part in (source, target)]
+        width = source.shape[1] + target.shape[1]
+        self.total = 0.0
+        self.first = np.zeros(width)
+        self.products = np.zeros((width, width), order="F")  # the upper triangle
+        self._rooms = [np.empty((BLOCK, width)) for _ in range(2)]
+
+    @np.errstate(invalid="ignore", over="ignore")  # what is not finite is reported by whoever fits
+    def centred(self, source, target, weights):
+        """Write rows of both sides about the shift, times the roots of their weights; return them and the roots."""
+        self._rooms.reverse()
+        rows, d = self._rooms[0][: len(source)], source.shape[1]
+        for half, part, shift in zip((rows[:, :d], rows[:, d:]), (source, target), self.shift, strict=True):
+            np.subtract(np.asarray(part), shift, out=half, dtype=np.float64, casting="unsafe")
+        roots = np.ones(len(rows)) if weights is None else np.sqrt(weights)
+        if weights is not None:
+            rows *= roots[:, None]
+        return rows, roots
+
+    @np.errstate(invalid="ignore", over="ignore")
+    def add(self, rows, roots):
+        """Add what `centred` gave."""
+        self.first += roots @ rows
+        self.products = blas.dsyrk(1.0, rows.T, beta=1.0, c=self.products, overwrite_c=1)
 
 
 def from_arrays(source: Any, target: Any, *, weights: Any = None) -> Statistics:

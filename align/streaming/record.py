@@ -46,17 +46,17 @@ def _merge(a: Statistics, b: Statistics) -> Statistics:
 
 
 def check_blocks(
-    source: Any, target: Any, weights: Any = None, *, like: Sequence[np.ndarray] | None = None
+    source: Any, target: Any, weights: Any = None, *, like: tuple[int, int] | None = None
 ) -> tuple[Any, Any, Any]:
-    """Return a block of rows; ValueError where its parts, or it and the means of the blocks before, do not fit."""
+    """Return a block of rows; ValueError where its parts, or it and the dimensions of blocks before, do not fit."""
     if source.ndim != 2 or target.ndim != 2 or source.shape[0] != target.shape[0]:
         raise ValueError(f"source and target must be [rows, d], as many rows; they are {source.shape}, {target.shape}")
     if weights is not None and weights.shape != source.shape[:1]:
         raise ValueError(f"weights must be [{source.shape[0]}], one per row of source; it is {weights.shape}")
-    if like is not None and (source.shape[1], target.shape[1]) != (like[0].size, like[1].size):
+    if like is not None and (source.shape[1], target.shape[1]) != like:
         raise ValueError(
             f"blocks must share their dimensions; {source.shape} and {target.shape} follow blocks of "
-            f"{like[0].size} and {like[1].size} dimensions"
+            f"{like[0]} and {like[1]} dimensions"
         )
     return source, target, weights
 

@@ -9,6 +9,7 @@ from statistics import fmean
 
 from absl import flags
 
+from align_lab import held_out
 from align_lab.asked import MOST_EPOCHS, MOST_LATENT, MOST_SEEDS
 from align_lab.launch import Experiment
 from align_lab.plans import Candidate
@@ -26,6 +27,8 @@ CANDIDATES = (
     (SMALL, DENSE, {"epochs": 14}),
     (SMALL, DENSE, {"epochs": 12, "weight_decay": 0.05}),
     (SMALL, DENSE, {"epochs": 12, "weight_decay": 0.1}),
+    (SMALL, DENSE, {"epochs": 12, "weight_decay": 0.05, "learning_rate": 8e-3}),
+    (SMALL, DENSE, {"epochs": 12, "weight_decay": 0.05, "initial": "orthogonal"}),
     (((32, 32), (5, 3), (128,)), ((32, 32), (5, 3), (128,)), {"epochs": 14, "learning_rate": 3e-3}),
 )
 # Seconds of an epoch of one network on 60,000 images, to weigh the tasks of a progress bar.
@@ -61,18 +64,20 @@ class Choices:
         flags.DEFINE_integer("epochs", None, "Epochs in place of a candidate's own.", 1, MOST_EPOCHS)
         flags.DEFINE_enum("dataset", "mnist", ["mnist", "mnist_sample"], "Data.")
         flags.DEFINE_string("data_dir", None, "Folder of the IDX files.")
+        held_out.define_flag()
 
     def read(self, given: flags.FlagValues, store) -> Searched:
         """Read the flags; ValueError for a place that the list does not have."""
         from align.training import Settings
 
-        dataset = store.data(given.dataset).name
+        data = store.data(given.dataset)
+        left_out = held_out.checked(given.held_out, data)
         places = range(len(CANDIDATES)) if given.candidates is None else map(_place, given.candidates)
         found = []
         for encoder, decoder, options in (CANDIDATES[place] for place in places):
             settings = Settings(**options | ({"epochs": given.epochs} if given.epochs else {}))
-            found.append(Candidate(dataset, given.latent, given.seeds, encoder, decoder, settings))
-        return Searched(dataset, given.latent, tuple(found))
+            found.append(Candidate(data.name, given.latent, given.seeds, encoder, decoder, settings, left_out))
+        return Searched(data.name, given.latent, tuple(found))
 
 
 def _place(text):
@@ -84,12 +89,14 @@ def _place(text):
 def rows(candidate: Candidate) -> list[dict]:
     """Give the row of a candidate, without what is measured."""
     row = {"table": TABLE, **dataclasses.asdict(candidate), "settings": candidate.settings.described()}
+    left_out = row.pop("held_out")
+    row["settings"] |= {"held_out": left_out} if left_out else {}
     return [json.loads(json.dumps(row))]  # tuples compare as the lists that are read
 
 
 def cost(candidate: Candidate, store) -> float:
     """Estimate the seconds that two cores take where there is no row yet."""
-    images = len(store.data(candidate.dataset).train.images) / 60_000
+    images = (len(store.data(candidate.dataset).train.images) - candidate.held_out) / 60_000
     left = len(store.missing(rows(candidate)))
     return left * EPOCH_SECONDS * candidate.seeds * candidate.settings.epochs * images
 
@@ -101,10 +108,11 @@ def work(candidate: Candidate, store, advance: Callable[[float], None]) -> None:
     from align import evaluation, models, networks, solvers
 
     began, data = time.perf_counter(), store.data(candidate.dataset)
-    train, test = (jax.numpy.asarray(split.images) for split in (data.train, data.test))
+    train, test = (jax.numpy.asarray(split.images) for split in held_out.splits(data, candidate.held_out))
     encoder = models.ConvEncoder(candidate.latent, *candidate.encoder)
     model = models.Autoencoder(encoder, models.ConvDecoder(*candidate.decoder, sigmoid=True))
     identity = {"kind": "autoencoder", "dataset": data.name, "model": "conv", "latent": candidate.latent}
+    identity |= {"held_out": candidate.held_out} if candidate.held_out else {}
     identities = [{**identity, "seed": seed} for seed in range(candidate.seeds)]
     trained = networks.obtain(model, identities, train, train, candidate.settings, store.networks)
     codes = [[models.encode(model, params, images) for images in (train, test)] for params in trained]
@@ -132,11 +140,13 @@ def columns(found: list[dict]) -> list[dict[str, str]]:
     laid_out = []
     for row in sorted(found, key=lambda row: row["autoencoder"]):
         settings, own = row["settings"], row["autoencoder"]
-        decay = f", decay {settings['weight_decay']:g}" if settings["weight_decay"] else ""
+        more = f", decay {settings['weight_decay']:g}" if settings["weight_decay"] else ""
+        more += f", {settings['initial']}" if "initial" in settings else ""
+        more += f"; {settings['held_out']:,} images left out" if "held_out" in settings else ""
         laid_out.append(
             {
                 **{name: " ".join(map(str, row[name])) for name in ("encoder", "decoder")},
-                "training": f"{settings['epochs']} epochs, {settings['schedule']} {settings['learning_rate']:g}{decay}",
+                "training": f"{settings['epochs']} epochs, {settings['schedule']} {settings['learning_rate']:g}{more}",
                 "parameters": f"{row['parameters']:,}",
                 "own error": f"{own:.4f}",
                 "excess · 10³": f"{1e3 * (own - MNIST_FLOOR):.1f}",

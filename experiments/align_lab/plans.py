@@ -133,7 +133,10 @@ class Switch:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A network that might be the paper's: channels, kernel sizes and dense layers of encoder and decoder."""
+    """A network that might be the paper's: channels, kernel sizes and dense layers of encoder and decoder.
+
+    held_out: how many training images, the last, are tested on in place of the test images.
+    """
 
     worker: ClassVar = "align_lab.candidates"
 
@@ -143,6 +146,7 @@ class Candidate:
     encoder: tuple[tuple[int, ...], ...]
     decoder: tuple[tuple[int, ...], ...]
     settings: "Settings"
+    held_out: int = 0
 
     @property
     def name(self) -> str:

@@ -38,6 +38,7 @@ def write(results: Path) -> Path:
         parts += [
             _circumstances(device, [row for kind in measured.values() for row in kind]),
             comparison_tables.against_goals(comparisons, bounds, [whole_paper] if on_cpu else []),
+            comparison_tables.rooflines(comparisons),
             comparison_tables.contenders(comparisons),
             growth_plots.write(_latest(measured["growth"]), results / "pictures", ending),
             comparison_tables.stages(_latest(measured["stage"])),

@@ -39,7 +39,7 @@ def jobs(small):
         question=f"ridge, leave-one-out over {len(strengths)} strengths, {n:,} x {d} → {d}",
         ours=ours,
         peers={"scikit-learn RidgeCV": scikit_learn},
-        goals=[harness.Goal("scikit-learn RidgeCV", 5.0)],
+        goals=[harness.Goal("scikit-learn RidgeCV", 1.0)],
         check=lambda result: {"strength": result[0], "weight_norm": np.linalg.norm(np.asarray(result[1]))},
     )
     return [harness.comparison(case)]

@@ -190,7 +190,9 @@ def jobs(small):
                 "torch lstsq (gels)": pytorch_lstsq(general, intercept),
                 "latentis lstsq": latentis_lstsq(general, intercept),
             },
-            goals=[harness.Goal(harness.FASTEST, 3.0)],
+            goals=[harness.Goal(harness.FASTEST, 1.0)],
+            # The Gram matrix is symmetric.
+            work=harness.Work(n * d * (d + 1) / 2 + n * d * d, "float32", bytes=8 * n * d),
             check=functools.partial(_error, functools.partial(exact, intercept)),
         )
         for solver, intercept in ((solvers.linear, False), (solvers.affine, True))
@@ -204,7 +206,8 @@ def jobs(small):
                 "latentis SVD": latentis_procrustes(rigid),
                 "qc-procrustes": qc_procrustes(rigid),
             },
-            goals=[harness.Goal(harness.FASTEST, 3.0)],
+            goals=[harness.Goal(harness.FASTEST, 1.0)],
+            work=harness.Work(n * d * d, "float32", bytes=8 * n * d),
             check=functools.partial(_error, exact_rotation),
         )
     )
@@ -216,6 +219,8 @@ def jobs(small):
             ours=lambda: lambda: solvers.consensus(spaces()),
             peers={"numpy, generalised Procrustes alone": numpy_generalised_procrustes(spaces)},
             most=10.0,
+            # The Gram matrix of all spaces side by side.
+            work=harness.Work(n * (count * d) * (count * d + 1) / 2, "float32", bytes=4 * n * count * d),
         )
     )
     return [harness.comparison(case) for case in cases]

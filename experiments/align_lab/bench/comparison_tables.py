@@ -35,7 +35,7 @@ def _lines(row, bound):
     if row["most"]:
         yield line("–", "–", "–", f"≤ {row['most']:g} s", ours <= row["most"])
     if row.get("work") and row["work"][2]:
-        _, dtype, least = row["work"]
+        _, dtype, least = row["work"][:3]
         rate = f"{row['product_rate'] / 1e9:.0f} GFLOP/s"
         yield line(f"{dtype} product", rate, f"**{row['share']:.0%}**", f"≥ {least:.0%}", row["share"] >= least)
     elif not row["goals"] and not row["most"]:
@@ -43,6 +43,33 @@ def _lines(row, bound):
             seconds = peer.get("median")
             shown = (amount(row, seconds), f"{seconds / ours:.2f}x") if seconds else (peer["missing"], "–")
             yield line(name, *shown, "–", None)
+
+
+def rooflines(rows: list[dict]) -> str:
+    """Lay out how close to what the machine can do each question comes that has a count of its work."""
+    lines = []
+    for row in rows:
+        if "roofline" not in row:
+            if not row["peers"] and row["most"] is None:
+                lines.append([row["question"], *["–"] * 6, shares(row["where"])])
+            continue
+        multiply_adds, dtype, _, moved = row["work"]
+        by_memory = row["roofline"] > row["share"]
+        rates = f"{row['product_rate'] / 1e9:.0f} GFLOP/s, {row['copy_rate'] / 1e9:.1f} GB/s"
+        work = f"{multiply_adds / 1e9:.3g}", dtype, f"{moved / 1e9:.3g}"
+        share = f"**{row['roofline']:.0%}**"
+        lines.append([row["question"], *work, rates, "memory" if by_memory else "products", share, shares(row["where"])])
+    if not lines:
+        return ""
+    header = ["question", "10⁹ multiply-adds", "in", "10⁹ bytes", "the machine", "bound by", "reached", "where the time goes"]
+    return (
+        "### How close to the limit\n\n"
+        "The multiply-adds and the bytes of memory that a task cannot do without, the rates of a large product and of a\n"
+        "large copy measured in turn with it, and the share of the time that the slower of the two takes at these rates;\n"
+        "none of it where the work depends on the data.\n"
+        "Where the time goes, by JAX's own profile, in shares of the wall-clock time.\n\n"
+        f"{markdown.table(header, lines)}\n"
+    )
 
 
 def _peer(row, against):

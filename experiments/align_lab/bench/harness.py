@@ -33,11 +33,15 @@ class Goal(NamedTuple):
 
 
 class Work(NamedTuple):
-    """The multiply-adds that a task cannot do without, and the share to reach of a large product's rate."""
+    """What a task cannot do without: multiply-adds, and bytes of memory that it reads or writes once.
+
+    share: of the rate of a large product, to reach; None where the roofline is only told.
+    """
 
     multiply_adds: float
     dtype: str
     share: float | None = None
+    bytes: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +127,7 @@ def summary(row: dict) -> str:
 
 
 def _compare(case, effort):
-    measures = products(case.work.dtype, effort.side) if case.work else {}
+    measures = {**products(case.work.dtype, effort.side), **copies(effort.side)} if case.work else {}
     contenders = {"ours": case.ours, **case.peers, **measures}
     runs, found = {}, {}
     for name, prepare in contenders.items():
@@ -151,9 +155,12 @@ def _compare(case, effort):
         "where": profiles.where(runs["ours"]),
     }
     if case.work:
-        rate = max(2 * effort.side**3 / described[name]["median"] for name in measures)
+        taken = row["ours"]["median"]
+        rate = max(2 * effort.side**3 / described[name]["median"] for name in measures if name.startswith("product"))
         row["product_rate"], row["work"] = rate, list(case.work)
-        row["share"] = 2 * case.work.multiply_adds / described["ours"]["median"] / rate
+        row["copy_rate"] = copied(effort.side) / described["copy (numpy)"]["median"]
+        row["share"] = 2 * case.work.multiply_adds / taken / rate
+        row["roofline"] = max(row["share"], case.work.bytes / row["copy_rate"] / taken)
     return row
 
 
@@ -194,6 +201,24 @@ def products(dtype: str, side: int) -> dict[str, Contender]:
         return lambda: compiled(a)
 
     return {"product (numpy)": by_numpy, "product (jax)": by_jax}
+
+
+def copies(side: int) -> dict[str, Contender]:
+    """Give a copy from memory to memory that fits into no cache: how fast bytes can be had."""
+
+    def by_numpy():
+        import numpy as np
+
+        source = np.ones(copied(side) // 16)
+        target = np.zeros_like(source)
+        return lambda: np.copyto(target, source)
+
+    return {"copy (numpy)": by_numpy}
+
+
+def copied(side: int) -> int:
+    """Give the bytes that a copy reads and writes, where the product has matrices of such a side: 512 MiB for 2,048."""
+    return 128 * side**2
 
 
 def torch_device():

@@ -31,6 +31,7 @@ QUESTIONS = {
     "streaming": Question("from_disk", False),
     "neighbours": Question("matches", True),
     "icp": Question("closest_points", True),
+    "unpaired": Question("without_pairs", True),
     "encode": Question("encoding", True),
     "training": Question("epochs", True),
     "stages": Question("stages", True),

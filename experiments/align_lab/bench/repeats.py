@@ -44,7 +44,7 @@ def jobs(small):
                 question=f"{fits:,} {solver.__name__} fits, {anchors} anchors, d = {d}",
                 ours=ours(solver),
                 peers={"numpy loop": loop(fit)},
-                goals=[harness.Goal("numpy loop", 10.0)],
+                goals=[harness.Goal("numpy loop", 1.0)],
                 check=lambda weights: {"weight_norm": np.linalg.norm(np.asarray(weights).astype(np.float64))},
             )
         )

@@ -32,7 +32,7 @@ def write(rows: Sequence[dict], results: Path) -> Path:
     for own in _by(rows, "dataset", "latent", "group"):
         first = own[0]
         title = f"{first['dataset']}, latent {first['latent']}, {first['group']}"
-        name = f"{TABLE}_{first['dataset']}_latent{first['latent']}_{_stem(first['group'])}"
+        name = f"{first['dataset']}_latent{first['latent']}_{_stem(first['group'])}"
         panels = {}
         lines = []
         for each in _by(own, "pool_share"):
@@ -47,8 +47,12 @@ def write(rows: Sequence[dict], results: Path) -> Path:
             panels["the same anchors for all" if same else "each its own half of twice as many"] = drawing.Curves(
                 curves
             )
-        picture = drawing.curves(results / "pictures" / f"{name}.png", panels, "anchors", "residual of test codes")
+        pictures = results / "pictures"
+        picture = drawing.curves(pictures / f"{TABLE}_{name}.png", panels, "anchors", "residual of test codes")
         parts += [f"## {title}", "", f"![Residual against the number of anchors](../pictures/{picture.name})", ""]
+        if (points := pictures / f"networks_{name}.png").exists():
+            parts += ["Which networks are alike, by two distances:", ""]
+            parts += [f"![The networks as a matrix, a tree and points](../pictures/{points.name})", ""]
         parts += [markdown.table(["anchors", "method", *COLUMNS.values(), "draws"], lines), ""]
     path = results / "tables" / f"{TABLE}.md"
     path.parent.mkdir(parents=True, exist_ok=True)

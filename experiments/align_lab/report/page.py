@@ -22,10 +22,13 @@ BEYOND = {
     "classify": "the head of a classifier on the mapped codes of another: families of maps, and what they know",
     "rigidity": "what makes two spaces rigidly related: one factor of architecture and training at a time",
     "encoders": "maps between text encoders that have no text in common, or a few, and what is known of them",
+    "consensus": "one space for many networks against maps of pairs; which networks are alike",
+    "verdicts": "whether the verdict of a map without pairs is to be believed, on clouds that are drawn",
+    "benchmarks": "times beside those of what one would use otherwise, and how close they come to the machine's limit",
 }
 OPEN = "open"
 # Pictures that other pages show, by how their names begin.
-ELSEWHERE = (*BEYOND, "growth")
+ELSEWHERE = (*BEYOND, "growth", "networks")
 
 
 def run(folder: Path) -> None:
