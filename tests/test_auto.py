@@ -7,6 +7,7 @@ from align import search, solvers
 from align.data.texts import encoder_sample
 from align.maps import AffineMap
 from align.search import families, goals, held_out
+from align.search.auto import _folds
 from align.search.documents import Best, shares_found, unit
 
 
@@ -92,6 +93,17 @@ def test_a_ridge_is_shrunk_towards_what_was_chosen():
         fitted = families.fit(np.float64(x), np.float64(y), both)["ridge"]
         np.testing.assert_allclose(fitted.weight, expected.weight, atol=1e-4)
         np.testing.assert_allclose(fitted.bias, expected.bias, atol=1e-4)
+
+
+@pytest.mark.parametrize("rows", [20, 21, 26, 101, 1003, 30_000])
+def test_as_many_rows_are_left_out_of_every_fold(rows):
+    folds = list(_folds(rows))
+    sizes = {len(held) for held, _ in folds}
+    assert (
+        max(sizes) - min(sizes) <= 1 and 1 <= len(folds) <= 5 and sum(len(held) for held, _ in folds) >= min(rows, 400)
+    )
+    held = np.concatenate([held for held, _ in folds])
+    assert len(set(held)) == len(held) and all(len(set(h) | set(k)) == rows for h, k in folds)
 
 
 def test_few_pairs_say_nothing_beyond_what_they_span():

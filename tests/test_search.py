@@ -81,6 +81,9 @@ def test_intervals_of_means():
     np.testing.assert_allclose([mean - low, high - mean], 1.96 * values.std() / 20, rtol=0.1)
     assert search.estimate(values) == (mean, low, high)
     assert search.estimate(np.ones(5)) == (1, 1, 1)
+    assert search.estimate([0.1] * 3) == (0.1, 0.1, 0.1), "whose mean rounds to another number"
+    near = search.estimate(1 + 1e-9 * values)
+    np.testing.assert_allclose((near.high - 1) / 1e-9, high, rtol=1e-4)
     rare = search.estimate(np.r_[np.zeros(95), np.ones(5)])
     assert rare.high - rare.mean > 1.3 * (rare.mean - rare.low), "skewed values have a skewed interval"
     assert str(search.Estimate(0.5, 0.41, 0.6)) == "0.500 [0.410, 0.600]"

@@ -163,6 +163,12 @@ def test_ridge_equals_that_in_memory(towards):
     np.testing.assert_allclose(streamed.details.generalised, fitted.details.leave_one_out, rtol=1e-3)
 
 
+def test_ridge_refuses_weights_that_count_no_second_row():
+    record = streaming.from_arrays(*rows(), weights=np.full(ROWS, 1 / ROWS))
+    with pytest.raises(ValueError, match="weights must sum to more than one, as they count rows; they sum to 1"):
+        streaming.fit(record, "ridge")
+
+
 def test_ridge_chooses_as_leave_one_out_does():
     x, y = np.random.default_rng(3).normal(size=(2, 60, 10)).astype(np.float32)
     streamed = streaming.ridge(streaming.from_arrays(x, y))

@@ -18,6 +18,7 @@ def usable(arguments: argparse.Namespace, *arrays: files.Rows) -> tuple[np.ndarr
     """Return the mask `[n]` of rows to use of corresponding arrays, and what is wrong with others, by array.
 
     Rows that hold NaN or infinity are an error, unless --skip-bad-rows leaves them out, and zero rows with them.
+    Duplicates are looked for within a block, of 32 MiB.
     """
     sound, faults = np.ones(arrays[0].shape[0], bool), {}
     for array in arrays:

@@ -83,24 +83,32 @@ def _from_clouds(solver, chosen, arguments):
         if getattr(arguments, name):
             raise ValueError(f"--{name} is of rows in correspondence, which {arguments.solver} does not need")
     rows = {name: _opened(getattr(arguments, name), arguments) for name in ("source", "target")}
-    clouds = {name: _whole(array, arguments) for name, array in rows.items()}
+    found = {name: faults.usable(arguments, array) for name, array in rows.items()}
+    clouds = {name: _chosen(found[name][0], arguments, array) for name, array in rows.items()}
     given = {name: getattr(arguments, f"{name}_labels") for name in rows}
-    labels = {f"{name}_labels": file and places.read_labels(file, rows[name]) for name, file in given.items()}
+    labels = {
+        f"{name}_labels": file and places.read_labels(file, rows[name])[found[name][0]] for name, file in given.items()
+    }
+    bad = {array: counts for _, counted in found.values() for array, counts in counted.items()}
     pairs = arguments.pairs and places.open_pairs(*arguments.pairs, arguments.column)
-    pairs = pairs and tuple(_whole(files.unit(each) if arguments.normalize else each, arguments) for each in pairs)
+    if pairs:
+        pairs = [files.unit(each) if arguments.normalize else each for each in pairs]
+        sound, counted = faults.usable(arguments, *pairs)
+        pairs, bad = tuple(_chosen(sound, arguments, each) for each in pairs), bad | counted
     with threads.for_dimensions(max(cloud.shape[1] for cloud in clouds.values())):
         fitted = solver.run(Known(_key(arguments), **clouds, **labels, pairs=pairs), **chosen)
-    sizes = {f"{name}_rows": array.shape[0] for name, array in rows.items()}
+    sizes = {f"{name}_rows": len(cloud) for name, cloud in clouds.items()}
     known = _told(fitted, chosen, arguments) | sizes | ({"pairs": len(pairs[0])} if pairs else {})
+    known |= {"bad_rows": bad} if bad else {}
     return fitted, known, belonging.spaces(arguments, *clouds.values(), tuple(map(len, clouds.values())))
 
 
 def _beside(arguments, x, y):
     """Return what `auto` is told beside pairs: rows of the source, and a map between clouds; and a word on this one."""
-    beside = {} if arguments.among is None else {"among": _whole(_opened(arguments.among, arguments), arguments)}
+    beside = {} if arguments.among is None else {"among": _sound(arguments.among, arguments)}
     if arguments.clouds is None:
         return beside, {}
-    clouds = [_whole(_opened(file, arguments), arguments) for file in arguments.clouds]
+    clouds = [_sound(file, arguments) for file in arguments.clouds]
     for cloud, side, name in zip(clouds, (x, y), arguments.clouds, strict=True):
         if cloud.shape[1] != side.shape[1]:
             raise ValueError(f"--clouds {name} has {cloud.shape[1]} dimensions, and the pairs there {side.shape[1]}")
@@ -115,8 +123,16 @@ def _opened(file, arguments):
     return files.unit(rows) if arguments.normalize else rows
 
 
-def _whole(array, arguments):
-    return np.concatenate([blocks.read(array, *block) for block in blocks.ranges(arguments, array)])
+def _sound(file, arguments):
+    array = _opened(file, arguments)
+    return _chosen(faults.usable(arguments, array)[0], arguments, array)
+
+
+def _chosen(rows, arguments, array):
+    """Return the rows of an array that a mask chooses; ValueError where it leaves none."""
+    if not rows.any():
+        raise ValueError(f"{array.name} has no row that is finite and not zero")
+    return np.concatenate([part for _, part in blocks.chosen(rows, arguments, array)])
 
 
 def _key(arguments):
@@ -139,7 +155,7 @@ def _selections(sound, arguments):
     anchors = n - count if arguments.anchors is None else arguments.anchors
     if anchors > n - count:
         raise ValueError(f"--anchors {anchors} of {n} rows, of which {count} are held out")
-    if 0 < count < 4:
+    if arguments.holdout and count < 4:
         raise ValueError(f"--holdout {arguments.holdout} of {n} rows leaves {count} to score on; expected 4 or more")
     if anchors < n:
         order = np.random.default_rng(arguments.seed).permutation(n)
@@ -150,4 +166,4 @@ def _selections(sound, arguments):
 
 
 def _as_text(value):
-    return printing.as_json(value) if isinstance(value, dict) else value
+    return value if isinstance(value, str) else printing.as_json(value)

@@ -14,6 +14,13 @@ def inspect(arguments: argparse.Namespace) -> None:
     metadata = AffineMap.read_metadata(arguments.map)
     spaces = belonging.read(arguments.map)
     kept = {name: metadata[name] for name in metadata.keys() - {"format", "version", "d_source", "d_target", *spaces}}
-    nested = kept.keys() & {"held_out", "compared", "more_pairs", "joined", "clouds"}
-    tables = {name: json.loads(kept[name]) for name in nested} | {n: space.summary() for n, space in spaces.items()}
-    printing.show(arguments, describe(fitted) | dict(sorted((kept | tables).items())))
+    tables = {name: _value(text) for name, text in kept.items()} | {n: space.summary() for n, space in spaces.items()}
+    printing.show(arguments, describe(fitted) | dict(sorted(tables.items())))
+
+
+def _value(text):
+    """Return what a text says in JSON, as `align fit` writes all but texts; else the text."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

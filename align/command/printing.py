@@ -4,6 +4,7 @@ import argparse
 import json
 import math
 import sys
+from typing import Any
 
 
 def show(arguments: argparse.Namespace, result: dict) -> None:
@@ -23,11 +24,13 @@ def show(arguments: argparse.Namespace, result: dict) -> None:
         print(text)
 
 
-def as_json(result: dict) -> str:
-    """Return strict JSON: what is no number is null, and "undefined" says by name which of the two it was."""
+def as_json(result: Any) -> str:
+    """Return strict JSON: what is no number is null, and in an object "undefined" says which of the two it was."""
     undefined: dict[str, str] = {}
     clean = _without_nan(result, "", undefined)
-    return json.dumps(clean | ({"undefined": undefined} if undefined else {}), allow_nan=False)
+    return json.dumps(
+        clean | {"undefined": undefined} if undefined and isinstance(clean, dict) else clean, allow_nan=False
+    )
 
 
 def _without_nan(value, name, undefined):

@@ -119,36 +119,12 @@ def _numbers(path, column, first_row, shape=None):
     return values.to_numpy(zero_copy_only=False).reshape(len(column), d)
 
 
-class _Cursor:
-    """Columns of a file in order: a read that goes on where the last one ended decodes nothing twice."""
-
-    def __init__(self, layout, names):
-        self.layout, self.names, self.position, self.batches, self.left = layout, names, None, None, None
-
-    def read(self, start, stop):
-        """Return the batches that hold the rows from start to stop."""
-        if start != self.position:
-            self.batches, self.left = self.layout.batches(start, self.names), None
-        parts, position = [], start
-        while position < stop:
-            first, batch = self.left or next(self.batches)
-            within = position - first
-            part = batch.slice(within, stop - position) if within < batch.num_rows else None
-            if part is not None:
-                parts.append(part)
-                position += part.num_rows
-            self.left = (first, batch) if position < first + batch.num_rows else None
-        self.position = position
-        if position == self.layout.rows:
-            self.position, self.batches, self.left = None, None, None  # and the file is closed
-        return parts
-
-
 @contextlib.contextmanager
 def write_table(path: Path, key: str | None, shape: tuple[int, int], dtype: np.dtype) -> Iterator[Callable[..., Any]]:
     """Yield a function that appends rows, and what stands beside them, to a file; a call makes a row group, or a batch.
 
-    The vectors take the name and the place that they had, and are called "vector" where they had none.
+    The vectors take the name and the place that they had, and are called "vector" where they had none. ValueError for a
+    key that something beside them has.
     """
     pa = needed("pyarrow", "pyarrow", path)
     with contextlib.ExitStack() as stack:
@@ -158,6 +134,8 @@ def write_table(path: Path, key: str | None, shape: tuple[int, int], dtype: np.d
             nonlocal write
             values = pa.array(np.ascontiguousarray(block).reshape(-1))
             vectors = pa.FixedSizeListArray.from_arrays(values, block.shape[1])
+            if key and (others or {}).get(key) is not None:
+                raise ValueError(f"there would be two columns named {key}; expected another name for the vectors")
             columns = {
                 (name if column is not None else key or name): vectors if column is None else column
                 for name, column in (others or {key or "vector": None}).items()

@@ -17,6 +17,7 @@ class Format(NamedTuple):
     keyed: whether a file holds arrays or columns by name.
     beside: whether it holds more of a row than its vector: columns where it is keyed, else a word, which is the id.
     in_folders: whether a folder of such files is meant by its own name; what else ends so may be no vectors.
+    dtype: the only one that is written; None for any.
     """
 
     open: Callable[..., Rows]
@@ -25,11 +26,11 @@ class Format(NamedTuple):
     keyed: bool = False
     beside: bool = False
     in_folders: bool = True
+    dtype: str | None = None
 
 
 _TABLE = Format(arrow_tables.open_table, arrow_tables.table_ids, arrow_tables.write_table, keyed=True, beside=True)
 _HDF5 = Format(hdf.open_hdf5, hdf.hdf5_ids, hdf.write_hdf5, keyed=True)
-_VECS = Format(vecs.open_vecs, None, vecs.write_vecs)
 _INDEX = Format(faiss_indexes.open_index, faiss_indexes.index_ids, in_folders=False)
 
 FORMATS = {
@@ -44,11 +45,16 @@ FORMATS = {
     ".vec": Format(word_vectors.open_text, word_vectors.text_ids, word_vectors.write_text, beside=True),
     ".txt": Format(word_vectors.open_text, word_vectors.text_ids, beside=True, in_folders=False),
     ".bin": Format(
-        word_vectors.open_binary, word_vectors.binary_ids, word_vectors.write_binary, beside=True, in_folders=False
+        word_vectors.open_binary,
+        word_vectors.binary_ids,
+        word_vectors.write_binary,
+        beside=True,
+        in_folders=False,
+        dtype="float32",
     ),
-    ".fvecs": _VECS,
-    ".bvecs": _VECS,
-    ".ivecs": _VECS,
+    ".fvecs": Format(vecs.open_vecs, None, vecs.write_vecs, dtype="float32"),
+    ".bvecs": Format(vecs.open_vecs, None, vecs.write_vecs, dtype="uint8"),
+    ".ivecs": Format(vecs.open_vecs),
     ".faiss": _INDEX,
     ".index": _INDEX,
 }

@@ -52,6 +52,11 @@ def keeps_others(name: str) -> bool:
     return FORMATS[naming.split_name(name)[0].suffix].beside
 
 
+def dtype_of(name: str) -> str | None:
+    """Return the only dtype that a file of this name is written in, None where it may be any."""
+    return FORMATS[naming.split_name(name)[0].suffix].dtype
+
+
 @contextlib.contextmanager
 def writing(name: str, shape: tuple[int, int], dtype: np.dtype) -> Iterator[Callable[..., None]]:
     """Yield a function `append(block, others=None)` that adds rows to a new array `[n, d]`, in memory O(block).
@@ -59,11 +64,14 @@ def writing(name: str, shape: tuple[int, int], dtype: np.dtype) -> Iterator[Call
     others: what stands beside the rows, as `Rows.others` returns it; formats without columns do not write it. The file
     appears under its own name when the context ends well and every row has come; until then, and if it fails or is
     interrupted, there is only a temporary file beside it, which is removed. An existing file is replaced, with all that
-    it holds. Raises ValueError where the rows that came are not `shape`, or the format is not written.
+    it holds. Raises ValueError where the rows that came are not `shape`, and for a format that is not written, or not
+    in this dtype.
     """
     path, key = naming.split_name(name)
     naming.check_suffix(name, path, WRITTEN)
     dtype, come = np.dtype(dtype), 0
+    if (own := dtype_of(name)) not in (None, dtype.name):
+        raise ValueError(f"{name} is written in {own} alone; the rows are {dtype}")
     start = FORMATS[path.suffix].write
     assert start is not None
     with atomic.replacing(path) as partial:

@@ -36,7 +36,7 @@ def _row(suffix, d):
 
 @contextlib.contextmanager
 def write_vecs(path: Path, key: str | None, shape: tuple[int, int], dtype: np.dtype) -> Iterator[Callable[..., Any]]:
-    """Yield a function that appends rows to a file, in its own dtype."""
+    """Yield a function that appends rows to a file, which are of its own dtype."""
     row = _row(path.suffix, shape[1])
     with path.open("wb") as raw:
 

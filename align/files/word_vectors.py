@@ -183,7 +183,10 @@ def write_binary(path: Path, key: str | None, shape: tuple[int, int], dtype: np.
         file.write("{} {}\n".format(*shape).encode())
 
         def append(block, others):
-            for word, row in zip(_beside(others), block.astype("<f4"), strict=True):
+            words = _beside(others)
+            if bad := [word for word in words if " " in word]:
+                raise ValueError(f"expected words without a space, at which .bin ends them; there is {bad[0]!r}")
+            for word, row in zip(words, block.astype("<f4"), strict=True):
                 file.write(f"{word} ".encode() + row.tobytes() + b"\n")
 
         yield append

@@ -79,9 +79,7 @@ def scaled(form: Form, scales: jax.Array) -> Form:
     return Form(each[:, None] * form.matrix * each[None], form.translations * each[None])
 
 
-def motions(
-    matrix: jax.Array, count: int, with_scales: bool, most: int, start: jax.Array | None = None
-) -> Motions:
+def motions(matrix: jax.Array, count: int, with_scales: bool, most: int, start: jax.Array | None = None) -> Motions:
     """Return A_i = s_i Q_i, Q_i orthogonal, that make tr A' K A small, from K `[N d, N d]`, in at most so many sweeps.
 
     Blocks K_ii say the same of every Q_i, so each in turn is best as the orthogonal factor of −Σ_j≠i K_ij A_j. With all

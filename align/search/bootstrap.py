@@ -32,16 +32,17 @@ def estimate(values: ArrayLike, *, confidence: float = 0.95, draws: int = DRAWS,
     if values.ndim != 1 or len(values) < 2:
         raise ValueError(f"values must be [queries], at least two; it is {values.shape}")
     n, mean = len(values), float(values.mean())
+    if values.min() == values.max():  # their mean may round, and a spread be left
+        return Estimate(*[float(values[0])] * 3)
     error = values.std() / n**0.5
-    if error == 0:
-        return Estimate(mean, mean, mean)
     random, off = np.random.default_rng(seed), []
-    values, times = np.unique(values, return_counts=True)  # shares of ten documents take few values
+    # About the mean, so that squares do not cancel. Shares of ten documents take few values.
+    values, times = np.unique(values - mean, return_counts=True)
     for _ in range(-(-draws // 100)):  # few at a time: a thousand values a hundred times are a megabyte
         counts = random.multinomial(n, times / n, size=100)
         means = counts @ values / n
         spread = np.sqrt(np.maximum(counts @ values**2 / n - means**2, 0) / n)
         # A resample of one value alone has no spread, and says nothing.
-        off.append(((means - mean) / np.where(spread > 0, spread, np.inf))[spread > 0])
+        off.append((means / np.where(spread > 0, spread, np.inf))[spread > 0])
     low, high = np.quantile(np.concatenate(off), [(1 - confidence) / 2, (1 + confidence) / 2])
     return Estimate(mean, float(mean - high * error), float(mean - low * error))

@@ -69,7 +69,7 @@ def consensus(
     counts = counts if weights is None else _as_weights(weights, arrays)
     if strengths is not None:
         strengths = inputs.as_array("strengths", strengths)
-        inputs.as_strengths(jnp.where(jnp.isinf(strengths), 0, strengths))
+        inputs.as_strengths(jnp.where(jnp.isposinf(strengths), 0, strengths))
         strengths = strengths.astype(arrays[0].dtype)
     widths = tuple(array.shape[1] for array in arrays)
     padded = jnp.stack([jnp.pad(a, ((0, 0), (0, max(widths) - a.shape[1]))) for a in arrays], axis=1)

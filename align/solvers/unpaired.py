@@ -50,10 +50,10 @@ def unpaired(
       between the clouds until the map rests (`wide`). An orthogonal map and a scale, for codes that are compared by
       cosines about their mean.
 
-    pairs: `(x, y)`, x `[p, d_source]` and y `[p, d_target]` in correspondence, rows of the clouds or not. They enter
-        the search and finish it: regression from the pairs, towards the map from the clouds (`corrected`; beyond 128
-        dimensions `ridge`) or by itself, by the error of pairs left out. With ever more of them the result is that of
-        `ridge`.
+    pairs: `(x, y)`, x `[p, d_source]` and y `[p, d_target]` in correspondence, p ≥ 2, rows of the clouds or not. They
+        enter the search and finish it: regression from the pairs, towards the map from the clouds (`corrected`; beyond
+        128 dimensions `ridge`) or by itself, by the error of pairs left out. With ever more of them the result is that
+        of `ridge`.
     source_labels, target_labels: labels `[n]`, `[m]`, concrete integers; classes that both sides have are the same.
     forms: of centroids' coordinates up to 128 dimensions, (whitening, leading components or None for all).
     restarts: of each kind of start; 2 up to 128 dimensions and 3 beyond, unless given.
@@ -113,7 +113,7 @@ def _fit(key, source, target, pairs, labels, settings):
         fitted, left_out = finish(fitted, *pairs)
         evidence = evidence._replace(left_out=left_out)
     details, trusted = judged(
-        evidence, rows=min(len(source), len(target)), rests=fitted.converged, pairs=known, **criteria
+        evidence, rows=min(len(source), len(target)), finite=fitted.converged, pairs=known, **criteria
     )
     return dataclasses.replace(fitted, converged=rests, trusted=trusted, details=details)
 
@@ -157,5 +157,7 @@ def _pairs(source, target, pairs):
             f"pairs must have the dimensions of the clouds, {source.shape[1]} and {target.shape[1]}; "
             f"they are {x.shape} and {y.shape}"
         )
+    if len(x) < 2:
+        raise ValueError("pairs must have at least two rows; they have one")
     inputs.check_finite(x=x, y=y)
     return x.astype(source.dtype), y.astype(target.dtype)

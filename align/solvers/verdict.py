@@ -14,7 +14,7 @@ REASONS = (
     "several maps fit equally well: the clouds are symmetric, or nearly",
     "searches that started apart lead to different maps",
     "the map does not foretell the known pairs",
-    "the map does not come to rest, or is no number",
+    "the map is no number",
 )
 # Rows of either side below which nothing is said.
 FEWEST_ROWS = 32
@@ -82,7 +82,7 @@ def judged(
     *,
     rows: int,
     resolved: jax.Array,
-    rests: jax.Array,
+    finite: jax.Array,
     most_contrast: float | jax.Array,
     least_agreement: float,
     fewest: int = FEWEST_ROWS,
@@ -92,15 +92,15 @@ def judged(
 ) -> tuple[UnpairedFit, jax.Array]:
     """Return the details with reason and confidence, and whether to trust the map.
 
-    rows: of the smaller side; resolved: whether the map's discrepancy is below chance beyond sampling; rests: whether
-    the search came to rest at numbers; fewest: rows of the smaller side below which nothing is said; enough_pairs: from
+    rows: of the smaller side; resolved: whether the map's discrepancy is below chance beyond sampling; finite: whether
+    the map is of numbers; fewest: rows of the smaller side below which nothing is said; enough_pairs: from
     how many on what they say stands for the contrast too; odds_scale: how far below `most_contrast` a map is right
     e times as often as not, where the contrast tells, or None.
     """
     few = jnp.asarray(rows < fewest)
     speak = (pairs >= PAIRS_THAT_JUDGE) & (fit.left_out < FORETOLD)  # pairs that the map foretells stand for the rest
     against = [
-        (7, ~rests),
+        (7, ~finite),
         (1, few | (~resolved & (rows < 10 * FEWEST_ROWS)) & ~speak),
         (2, ~resolved & ~speak),
         (3, ~(fit.contrast < most_contrast) & ~(speak & (pairs >= enough_pairs))),

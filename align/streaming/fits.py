@@ -67,6 +67,8 @@ def ridge(
         raise ValueError(f"towards must be one of {possible}; it is {towards!r}")
     if towards != "zero":
         inputs.check_embeddable(statistics.source_mean[None], statistics.target_mean[None])
+    if not statistics.total > 1:
+        raise ValueError(f"weights must sum to more than one, as they count rows; they sum to {statistics.total:g}")
     if strengths is not None:
         strengths = np.asarray(inputs.as_strengths(strengths), np.float64)
     return _map(statistics, *_in_float64(_fit_ridge, statistics, strengths, towards, reflection))

@@ -61,6 +61,23 @@ def test_bad_rows_are_named_and_left_out_on_request(folder, capsys):
     np.testing.assert_allclose(load_file("new.safetensors")["weight"], expected.weight, atol=1e-6)
 
 
+def test_bad_rows_of_clouds_are_left_out_with_their_labels(folder, capsys):
+    labels = np.arange(200) % 4
+    np.save("labels.npy", labels)
+    files = ["holes.npy", "y.npy", "--source-labels", "labels.npy", "--target-labels", "labels.npy"]
+    fit = ["fit", *files, "-o", "new.safetensors", "--solver", "class_means"]
+    assert main([*fit, "--quiet"]) == 2
+    assert "holes.npy holds NaN or infinity, first in row 5; --skip-bad-rows leaves" in capsys.readouterr().err
+    result, _ = run(capsys, *fit, "--skip-bad-rows")
+    assert result["source_rows"] == 198 and result["target_rows"] == 200
+    assert result["bad_rows"] == {"holes.npy": {"zero": 1, "not_finite": 1, "duplicate": 1}}
+    sound = np.delete(np.arange(200), [3, 5])
+    expected = solvers.class_means(np.load("holes.npy")[sound], labels[sound], np.load("y.npy"), labels)
+    np.testing.assert_allclose(load_file("new.safetensors")["weight"], expected.weight, atol=1e-6)
+    kept, _ = run(capsys, "inspect", "new.safetensors")
+    assert kept["source_rows"] == 198 and kept["options"] == {}
+
+
 def test_bad_rows_do_not_spoil_a_score(folder, capsys):
     sound, _ = run(capsys, "score", "map.safetensors", "x.npy", "y.npy")
     result, _ = run(capsys, "score", "map.safetensors", "holes.npy", "y.npy", "--skip-bad-rows")

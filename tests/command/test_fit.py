@@ -79,7 +79,7 @@ def test_ridge_says_what_it_chose_and_how(folder, capsys, memory, estimate, chos
     assert chosen_by in result["chosen_by"] and {"leave_one_out", "generalised"} - result.keys() != set()
     kept = run(capsys, "inspect", "new.safetensors")
     assert [kept[name] for name in (estimate, "towards", "chosen_by")] == [
-        str(result[name]) for name in (estimate, "towards", "chosen_by")
+        result[name] for name in (estimate, "towards", "chosen_by")
     ]
 
 

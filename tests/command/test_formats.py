@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import file_samples
 import numpy as np
@@ -92,6 +93,14 @@ def test_other_columns_pass_through(capsys, monkeypatch, rows, name, output):
     np.testing.assert_allclose(files.open_rows(output).read(0, 60), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("output", ["clash.parquet:title", "clash.arrow:id"])
+def test_no_column_is_lost_to_the_vectors(capsys, output):
+    assert main(["apply", "map.safetensors", "x.parquet", "-o", output, "--force", "--quiet"]) == 2
+    path, _, key = output.partition(":")
+    assert f"there would be two columns named {key}" in capsys.readouterr().err
+    assert not Path(path).exists()
+
+
 @pytest.mark.parametrize(("name", "output"), [("x.vec", "z.bin"), ("x.bin", "z.vec"), ("x.vec", "z.parquet")])
 def test_words_pass_through(capsys, monkeypatch, rows, name, output):
     small_blocks(monkeypatch)
@@ -101,7 +110,26 @@ def test_words_pass_through(capsys, monkeypatch, rows, name, output):
     np.testing.assert_allclose(files.open_rows(output).read(0, 60), expected, rtol=1e-6)
 
 
-@pytest.mark.parametrize("output", ["z.fvecs", "z.h5", "z.h5:of/a group"])
+def test_words_with_a_space_are_written_where_they_can_be_read(capsys, rows):
+    numbers = [" ".join(f"{value:.9g}" for value in row) for row in rows[:3]]
+    words = ["New York", "b", "c"]
+    lines = [f"{word} {row}\n" for word, row in zip(words, numbers, strict=True)]
+    Path("spaces.vec").write_text(f"3 {rows.shape[1]}\n{''.join(lines)}")
+    run(capsys, "apply", "map.safetensors", "spaces.vec", "-o", "again.vec", "--force")
+    again = files.open_ids("again.vec", "word")
+    np.testing.assert_array_equal(again.values, files.open_ids("spaces.vec", "word").values)
+    assert again.first == "New York"
+    assert main(["apply", "map.safetensors", "spaces.vec", "-o", "again.bin", "--force", "--quiet"]) == 2
+    assert "'New York'" in capsys.readouterr().err and not Path("again.bin").exists()
+
+
+def test_vectors_of_bytes(capsys, rows):
+    run(capsys, "apply", "map.safetensors", "x.npy", "-o", "z.npy", "--force", "--dtype", "uint8")
+    run(capsys, "apply", "map.safetensors", "x.npy", "-o", "z.bvecs", "--force", "--dtype", "uint8")
+    np.testing.assert_array_equal(files.open_rows("z.bvecs").read(0, 60), np.load("z.npy"))
+
+
+@pytest.mark.parametrize("output", ["z.npy", "z.npz", "z.safetensors", "z.fvecs", "z.h5", "z.h5:of/a group"])
 def test_other_outputs(capsys, monkeypatch, rows, output):
     small_blocks(monkeypatch)
     run(capsys, "apply", "map.safetensors", "x.npy", "-o", output, "--force")

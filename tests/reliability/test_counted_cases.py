@@ -36,3 +36,8 @@ def test_every_kind_is_counted():
     counted = {Path(file).name for command in CLAIMED for file in command.split()}
     there = {path.name for path in (ROOT / "tests" / "bad_input").glob("test_*.py")}
     assert there - counted == set()
+
+
+def test_every_notebook_is_counted():
+    count = len([*(ROOT / "notebooks").glob("*.ipynb")])
+    assert f"| {count} of {count} | `python -m pytest tests/test_notebooks.py` |" in TEXT

@@ -155,6 +155,7 @@ def test_it_maps_over_a_batch(strict_promotion):
         ({"weights": np.ones(3)}, r"weights must be \[2, 3\], a row for each space; it is \(3,\)"),
         ({"weights": [[1, 1, 1], [0, 0, 0]]}, "weights must leave every space a row; one of them has none"),
         ({"strengths": [-1.0]}, "strengths must not be negative"),
+        ({"strengths": [-np.inf]}, "strengths holds NaN or infinity"),
         ({"strengths": 1.0}, r"strengths must be \[k\], at least one; it is \(\)"),
         ({"scaled": "no"}, "scaled must be True or False; it is 'no'"),
     ],

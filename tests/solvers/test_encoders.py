@@ -75,7 +75,7 @@ def test_the_contrast_tells_a_right_map_from_one_that_is_right_in_part(contrast,
         agreement=number(0.9), alternatives=jnp.zeros((), jnp.int32),
     )._replace(left_out=number(0.3))  # fmt: skip
     told, believed = verdict.judged(
-        evidence, rows=3000, resolved=jnp.asarray(True), rests=jnp.asarray(True), most_contrast=0.2,
+        evidence, rows=3000, resolved=jnp.asarray(True), finite=jnp.asarray(True), most_contrast=0.2,
         least_agreement=0.5, pairs=pairs, enough_pairs=160, odds_scale=0.01,
     )  # fmt: skip
     # Pairs that the map foretells stand for the contrast only where they alone would determine a map.

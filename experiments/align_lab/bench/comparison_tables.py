@@ -58,16 +58,27 @@ def rooflines(rows: list[dict]) -> str:
         rates = f"{row['product_rate'] / 1e9:.0f} GFLOP/s, {row['copy_rate'] / 1e9:.1f} GB/s"
         work = f"{multiply_adds / 1e9:.3g}", dtype, f"{moved / 1e9:.3g}"
         share = f"**{row['roofline']:.0%}**"
-        lines.append([row["question"], *work, rates, "memory" if by_memory else "products", share, shares(row["where"])])
+        lines.append(
+            [row["question"], *work, rates, "memory" if by_memory else "products", share, shares(row["where"])]
+        )
     if not lines:
         return ""
-    header = ["question", "10⁹ multiply-adds", "in", "10⁹ bytes", "the machine", "bound by", "reached", "where the time goes"]
+    header = [
+        "question",
+        "10⁹ multiply-adds",
+        "in",
+        "10⁹ bytes",
+        "the machine",
+        "bound by",
+        "reached",
+        "where the time goes",
+    ]
     return (
         "### How close to the limit\n\n"
-        "The multiply-adds and the bytes of memory that a task cannot do without, the rates of a large product and of a\n"
-        "large copy measured in turn with it, and the share of the time that the slower of the two takes at these rates;\n"
-        "none of it where the work depends on the data.\n"
-        "Where the time goes, by JAX's own profile, in shares of the wall-clock time.\n\n"
+        "The multiply-adds and bytes of memory that a task cannot do without, the rates of a large product and of a\n"
+        "large copy measured in turn with it, and the share of the time that the slower of the two takes at these\n"
+        "rates; none of it where the work depends on the data. Where the time goes, by JAX's own profile, in shares\n"
+        "of the wall-clock time.\n\n"
         f"{markdown.table(header, lines)}\n"
     )
 
