@@ -106,6 +106,26 @@ def test_weights_repeat_rows():
     assert_same(record, exact(np.repeat(x, weights, axis=0), np.repeat(y, weights, axis=0)))
 
 
+@pytest.mark.parametrize("solver", ["rigid", "similarity", "affine", "ridge"])
+def test_fits_need_no_moments_of_the_target(solver):
+    x, y = (array[:, :D] for array in rows())
+    weights = np.random.default_rng(1).integers(0, 3, ROWS)
+    whole = streaming.from_arrays(x, y, weights=weights)
+    thirds = np.split(np.arange(ROWS), 3)
+    parts = [streaming.from_arrays(x[p], y[p], weights=weights[p], target_moments=False) for p in thirds]
+    record = streaming.merge(*parts)
+    np.testing.assert_allclose(record.target, np.diag(whole.target), rtol=1e-11)
+    fitted, expected = streaming.fit(record, solver), streaming.fit(whole, solver)
+    for name in ("weight", "bias", "residual"):
+        np.testing.assert_allclose(getattr(fitted, name), getattr(expected, name), rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(streaming.procrustes_distance(record), streaming.procrustes_distance(whole), rtol=1e-6)
+    for measure in (streaming.linear_cka, streaming.canonical_correlations):
+        with pytest.raises(ValueError, match="must have the target's second moments"):
+            measure(record)
+    with pytest.raises(ValueError, match="must all be made for fits alone"):
+        streaming.merge(record, whole)
+
+
 def test_negative_weights_are_refused():
     x, y = rows()
     weights = np.ones(ROWS)

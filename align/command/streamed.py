@@ -42,7 +42,7 @@ def fit(
             sample.append((x[some], y[some]))
             yield x, y, *(each[:, 0] for each in w)
 
-    record = streaming.from_blocks(parts())
+    record = streaming.from_blocks(parts(), target_moments=False)
     fitted = streaming.fit(record, arguments.solver, **options)
     dtype = jnp.dtype(np.result_type(*(array.float_dtype for array in arrays[:2])))
     fitted = dataclasses.replace(fitted, weight=fitted.weight.astype(dtype), bias=fitted.bias.astype(dtype))

@@ -1,6 +1,7 @@
 """The fully connected autoencoder."""
 
 import math
+from typing import ClassVar
 
 from flax import linen as nn
 from jax import Array
@@ -10,6 +11,8 @@ from align.models.layers import shape_of
 
 class MLPEncoder(nn.Module):
     """Map images `[n, h, w, c]` to latents `[n, latent]`."""
+
+    block: ClassVar[int] = 1000  # images that are encoded at a time
 
     latent: int
     hidden: tuple[int, ...] = (512, 256)
@@ -28,6 +31,8 @@ class MLPDecoder(nn.Module):
     `hidden` is the encoder's; `sigmoid` bounds the pixels to (0, 1). `side` is that of square grey images, or the shape
     (height, width, channels) of any others.
     """
+
+    block: ClassVar[int] = 1000
 
     hidden: tuple[int, ...] = (512, 256)
     sigmoid: bool = False

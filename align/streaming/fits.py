@@ -17,7 +17,7 @@ from align.linalg.moments import Moments, about_origin
 from align.linalg.procrustes import procrustes, through_means
 from align.linalg.shrinkage import TOWARDS, StreamedRidgePath, default_strengths, shrinkage
 from align.maps import AffineMap, diagnosis
-from align.streaming.record import Statistics, check_finite
+from align.streaming.record import Statistics, check_finite, target_squares
 
 _PROCRUSTES = ("orthogonal", "rigid", "similarity")
 _LEAST_SQUARES = ("linear", "affine")
@@ -93,7 +93,7 @@ def _in_float64(function, statistics, *arguments):
         target_offset=zeros[1],
         cross=statistics.cross,
         source_squares=np.diag(statistics.source),
-        target_squares=np.diag(statistics.target),
+        target_squares=target_squares(statistics),
         source=statistics.source,
     )
     with enable_x64(True):
@@ -112,7 +112,7 @@ def _map(statistics, weight, bias, rank, condition, error, details=None):
     if details is not None:
         details = jax.tree.map(lambda a: rounded(a) if a.dtype.kind == "f" else jnp.asarray(a, jnp.int32), details)
     fitted = dataclasses.replace(fitted, details=details)
-    spread, largest = np.trace(statistics.target), np.abs(weight).max()
+    spread, largest = target_squares(statistics).sum(), np.abs(weight).max()
     share = error / spread if spread else error
     resolved = largest == 0 or largest > float(jnp.finfo(dtype).tiny) / float(jnp.finfo(dtype).eps)
     known = jnp.asarray(0.0 if np.isfinite(share) else np.nan, dtype)

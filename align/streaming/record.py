@@ -13,7 +13,8 @@ class Statistics(NamedTuple):
     """Sums over weighted pairs of rows, about the means; NumPy float64.
 
     total: sum of the weights; source_mean `[d_source]`; target_mean `[d_target]`; source `[d_source, d_source]`,
-    cross `[d_source, d_target]` and target `[d_target, d_target]`: sums of outer products.
+    cross `[d_source, d_target]` and target `[d_target, d_target]`: sums of outer products. A record made for fits alone
+    has the diagonal of the last, `[d_target]`.
     """
 
     total: np.ndarray
@@ -32,6 +33,8 @@ def merge(*parts: Statistics) -> Statistics:
 def _merge(a: Statistics, b: Statistics) -> Statistics:
     if a.cross.shape != b.cross.shape:
         raise ValueError(f"parts must share their dimensions; their cross moments are {a.cross.shape}, {b.cross.shape}")
+    if a.target.shape != b.target.shape:
+        raise ValueError("parts must all be made for fits alone (target_moments=False), or none of them")
     total = a.total + b.total
     x, y = b.source_mean - a.source_mean, b.target_mean - a.target_mean
     share, shared = b.total / total, a.total * b.total / total
@@ -41,7 +44,7 @@ def _merge(a: Statistics, b: Statistics) -> Statistics:
         a.target_mean + share * y,
         a.source + b.source + shared * np.outer(x, x),
         a.cross + b.cross + shared * np.outer(x, y),
-        a.target + b.target + shared * np.outer(y, y),
+        a.target + b.target + shared * (np.outer(y, y) if a.target.ndim == 2 else y**2),
     )
 
 
@@ -62,27 +65,40 @@ def check_blocks(
 
 
 def finished(
-    shift: Sequence[np.ndarray], total: float | np.ndarray, first: np.ndarray, upper: np.ndarray
+    shift: Sequence[np.ndarray],
+    total: float | np.ndarray,
+    first: Sequence[np.ndarray],
+    source: np.ndarray,
+    cross: np.ndarray,
+    target: np.ndarray,
 ) -> Statistics:
     """Return the record of sums about a shift; ValueError where the weights are no weights.
 
-    shift: of the source `[d_source]` and of the target `[d_target]`; total: of the weights; first
-    `[d_source + d_target]`: of the rows; upper: of their products, its upper triangle.
+    shift, first: of the source `[d_source]` and of the target `[d_target]`, what was taken from the rows, and their
+    sums; total: of the weights; source, cross, target: of products, the upper triangles of the first and the last, or
+    of the last its diagonal `[d_target]`.
     """
     total = np.asarray(total, np.float64)
     if not total > 0:
         raise ValueError(f"weights must have a positive sum; it is {total}")
-    products = np.triu(upper) + np.triu(upper, 1).T - np.outer(first, first) / total
-    d = shift[0].size
-    offset = first / total
+    x, y = first
     return Statistics(
         total,
-        shift[0] + offset[:d],
-        shift[1] + offset[d:],
-        products[:d, :d],
-        products[:d, d:],
-        products[d:, d:],
+        shift[0] + x / total,
+        shift[1] + y / total,
+        _symmetric(source) - np.outer(x, x) / total,
+        cross - np.outer(x, y) / total,
+        _symmetric(target) - np.outer(y, y) / total if target.ndim == 2 else target - y**2 / total,
     )
+
+
+def _symmetric(upper):
+    return np.triu(upper) + np.triu(upper, 1).T
+
+
+def target_squares(statistics: Statistics) -> np.ndarray:
+    """Return the sums of squares of the target's dimensions about their means, `[d_target]`."""
+    return np.diag(statistics.target) if statistics.target.ndim == 2 else statistics.target
 
 
 def check_finite(statistics: Statistics) -> None:

@@ -51,7 +51,8 @@ def from_sharded(
         out = jax.jit(jax.shard_map(local, mesh=mesh, in_specs=rows, out_specs=everywhere, check_vma=False))(*given)
     *shift, total, first, strips = jax.tree.map(np.asarray, out)
     upper = np.concatenate([np.pad(s, ((0, 0), (first.size - s.shape[1], 0))) for s in strips])
-    return finished(shift, total, first, upper)
+    d = shift[0].size
+    return finished(shift, total, (first[:d], first[d:]), upper[:d, :d], upper[:d, d:], upper[d:, d:])
 
 
 def across_processes(mine: Statistics) -> Statistics:

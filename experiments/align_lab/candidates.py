@@ -9,7 +9,7 @@ from statistics import fmean
 
 from absl import flags
 
-from align_lab import held_out
+from align_lab import validation
 from align_lab.asked import MOST_EPOCHS, MOST_LATENT, MOST_SEEDS
 from align_lab.launch import Experiment
 from align_lab.plans import Candidate
@@ -28,6 +28,7 @@ CANDIDATES = (
     (SMALL, DENSE, {"epochs": 12, "weight_decay": 0.05}),
     (SMALL, DENSE, {"epochs": 12, "weight_decay": 0.1}),
     (SMALL, DENSE, {"epochs": 12, "weight_decay": 0.05, "learning_rate": 8e-3}),
+    (SMALL, DENSE, {"epochs": 12, "weight_decay": 0.05, "learning_rate": 12e-3}),
     (SMALL, DENSE, {"epochs": 12, "weight_decay": 0.05, "initial": "orthogonal"}),
     (((32, 32), (5, 3), (128,)), ((32, 32), (5, 3), (128,)), {"epochs": 14, "learning_rate": 3e-3}),
 )
@@ -64,14 +65,14 @@ class Choices:
         flags.DEFINE_integer("epochs", None, "Epochs in place of a candidate's own.", 1, MOST_EPOCHS)
         flags.DEFINE_enum("dataset", "mnist", ["mnist", "mnist_sample"], "Data.")
         flags.DEFINE_string("data_dir", None, "Folder of the IDX files.")
-        held_out.define_flag()
+        validation.define_flag()
 
     def read(self, given: flags.FlagValues, store) -> Searched:
         """Read the flags; ValueError for a place that the list does not have."""
         from align.training import Settings
 
         data = store.data(given.dataset)
-        left_out = held_out.checked(given.held_out, data)
+        left_out = validation.checked(given.held_out, data)
         places = range(len(CANDIDATES)) if given.candidates is None else map(_place, given.candidates)
         found = []
         for encoder, decoder, options in (CANDIDATES[place] for place in places):
@@ -108,7 +109,7 @@ def work(candidate: Candidate, store, advance: Callable[[float], None]) -> None:
     from align import evaluation, models, networks, solvers
 
     began, data = time.perf_counter(), store.data(candidate.dataset)
-    train, test = (jax.numpy.asarray(split.images) for split in held_out.splits(data, candidate.held_out))
+    train, test = (jax.numpy.asarray(split.images) for split in validation.splits(data, candidate.held_out))
     encoder = models.ConvEncoder(candidate.latent, *candidate.encoder)
     model = models.Autoencoder(encoder, models.ConvDecoder(*candidate.decoder, sigmoid=True))
     identity = {"kind": "autoencoder", "dataset": data.name, "model": "conv", "latent": candidate.latent}

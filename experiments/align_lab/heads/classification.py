@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
-from align_lab import held_out
+from align_lab import validation
 from align_lab.asked import Asked, Defaults, check_names
 from align_lab.heads.head_plans import Classifiers, Heads
 from align_lab.launch import Experiment
@@ -50,7 +50,7 @@ class Choices:
         flags.DEFINE_list("models", list(MODELS), "Architectures: all ordered pairs of them, themselves included.")
         flags.DEFINE_list("steps", list(STEPS), "What a map may know, or own: the classifiers by themselves.")
         flags.DEFINE_integer("cloud", 5000, "Images a side for maps without pairs, or with few.", 100)
-        held_out.define_flag()
+        validation.define_flag()
         self.networks.define_flags()
         flags.FLAGS["latent"].help = "Dimensions of the codes before the head; the default is 50."
         flags.FLAGS["epochs"].help = "Epochs of training; the default is 3."
@@ -61,7 +61,7 @@ class Choices:
         check_names("models", given.models, MODELS)
         check_names("steps", given.steps, STEPS)
         asked = vars(self.networks.read(given, store))
-        left_out = held_out.checked(given.held_out, store.data(asked["dataset"]))
+        left_out = validation.checked(given.held_out, store.data(asked["dataset"]))
         asked |= {"models": tuple(dict.fromkeys(given.models))}
         steps = tuple(step for step in STEPS if step in given.steps)
         return Classified(**asked, steps=steps, held_out=left_out, cloud=given.cloud)

@@ -9,7 +9,7 @@ from jax import Array
 from jax import numpy as jnp
 
 from align import models, networks, training
-from align_lab import held_out
+from align_lab import validation
 from align_lab.heads.head_plans import Classifiers
 from align_lab.store import Store
 
@@ -41,7 +41,7 @@ class Classified(NamedTuple):
 
 def images(wanted: Classifiers, store: Store) -> Images:
     """Give the images; those that are held out are the last of the training set, and take the place of the test set."""
-    train, test = held_out.splits(store.data(wanted.dataset), wanted.held_out)
+    train, test = validation.splits(store.data(wanted.dataset), wanted.held_out)
     labels = [np.asarray(split.labels, np.int32) for split in (train, test)]
     return Images(jnp.asarray(train.images), labels[0], jnp.asarray(test.images), labels[1])
 
