@@ -122,9 +122,9 @@ def test_the_search_keeps_its_rows(experiment, few, monkeypatch):
     again = experiment("search", "--dataset=mnist_sample", "--latent=3")
     assert again.code == 0 and experiment.rows("search") == [row] and "0 of 1 tasks to do" in again.out
     # A choice looks at training images left out: another training, and another row.
-    left_out = experiment("search", "--dataset=mnist_sample", "--latent=3", "--held_out=1000")
-    assert left_out.code == 0 and "1,000 images left out" in left_out.out, left_out.err
+    left_out = experiment("search", "--dataset=mnist_sample", "--latent=3", "--held_out=100")
+    assert left_out.code == 0 and "100 images left out" in left_out.out, left_out.err
     other = experiment.rows("search")[1]
-    assert other["settings"]["held_out"] == 1000 and other["autoencoder"] != row["autoencoder"]
-    most = experiment("search", "--dataset=mnist_sample", "--held_out=3001")
-    assert most.code == 1 and "--held_out must be at most half the training images, 3000; it is 3001" in most.err
+    assert other["settings"]["held_out"] == 100 and other["autoencoder"] != row["autoencoder"]
+    most = experiment("search", "--dataset=mnist_sample", "--held_out=251")
+    assert most.code == 1 and "--held_out must be at most half the training images, 250; it is 251" in most.err
