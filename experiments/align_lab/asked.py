@@ -114,7 +114,7 @@ class Defaults(NamedTuple):
         flags.DEFINE_integer("epochs", None, epochs, 1, MOST_EPOCHS)
         flags.DEFINE_integer("relative_epochs", 4, "Epochs of networks on relative representations.", 1, MOST_EPOCHS)
         flags.DEFINE_integer("batch", None, "Images in a step of training; the default is 64.", 1, MOST_BATCH)
-        rate = "Learning rate of Adam, at its peak; the default is 5e-3 on MNIST (8e-3 around latent 10), 2e-3 else."
+        rate = "Learning rate of Adam, at its peak; the default is 5e-3 on MNIST, 2e-3 on any other data."
         flags.DEFINE_float("learning_rate", None, rate)
         decay = "Weight decay; the default is 0.05 on MNIST below latent 50, else 0."
         flags.DEFINE_float("weight_decay", None, decay)
