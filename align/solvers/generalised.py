@@ -190,7 +190,7 @@ def _carried(form, weights_of, x, weights):
         said = jnp.einsum("rik,ikl->ril", x, maps, precision="highest") + shift[None]
 
         def into(target):
-            """Sum over one target at a time: what all pairs of many spaces are said at once outgrows the caches."""
+            """Sum over the sources: with all targets at once, rows of many spaces would outgrow the caches."""
             back, origin, there, known, others = target
             found = matmul((said - origin[None, None]).reshape(-1, size), pinv(back)[0]).reshape(said.shape)
             both = weights * known[:, None] * others[None]
