@@ -117,7 +117,7 @@ def test_flags_of_the_other_scripts(refused, script):
         (("--seeds=101",), ("--seeds=101", "in the range [1, 100]")),
         (("--latent=wide",), ("--latent=wide", "invalid literal for int")),
         (("--epochs=0",), ("--epochs=0", "in the range [1, 10000]")),
-        (("--candidates=10",), ("--candidates", "'10'", "places from 0 to 9")),
+        (("--candidates=13",), ("--candidates", "'13'", "places from 0 to 12")),
         (("--dataset=fashion_mnist",), ("--dataset=fashion_mnist", "one of <mnist|mnist_sample>")),
     ],
 )
