@@ -40,8 +40,6 @@ def apply(arguments: argparse.Namespace) -> bool | None:
     own = files.dtype_of(arguments.output)
     # A format of 8 bits is asked for in so many words: it rounds.
     dtype = np.dtype(arguments.dtype or (own if own == "float32" else first.dtype))
-    if own not in (None, dtype.name):
-        raise ValueError(f"{arguments.output} is written in {own} alone; the rows would be {dtype}: --dtype {own}")
     shape = (rows.shape[0], first.shape[1])
     others = rows.others if files.keeps_others(arguments.output) else None
     with files.writing(arguments.output, shape, dtype) as append:

@@ -17,7 +17,8 @@ def from_blocks(blocks: Iterable[tuple], *, target_moments: bool = True) -> Stat
 
     source `[rows, d_source]`, target `[rows, d_target]`, weights `[rows]`; the number of rows may differ from block to
     block. target_moments: the target's own second moments too, which measures need and fits do not; without them it
-    takes a quarter less. ValueError for shapes that do not fit, negative weights, and no rows at all.
+    takes a quarter of the products less, where both sides are as wide. ValueError for shapes that do not fit, negative
+    weights, and no rows at all.
     """
     checks.check_flags(target_moments=target_moments)
     sums: Any = None
