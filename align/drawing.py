@@ -15,7 +15,7 @@ _DASHES = ("-", (0, (6, 1.5)), (0, (8, 1.5, 1.5, 1.5)))
 _OUTLINE = {"bbox": {"boxstyle": "round,pad=0.15", "facecolor": "white", "alpha": 0.75, "linewidth": 0}}
 
 
-def image_grid(path: Path, rows: Mapping[str, np.ndarray], *, title: str = "") -> Path:
+def image_grid(path: Path, rows: Mapping[str, np.ndarray], *, title: str = "", about: str = "") -> Path:
     """Draw rows of images, grey `[n, h, w]` or coloured `[n, h, w, 3]`, of values from 0 to 1, each with its name."""
     count = min(len(images) for images in rows.values())
     figure, axes = plots().subplots(
@@ -28,10 +28,10 @@ def image_grid(path: Path, rows: Mapping[str, np.ndarray], *, title: str = "") -
             axis.spines[:].set_visible(False)
         line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9)
     figure.suptitle(title, fontsize=10)
-    return save(figure, path)
+    return save(figure, path, about=about)
 
 
-def scatter(path: Path, panels: Mapping[str, np.ndarray], labels: np.ndarray) -> Path:
+def scatter(path: Path, panels: Mapping[str, np.ndarray], labels: np.ndarray, *, about: str = "") -> Path:
     """Draw panels of points `[n, 2]` side by side, coloured and numbered by their labels `[n]`.
 
     The last panel sets the scale of all but the first, which has its own: what is carried over is to be compared with
@@ -52,7 +52,7 @@ def scatter(path: Path, panels: Mapping[str, np.ndarray], labels: np.ndarray) ->
             axis.set(xlim=(low[0] - margin[0], high[0] + margin[0]), ylim=(low[1] - margin[1], high[1] + margin[1]))
         axis.set(xticks=[], yticks=[])
         axis.set_title(name, fontsize=10)
-    return save(figure, path)
+    return save(figure, path, about=about)
 
 
 class Curves(NamedTuple):
@@ -112,14 +112,14 @@ def curves(
         axis.grid(alpha=0.3)
     for line in axes:
         line[0].set_ylabel(y)
+    if scales[1] == "log":
+        _plain_numbers(axes[0][0].yaxis)
     _legend_below(figure, axes.flat[: len(panels)], columns=2 * columns)
     return save(figure, path)
 
 
 def dots(path: Path, panels: Mapping[str, Mapping[str, Mapping[str, float]]], x: str) -> Path:
     """Draw panels `{title: {series: {line: x}}}`: a line per name, a marker per series, over a logarithmic x."""
-    from matplotlib import ticker
-
     lines = list(dict.fromkeys(line for panel in panels.values() for series in panel.values() for line in series))
     size = (2.2 + 3.3 * len(panels), 1.3 + 0.26 * len(lines))
     figure, axes = plots().subplots(
@@ -131,15 +131,27 @@ def dots(path: Path, panels: Mapping[str, Mapping[str, Mapping[str, float]]], x:
             fill = {} if place == 0 else {"markerfacecolor": "none"}
             axis.plot(list(series.values()), [lines.index(n) for n in series], **look, **fill, ls="none", label=name)
         axis.set(xscale="log", xlabel=x)
-        axis.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
-        axis.xaxis.set_major_formatter("{x:g}")
-        axis.xaxis.set_minor_formatter(ticker.NullFormatter())
+        _plain_numbers(axis.xaxis)
         axis.set_yticks(range(len(lines)), lines, fontsize=9)
         axis.set_title(title, fontsize=10)
         axis.grid(alpha=0.3, which="both")
     axes[0][0].invert_yaxis()
     _legend_below(figure, axes.flat, columns=4)
     return save(figure, path)
+
+
+def _plain_numbers(axis):
+    """Label a logarithmic axis without exponents: at round numbers, at 1, 2 and 5 of each power of ten, at the powers.
+
+    Which of these, the factor that it spans says.
+    """
+    from matplotlib import ticker
+
+    low, high = axis.get_view_interval()
+    few, more = ticker.MaxNLocator(5), ticker.LogLocator(subs=(1, 2, 5))
+    axis.set_major_locator(few if high < 5 * low else more if high < 1e3 * low else ticker.LogLocator())
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(ticker.NullFormatter())
 
 
 def _legend_below(figure, axes, columns):
@@ -163,12 +175,26 @@ def plots() -> Any:
     return pyplot
 
 
-def save(figure: Any, path: Path, *, dpi: int = 160) -> Path:
-    """Write a figure of matplotlib whole or not at all, and close it; return the path."""
+def save(figure: Any, path: Path, *, dpi: int = 160, about: str = "") -> Path:
+    """Write a figure of matplotlib whole or not at all, and close it; return the path.
+
+    about: what it was made of, kept in the file, for `made_of`.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with atomic.replacing(path) as partial:
-            figure.savefig(partial, dpi=dpi)
+            figure.savefig(partial, dpi=dpi, metadata={"Description": about} if about else None)
     finally:
         plots().close(figure)
     return path
+
+
+def made_of(path: Path) -> str | None:
+    """Give what a picture says that it was made of, None where there is none or it says nothing."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as image:
+            return image.info.get("Description")
+    except (FileNotFoundError, UnidentifiedImageError):
+        return None

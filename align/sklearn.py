@@ -77,13 +77,11 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, MultiOutputMixi
 
     def transform(self, X: Any) -> np.ndarray:
         """Map X `[n, d_source]` to the space of y, `[n, d_target]`."""
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=_FLOATS, reset=False)
-        return X @ self.map_.weight.astype(X.dtype, copy=False) + self.map_.bias.astype(X.dtype, copy=False)
+        return self._mapped(X)
 
     def predict(self, X: Any) -> np.ndarray:
         """Map X `[n, d_source]` as `transform` does, to `[n]` where y had this shape."""
-        mapped = self.transform(X)
+        mapped = self._mapped(X)  # what `transform` returns may be a table, by `set_output`
         return mapped[:, 0] if self._one_dimension else mapped
 
     def inverse_transform(self, X: Any) -> np.ndarray:
@@ -110,6 +108,11 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, MultiOutputMixi
     @property
     def _n_features_out(self):
         return self.map_.d_target
+
+    def _mapped(self, X):
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=_FLOATS, reset=False)
+        return X @ self.map_.weight.astype(X.dtype, copy=False) + self.map_.bias.astype(X.dtype, copy=False)
 
     def _chosen(self):
         pairs = [name for name, solver in SOLVERS.items() if solver.needs == "pairs"]

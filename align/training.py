@@ -147,10 +147,15 @@ def fit(
     after_round: receives {network's index: its state} whenever some of them have finished an epoch: the place to save a
         checkpoint, to show progress, and to stop by raising.
 
-    A network's result does not depend on those beside it. ValueError unless there are as many keys as states.
+    A network's result does not depend on those beside it. ValueError unless there are as many keys as states, and as
+    many inputs as targets.
     """
     if len(keys) != len(states):
         raise ValueError(f"keys must be one per state; there are {len(keys)} for {len(states)} states")
+    lengths = [{len(x) for x in (data if isinstance(data, list | tuple) else [data])} for data in (inputs, targets)]
+    if len(set.union(*lengths)) > 1:
+        came = " and ".join(", ".join(map(str, sorted(each))) for each in lengths)
+        raise ValueError(f"inputs and targets must be as many, for every network; they are {came}")
     devices = jax.local_devices() if devices is None else devices
     states = list(states)
     shared = tuple(not isinstance(data, list | tuple) for data in (inputs, targets))

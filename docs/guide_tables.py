@@ -1,6 +1,6 @@
-"""The figures of the guide and of the page on encoders, from the rows of the experiments.
+"""The figures of the guide, and of the pages on encoders, classification and rigidity, from the rows.
 
-`python docs/guide_tables.py` puts them into guide.md and encoders.md.
+`python docs/guide_tables.py` puts them into these pages.
 
 A table is a dictionary from line and column to the text between them; what has no rows yet is left out.
 """

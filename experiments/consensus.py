@@ -4,7 +4,7 @@
     python experiments/consensus.py --groups=mlp --latent=10         # other networks
     python experiments/consensus.py --groups=mlp --seeds=3 --epochs=2 --dataset=mnist_sample     # minutes
 
-Maps between all ordered pairs of networks from few anchors: `rigid`, `similarity`, `linear` and `ridge` of each pair;
+Maps between all ordered pairs of networks from few anchors: `rigid`, `similarity`, `affine` and `ridge` of each pair;
 `procrustes` and `consensus`, one map for each network into one space (`align.solvers.consensus`, rotations or its ridge
 form). Every network has embedded the same anchors, or each its own half of a pool of twice as many, of which a pair
 shares a quarter and the consensus knows all. Measured on the test images: the residual of codes over all pairs; the

@@ -1,5 +1,7 @@
 """What a search finds with a map and without: by hand, on real encoders, and the intervals of its figures."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -16,6 +18,7 @@ def test_the_best_come_in_any_blocks():
         best = Best(queries, 6)
         for first in range(0, 50, size):
             best.look_among(documents[first : first + size])
+            best.look_among(documents[:0])
         np.testing.assert_array_equal(best.ranked(), expected)
 
 
@@ -72,6 +75,15 @@ def test_the_verdict_is_that_of_the_interval(measured):
     same = {"old encoder": values, "no map": values + 0.1, "mapped index": values + 0.1}
     assert search.verdict(found._replace(ways=same, re_ranked={}))[1].endswith("the same for every query")
     assert "no map at all" in search.verdict(found._replace(ways=same))[1]
+    two = {"old encoder": np.zeros(2), "mapped index": np.ones(2)}
+    worth_it, why = search.verdict(found._replace(ways=two))
+    assert worth_it is None and why.startswith("open: ") and "would tell" not in why
+    # Of one query that differs the interval's long arm is that towards zero, and no fewer queries tell more.
+    for rare in (np.r_[1.0, np.zeros(99)], np.r_[-1.0, np.zeros(99)]):
+        ways = {"old encoder": np.zeros(100), "mapped index": rare}
+        worth_it, why = search.verdict(found._replace(ways=ways))
+        told = re.search(r"some ([\d,]+) queries would tell", why)
+        assert worth_it is None and int(told[1].replace(",", "")) >= 100
 
 
 def test_intervals_of_means():
@@ -87,3 +99,16 @@ def test_intervals_of_means():
     rare = search.estimate(np.r_[np.zeros(95), np.ones(5)])
     assert rare.high - rare.mean > 1.3 * (rare.mean - rare.low), "skewed values have a skewed interval"
     assert str(search.Estimate(0.5, 0.41, 0.6)) == "0.500 [0.410, 0.600]"
+
+
+def test_resamples_of_one_value_say_nothing_however_it_rounds():
+    alike = [0.7 - 0.4, 0.8 - 0.5, 0.3]  # three numbers
+    assert search.estimate(alike) == (alike[0],) * 3
+    for values in ([1.0] * 82 + [0.0], alike * 27 + [0.0]):
+        mean, low, high = search.estimate(values)
+        assert mean - 0.05 < low < mean + 1e-9 < high < mean + 0.05
+
+
+def test_two_values_say_nothing_of_their_spread():
+    for values in ([0.25, 0.5], [0.375, 0.375]):
+        assert search.estimate(values) == (0.375, -np.inf, np.inf)

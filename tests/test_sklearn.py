@@ -60,6 +60,15 @@ def test_a_target_of_one_dimension_is_predicted_as_it_came():
     assert list(aligner.get_feature_names_out()) == ["aligner0"]
 
 
+def test_a_prediction_is_an_array_whatever_transform_returns(monkeypatch):
+    aligner = Aligner(solver="affine").fit(SOURCE, TARGET[:, 0])
+    expected, score = aligner.predict(SOURCE), aligner.score(SOURCE, TARGET[:, 0])
+    transform = Aligner.transform
+    monkeypatch.setattr(Aligner, "transform", lambda self, X: {"aligner0": transform(self, X)})  # as set_output may ask
+    np.testing.assert_array_equal(aligner.predict(SOURCE), expected)
+    assert aligner.score(SOURCE, TARGET[:, 0]) == score
+
+
 def test_a_search_finds_the_solver_that_predicts_best():
     few = SOURCE[:10], SOURCE[:10] @ TURN + 0.5 * RANDOM.normal(size=(10, 4))
     pipeline = make_pipeline(StandardScaler(with_std=False), Aligner())

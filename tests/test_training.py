@@ -163,6 +163,15 @@ def test_wrong_settings_are_named(options, message):
         training.Settings(**options)
 
 
+@pytest.mark.parametrize(
+    ("inputs", "targets"),
+    [(np.ones((90, 4)), np.ones((100, 3))), ([np.ones((100, 4)), np.ones((90, 4))], np.ones((100, 3)))],
+)
+def test_inputs_must_match_targets(inputs, targets):
+    with pytest.raises(ValueError, match=r"inputs and targets must be as many.*; they are 90.* and 100"):
+        fitted([0, 1], data=(inputs, targets))
+
+
 def test_keys_must_match_states():
     with pytest.raises(ValueError, match="keys must be one per state; there are 0 for 1 states"):
         training.fit(NETWORK, fitted([0]), [], *problem(), SETTINGS)

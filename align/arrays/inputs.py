@@ -2,7 +2,7 @@
 
 float32 and float64 are kept. Half precision (float16, bfloat16) and integers are computed and returned in the default
 float (float32, or float64 where x64 is on, for integers; float32 for half precision). Mixed dtypes are promoted.
-float64 becomes float32 where x64 is off, with a `PrecisionWarning`.
+float64 becomes float32 where x64 is off, with a `PrecisionWarning`; integers beyond 32 bits are rounded to it as well.
 """
 
 from typing import Any
@@ -21,7 +21,7 @@ def as_array(name: str, value: Any) -> jax.Array:
         if not hasattr(value, "dtype") and any(isinstance(leaf, str) for leaf in jax.tree.leaves(value)):
             raise TypeError("text")  # which JAX would try to read as the name of a dtype
         with np.errstate(over="raise"):
-            array = jnp.asarray(value)
+            array = jnp.asarray(value.astype(np.float32) if _would_wrap(value) else value)
     except FloatingPointError as error:  # float64, in a JAX that computes in float32
         raise ValueError(f"{name} holds values beyond the range of {jnp.result_type(float)}") from error
     except (TypeError, ValueError, OverflowError) as error:
@@ -29,6 +29,14 @@ def as_array(name: str, value: Any) -> jax.Array:
         raise ValueError(f"{name} must be an array of real numbers; it is {came}") from error
     precision.state_rounding(value, array)
     return array
+
+
+def _would_wrap(value):
+    """Whether a NumPy array holds integers that 32 bits do not, which are all that JAX keeps of 64 where x64 is off."""
+    if not isinstance(value, np.ndarray | np.generic) or value.dtype not in (np.int64, np.uint64) or not value.size:
+        return False
+    kept = np.iinfo(f"{value.dtype.kind}4")
+    return jnp.result_type(float) == np.float32 and bool(value.min() < kept.min or value.max() > kept.max)
 
 
 def as_pairs(

@@ -12,6 +12,8 @@ from align.arrays.products import matmul
 # Of rows, by class: known from the labels, which are concrete.
 Indices = jax.Array | np.ndarray
 Rows = tuple[Indices, Indices]
+# Numbers that are held at a time to say which row is of which class.
+_HELD = 2**26
 
 
 def share(
@@ -73,10 +75,14 @@ def balance(positions: np.ndarray, count: int) -> jax.Array:
 
 def average(array: jax.Array, positions: np.ndarray, count: int) -> jax.Array:
     """Return the mean `[count, d]` of the rows of array `[n, d]` at each position; rows at −1 are left out."""
-    weights = jnp.asarray(positions[:, None] == np.arange(count), array.dtype)
     centre = array.mean(0)  # the sums of what is left are small, and so is their rounding
-    sums = matmul(weights.T, array - centre[None])
-    return centre[None] + sums / weights.sum(0)[:, None]
+    sizes = jnp.asarray(np.bincount(positions[positions >= 0], minlength=count), array.dtype)
+    if len(positions) * count <= _HELD:
+        weights = jnp.asarray(positions[:, None] == np.arange(count), array.dtype)
+        sums = matmul(weights.T, array - centre[None])
+    else:
+        sums = jax.ops.segment_sum(array - centre[None], jnp.where(positions < 0, count, positions), count + 1)[:count]
+    return centre[None] + sums / sizes[:, None]
 
 
 def draw_windows(

@@ -40,11 +40,11 @@ def ranges(arguments: argparse.Namespace, *arrays: files.Rows) -> Iterator[tuple
 
 
 def read(array: files.Rows, start: int, end: int, index: np.ndarray | slice = slice(None)) -> np.ndarray:
-    """Return rows of an array; ValueError names the first one that is not finite."""
+    """Return rows of an array; ValueError names the first one that is not finite, by its number in the file."""
     block = array.read(start, end)[index].astype(array.float_dtype, copy=False)
     finite = np.isfinite(block).all(1)
     if not finite.all():
-        row = start + np.arange(end - start)[index][np.argmin(finite)]
+        row = array.number(start + int(np.arange(end - start)[index][np.argmin(finite)]))
         raise ValueError(f"{array.name} holds NaN or infinity, first in row {row}")
     return block
 

@@ -1,12 +1,14 @@
 """Rows that are no embeddings, and answers that say nothing: counted, left out on request, and said in words."""
 
 import argparse
+import math
 
 import numpy as np
 
 from align import files, metrics
 from align.command import blocks
 from align.maps import AffineMap
+from align.solvers import Solver
 
 # A residual from here on is that of the mean, for all that a few hundred rows can tell.
 _AS_THE_MEAN = 0.99
@@ -27,9 +29,9 @@ def usable(arguments: argparse.Namespace, *arrays: files.Rows) -> tuple[np.ndarr
             rows = array.read(start, end)
             bad = ~np.isfinite(rows).all(1)
             if bad.any() and not arguments.skip_bad_rows:
+                row = array.number(start + int(np.argmax(bad)))
                 raise ValueError(
-                    f"{array.name} holds NaN or infinity, first in row {start + np.argmax(bad)}; "
-                    "--skip-bad-rows leaves such rows out"
+                    f"{array.name} holds NaN or infinity, first in row {row}; --skip-bad-rows leaves such rows out"
                 )
             if array.shape[1] > 1:  # weights may be zero
                 counts += metrics.bad_rows(rows)
@@ -55,15 +57,17 @@ def as_the_mean(residual: float, rows: int, alignment: float | None = None) -> s
     return f"{text}{related}; are source and target in correspondence?"
 
 
-def corrected_residual(fitted: AffineMap, rows: int) -> float:
-    """Return the residual of training rows as that of new ones: left out where a solver says it, else by its rank.
+def corrected_residual(fitted: AffineMap, rows: int, solver: Solver) -> float:
+    """Return the residual of training rows as that of new ones: left out where a solver says it, else by its freedom.
 
-    Least squares of unrelated rows leaves 1 − rank / (rows − 1) of the variance; a rigid map leaves all of it and more.
+    Of unrelated rows a map that fits k numbers to each dimension beside its mean leaves 1 − k / (rows − 1) of the
+    variance.
     """
     for estimate in ("leave_one_out", "generalised"):
-        if hasattr(fitted.details, estimate):
-            return float(getattr(fitted.details, estimate))
+        left_out = float(getattr(fitted.details, estimate, math.nan))
+        if not math.isnan(left_out):  # as it is for too few pairs
+            return left_out
     residual = float(fitted.residual)  # type: ignore[arg-type] # every fit measures it
-    free = 1 - (0 if fitted.rank is None else int(fitted.rank)) / max(rows - 1, 1)
+    free = 1 - solver.numbers(0 if fitted.rank is None else int(fitted.rank)) / max(rows - 1, 1)
     # A closed form without freedom to shrink cannot gain by its rank: what is above 1 needs no correction.
     return residual if residual >= 1 or free <= 0 else residual / free**0.5

@@ -28,7 +28,8 @@ def fit(arguments: argparse.Namespace) -> bool:
     """Fit a map on the rows of two files and write it; return whether nothing speaks against it."""
     solver = options.choose(arguments)
     chosen = options.read(arguments.solver, arguments.set)
-    chosen |= {} if arguments.purpose is None else {"purpose": arguments.purpose}
+    if arguments.purpose is not None and chosen.setdefault("purpose", arguments.purpose) != arguments.purpose:
+        raise ValueError(f"--for {arguments.purpose} and --set purpose={chosen['purpose']} contradict each other")
     places.check_output(arguments, suffixes=(".safetensors",))
     fit_rows = _from_pairs if solver.needs == "pairs" else _from_clouds
     fitted, known, spaces = fit_rows(solver, chosen, arguments)
@@ -71,7 +72,7 @@ def _from_pairs(solver, chosen, arguments):
         known["held_out"] = scores(fitted, source, target, arguments, held)
         judged = (known["held_out"]["relative_residual"], int(held.sum()), known["held_out"]["linear_cka"])
     else:
-        judged = (faults.corrected_residual(fitted, rows), rows)
+        judged = (faults.corrected_residual(fitted, rows, solver), rows)
     if warning := faults.as_the_mean(*judged):
         known["warnings"] = [warning]
     return fitted, known | ({"bad_rows": bad} if bad else {}), spaces
@@ -79,8 +80,8 @@ def _from_pairs(solver, chosen, arguments):
 
 def _from_clouds(solver, chosen, arguments):
     """Fit two clouds whose rows are in no correspondence, with the labels and the pairs that are known."""
-    for name in ("weights", "anchors", "holdout", "id"):
-        if getattr(arguments, name):
+    for name in ("weights", "anchors", "holdout", "id", "target-id"):
+        if getattr(arguments, name.replace("-", "_")):
             raise ValueError(f"--{name} is of rows in correspondence, which {arguments.solver} does not need")
     rows = {name: _opened(getattr(arguments, name), arguments) for name in ("source", "target")}
     found = {name: faults.usable(arguments, array) for name, array in rows.items()}
@@ -148,8 +149,10 @@ def _told(fitted, chosen, arguments):
 
 
 def _selections(sound, arguments):
-    """Return masks of the rows to hold out and of those to fit on, among those of a mask."""
+    """Return masks of the rows to hold out and of those to fit on, among those of a mask; ValueError without any."""
     n, (rows,) = int(sound.sum()), np.nonzero(sound)
+    if not n:
+        raise ValueError("--skip-bad-rows leaves no row to fit on: none is finite, and not zero, in every file")
     held, used = np.zeros_like(sound), sound.copy()
     count = round(arguments.holdout * n)
     anchors = n - count if arguments.anchors is None else arguments.anchors
@@ -157,6 +160,8 @@ def _selections(sound, arguments):
         raise ValueError(f"--anchors {anchors} of {n} rows, of which {count} are held out")
     if arguments.holdout and count < 4:
         raise ValueError(f"--holdout {arguments.holdout} of {n} rows leaves {count} to score on; expected 4 or more")
+    if not anchors:
+        raise ValueError(f"--holdout {arguments.holdout} of {n} rows leaves none to fit on")
     if anchors < n:
         order = np.random.default_rng(arguments.seed).permutation(n)
         held[rows[order[:count]]] = True

@@ -64,8 +64,15 @@ def _add_fit(fit):
     fit.add_argument(
         "target", type=_path, help="array [n, d_target], rows in correspondence with source where the solver needs it"
     )
-    solver = "a name in align.solvers: rigid, affine, ridge, labels, ... (%(default)s), or auto, which chooses"
-    fit.add_argument("--solver", default="affine", help=solver)
+    usual = "affine"
+    fit.set_defaults(solver=usual)  # a default of --solver itself would not be refused beside --unpaired
+    named = fit.add_mutually_exclusive_group()
+    solver = f"a name in align.solvers: rigid, affine, ridge, labels, ... ({usual}), or auto, which chooses"
+    named.add_argument("--solver", default=argparse.SUPPRESS, help=solver)
+    unpaired = "for rows in no correspondence: --solver unpaired"
+    named.add_argument(
+        "--unpaired", dest="solver", action="store_const", const="unpaired", default=argparse.SUPPRESS, help=unpaired
+    )
     fit.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="an option of the solver, as reflection=false"
     )
@@ -82,7 +89,6 @@ def _add_fit(fit):
         "--memory", type=float, default=4, metavar="GIB", help="stream rows that take more than this (%(default)s)"
     )
     known = fit.add_argument_group("rows that are not in correspondence")
-    known.add_argument("--unpaired", dest="solver", action="store_const", const="unpaired", help="--solver unpaired")
     known.add_argument(
         "--pairs", nargs=2, type=_path, metavar=("X", "Y"), help="arrays [p, d_source] and [p, d_target] that are"
     )
@@ -148,10 +154,16 @@ def _add_named(sub, title):
 def _add_rows(sub, joined=False):
     sub.add_argument("--column", metavar="NAME", help="column or array of the vectors, as file:NAME for every file")
     if joined:
-        sub.add_argument("--id", metavar="KEY", help="join rows by this column or array, words, or file of ids")
-        sub.add_argument("--target-id", metavar="KEY", help="that of the target where it has another name")
-    made = "rows of length one: of both files" if joined else "rows of length one: the output's"
-    sub.add_argument("--normalize", action="store_true", help=made)
+        sub.add_argument(
+            "--id", type=_path, metavar="KEY", help="join rows by this column or array, words, or file of ids"
+        )
+        sub.add_argument("--target-id", type=_path, metavar="KEY", help="that of the target where it has another name")
+    made = (
+        "of both files"
+        if joined
+        else "the input's where the map was fitted on such; the output's but of --queries, --norms and --documents"
+    )
+    sub.add_argument("--normalize", action="store_true", help=f"rows of length one: {made}")
 
 
 def _add_care(sub):
@@ -167,7 +179,7 @@ def _add_strict(sub):
 
 def _add_sample(sub):
     sub.add_argument(
-        "--sample", type=_positive, default=10_000, metavar="N", help="score retrieval on N rows (%(default)s)"
+        "--sample", type=_scored, default=10_000, metavar="N", help="score retrieval on N rows (%(default)s)"
     )
     sub.add_argument("--metric", choices=["cosine", "euclidean"], default="cosine", help="of retrieval (%(default)s)")
     sub.add_argument("--seed", type=_seed, default=0, help="of every choice at random (%(default)s)")
@@ -183,6 +195,12 @@ def _positive(text):
     if not text.isdigit() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a positive integer")
     return int(text)
+
+
+def _scored(text):
+    if (count := _positive(text)) < 4:
+        raise argparse.ArgumentTypeError(f"{text!r} is fewer than the 4 rows that a score takes")
+    return count
 
 
 def _limit(text):

@@ -16,7 +16,7 @@ def show(arguments: argparse.Namespace, result: dict) -> None:
         return
     from rich.console import Console
 
-    console = Console()
+    console = Console(markup=False, emoji=False)  # names of files, of columns and of encoders are no markup
     in_words = ("warnings", "below", "verdict", "worth_it")
     for table in _tables(arguments.name, {name: value for name, value in result.items() if name not in in_words}):
         console.print(table)
@@ -45,10 +45,11 @@ def _without_nan(value, name, undefined):
 
 
 def _tables(title, result):
-    from rich.table import Table
+    from rich.table import Column, Table
 
     unmapped = result.get("unmapped", {})
-    table = Table("", title, *(["without a map"] if unmapped else []), box=None)
+    headings = ["", title, *(["without a map"] if unmapped else [])]
+    table = Table(*(Column(heading, overflow="fold") for heading in headings), box=None)  # a path is shown whole
     nested = []
     for name, value in result.items():
         if isinstance(value, dict):

@@ -36,8 +36,8 @@ def score(arguments: argparse.Namespace) -> bool | int:
     if mean := faults.as_the_mean(result["relative_residual"], result["rows"], result["linear_cka"]):
         warnings = [mean, *warnings]
     if arguments.corpus:
-        found, of_corpus = searched.measure(fitted, source, target, arguments, _sample(sound, arguments))
-        result, warnings = result | found, warnings + of_corpus
+        found, of_corpus, bad_documents = searched.measure(fitted, source, target, arguments, _sample(sound, arguments))
+        result, warnings, bad = result | found, warnings + of_corpus, bad | bad_documents
     below = limits.below(arguments.fail_under, result)
     result |= {"joined": joined} if joined else {}
     result |= ({"bad_rows": bad} if bad else {}) | ({"warnings": warnings} if warnings else {})

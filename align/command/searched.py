@@ -11,10 +11,11 @@ from align.maps import AffineMap
 
 def measure(
     fitted: AffineMap, source: files.Rows, target: files.Rows, arguments: argparse.Namespace, rows: np.ndarray
-) -> tuple[dict, list[str]]:
+) -> tuple[dict, list[str], dict]:
     """Return what is found by queries, the pairs of a mask `[n]`, among the documents of --corpus, with intervals.
 
-    Also warnings, where documents are not of the map's spaces and --force says to go on.
+    Also warnings, where documents are not of the map's spaces and --force says to go on, and what is wrong with rows of
+    the corpus, by array.
     """
     asked = dict(zip(("source", "target"), arguments.corpus, strict=True))  # joined and normalised as the queries are
     old, new, *_ = pairing.open_pairs(argparse.Namespace(**vars(arguments) | asked))
@@ -26,7 +27,7 @@ def measure(
             )
     if old.shape[0] <= arguments.top:
         raise ValueError(f"--corpus {old.name} has {old.shape[0]} rows; expected more than --top {arguments.top}")
-    sound, _ = faults.usable(arguments, old, new)
+    sound, bad = faults.usable(arguments, old, new)
     parts = [part[1:] for part in blocks.chosen(rows, arguments, source, target)]
     x, y = (np.concatenate(part) for part in zip(*parts, strict=True))
     watches = belonging.both(arguments, (old.name, new.name))
@@ -47,7 +48,7 @@ def measure(
         "worth_it": worth_it,
         "verdict": why,
     }
-    return told, [text for watch in watches for text in watch.warnings()]
+    return told, [text for watch in watches for text in watch.warnings()], bad
 
 
 def _watched(watches, corpus):

@@ -124,7 +124,8 @@ def _shaped(raw: Raw) -> Raw:
     if len(labels) != len(images):
         raise DataError(f"{whose} has {len(labels):,} labels for the {len(images):,} images of {where}")
     if labels.min() < 0 or labels.max() >= 2**31:
-        raise DataError(f"{whose} must be from 0 to 2,147,483,647; there is {labels[labels.argmin()]}")
+        wrong = labels.min() if labels.min() < 0 else labels.max()
+        raise DataError(f"{whose} must be from 0 to 2,147,483,647; there is {wrong}")
     return Raw(images, labels.astype(np.int32), raw.called)
 
 

@@ -53,13 +53,13 @@ def open_table(path: Path, key: str | None) -> Rows:
     return Rows(str(path), shape, sample.dtype, read, take if layout.is_mapped else None, others)
 
 
-def table_ids(path: Path, key: str) -> Iterator[Any]:
-    """Yield a column of ids, by batches; ValueError where one is missing."""
+def table_ids(path: Path, key: str | None) -> Iterator[Any]:
+    """Yield a column of ids, the only one unless named, by batches; ValueError where an id is missing."""
     with _explained(path):
         layout = layout_of(path)
-        only(path, key, layout.schema.names)
+        key = only(path, key, layout.schema.names)
         rows = 0
-        for _, batch in layout.batches(0, [key]):
+        for _, batch in layout.batches(0, [key]) if layout.rows else ():
             column = batch.column(0)
             if column.null_count:
                 raise ValueError(f"{path}: row {rows + _first_null(column)} has no {key}")

@@ -14,7 +14,8 @@ from align.files.opened import Rows
 class Ids(NamedTuple):
     """The ids of the rows of a file: integers `[n]`, or of text the 128 bits `[n, 2]` that stand for it.
 
-    Two texts in one file of a billion would share their bits by chance once in 10²⁰ files.
+    Integers beyond int64 stand as text does, by their digits. Two texts in one file of a billion would share their bits
+    by chance once in 10²⁰ files.
     """
 
     name: str
@@ -80,12 +81,12 @@ def _gathered(name, blocks):
             )
         if first is None and len(array):
             first = array[0].decode(errors="replace") if isinstance(array[0], bytes) else str(array[0])
-        parts.append(array if array.dtype.kind in "iu" else _digests(name, array, row))
+        whole = array.dtype.kind in "iu" and int(array.max(initial=0)) <= np.iinfo(np.int64).max
+        parts.append(array.astype(np.int64) if whole else _digests(name, array, row))
         row += len(array)
     if any(part.ndim == 2 for part in parts):
         parts = [part if part.ndim == 2 else _digests(name, part, 0) for part in parts]
-    values = np.concatenate(parts) if parts else np.empty(0, np.int64)
-    return Ids(name, first or "", values if values.ndim == 2 else values.astype(np.int64))
+    return Ids(name, first or "", np.concatenate(parts) if parts else np.empty(0, np.int64))
 
 
 def _digests(name, array, row):

@@ -20,6 +20,7 @@ def chosen(rows: Rows, index: np.ndarray) -> Rows | None:
         read=lambda start, stop: _gather(rows, index[start:stop]),
         take=None if take is None else lambda which: take(index[which]),
         others=None,
+        numbers=index,
     )
 
 
@@ -65,4 +66,4 @@ def put_in_order(rows: Rows, index: np.ndarray, ranges: Iterable[tuple[int, int]
         mapped.madvise(mmap.MADV_DONTNEED)
         return found
 
-    return Rows(rows.name, shape, rows.dtype, lambda start, stop: some(slice(start, stop)), some)
+    return Rows(rows.name, shape, rows.dtype, lambda start, stop: some(slice(start, stop)), some, numbers=index)

@@ -38,13 +38,14 @@ def with_key(name: str, key: str | None) -> str:
 def found(name: str) -> tuple[list[Path], str | None]:
     """Return the files that a name means, in the order of their names, and the key of the array within each.
 
-    A folder means the files within it, and within its folders, that hold vectors: those of one ending; a name with
-    `*`, `?` or `[` the files that match. FileNotFoundError where there are none, ValueError for other endings.
+    A folder means the files within it, and within its folders, that hold vectors: those of one ending, but none whose
+    name, or whose folder's, begins with `.` or `_`; a name with `*`, `?` or `[` the files that match.
+    FileNotFoundError where there are none, ValueError for other endings.
     """
     path, key = split_name(name)
     if name and path.is_dir():
         inside = [each for each in path.rglob("*") if each.suffix in SUFFIXES and FORMATS[each.suffix].in_folders]
-        paths = sorted(each for each in inside if each.is_file() and not each.name.startswith((".", "_")))
+        paths = sorted(each for each in inside if each.is_file() and not _is_hidden(each.relative_to(path)))
         if not paths:
             endings = tuple(suffix for suffix in SUFFIXES if FORMATS[suffix].in_folders)
             raise FileNotFoundError(f"{path}: no such file; the folder has none that ends in {listed(endings)}")
@@ -61,3 +62,7 @@ def found(name: str) -> tuple[list[Path], str | None]:
     if others := {each.suffix for each in paths} - {paths[0].suffix}:
         raise ValueError(f"{name} has files that end in {paths[0].suffix} and in {others.pop()}; expected one of them")
     return paths, key
+
+
+def _is_hidden(path):
+    return any(part.startswith((".", "_")) for part in path.parts)

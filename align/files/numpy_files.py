@@ -61,12 +61,17 @@ def npy_ids(path: Path, key: None = None) -> Iterator[np.ndarray]:
 def _read_npz(path, key):
     if not zipfile.is_zipfile(path):
         raise unreadable(path, ".npz", "it is no zip archive")
-    with np.load(path, allow_pickle=False) as arrays:
-        key = only(path, key, arrays.files)
+    with path.open("rb") as file:  # a file that NumPy has opened stays open where it then finds no archive
         try:
-            return native(np.asarray(arrays[key]))
-        except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-            raise unreadable(path, ".npz", f"{key}: {error}") from error
+            archive = np.load(file, allow_pickle=False)
+        except (ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise unreadable(path, ".npz", error) from error
+        with archive as arrays:
+            key = only(path, key, arrays.files)
+            try:
+                return native(np.asarray(arrays[key]))
+            except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+                raise unreadable(path, ".npz", f"{key}: {error}") from error
 
 
 @contextlib.contextmanager

@@ -27,7 +27,8 @@ class Rows(NamedTuple):
 
     take: returns the rows of an index `[k]`, in any order; None where that would read much more than those rows.
     others: returns what stands beside the rows from start to stop, a column by name, the vectors' own place held by
-    None; None where the format has no columns.
+    None; None where the format has no columns. numbers: which rows of the file these are, `[n]`, where some were chosen
+    or put in order.
     """
 
     name: str
@@ -36,6 +37,11 @@ class Rows(NamedTuple):
     read: Callable[[int, int], np.ndarray]
     take: Callable[[np.ndarray], np.ndarray] | None = None
     others: Callable[[int, int], dict[str, Any]] | None = None
+    numbers: np.ndarray | None = None
+
+    def number(self, row: int) -> int:
+        """Give which row of the file a row is."""
+        return row if self.numbers is None else int(self.numbers[row])
 
     @property
     def float_dtype(self) -> np.dtype:

@@ -8,7 +8,11 @@ from align.files.opened import Rows
 
 
 def joined(name: str, parts: Sequence[Rows]) -> Rows:
-    """Return the rows of several files, one after the other; ValueError where their dimensions or columns differ."""
+    """Return the rows of several files, one after the other; ValueError where their dimensions or columns differ.
+
+    Files without rows are left out: an empty table does not say how many dimensions it would have.
+    """
+    parts = [part for part in parts if part.shape[:1] != (0,)] or parts[:1]
     first = parts[0]
     if len(parts) == 1:
         return first._replace(name=name)

@@ -1,9 +1,11 @@
 """Words with vectors: the text of word2vec, GloVe and fastText (`.vec`, `.txt`), and word2vec's `.bin`.
 
-A word is whatever stands before the numbers, spaces included. The text may begin with a line "rows dimensions", as that
-of word2vec and fastText does. One pass over a file finds where its rows are; after it they are read in place.
+A word is whatever stands before the numbers, spaces included; numbers stand between spaces or tabs. The text may begin
+with a line "rows dimensions", as that of word2vec and fastText does. One pass over a file finds where its rows are;
+after it they are read in place.
 """
 
+import codecs
 import contextlib
 import mmap
 from collections.abc import Callable, Iterator
@@ -24,9 +26,10 @@ def open_text(path: Path, key: None = None) -> Rows:
     starts, d = _lines(path)
 
     def parsed(lines, rows):
-        split = [line.rstrip().rsplit(b" ", d) for line in lines]
+        split = [_fields(line, d) for line in lines]
         try:
-            return np.array([[float(number) for number in numbers] for _, *numbers in split], np.float32).reshape(-1, d)
+            vectors = np.array([[float(number) for number in numbers] for _, *numbers in split], np.float32)
+            return vectors.reshape(len(rows), d)
         except ValueError as error:
             row = next(row for row, numbers in zip(rows, split, strict=True) if not _are_numbers(numbers[1:], d))
             raise unreadable(path, path.suffix, f"row {row} is no word and {d} numbers") from error
@@ -59,9 +62,11 @@ def text_ids(path: Path, key: None = None) -> Iterator[list[str]]:
 def _lines(path):
     """Return where the rows of a text begin and the last one ends, `[n + 1]`, and their dimensions."""
     with path.open("rb") as file:
+        begin = len(codecs.BOM_UTF8) if file.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8 else 0
+        file.seek(begin)
         first = file.readline().split()
         header = len(first) == 2 and all(field.isdigit() for field in first)
-        begin = file.tell() if header else 0
+        begin = file.tell() if header else begin
         d = int(first[1]) if header else len(first) - 1
         if d < 1:
             raise unreadable(path, path.suffix, "its first line is no word and numbers")
@@ -89,7 +94,13 @@ def _line(file, starts, row):
 
 
 def _words(path, starts, d, start, stop):
-    return [_text(line.rstrip().rsplit(b" ", d)[0]) for line in _between(path, starts, start, stop)]
+    return [_text(_fields(line, d)[0]) for line in _between(path, starts, start, stop)]
+
+
+def _fields(line, d):
+    """Return the word of a line and its d numbers; fewer where it holds less."""
+    line = line.rstrip()
+    return line.rsplit(None if b"\t" in line else b" ", d)
 
 
 def _are_numbers(fields, d):
@@ -166,8 +177,8 @@ def write_text(path: Path, key: str | None, shape: tuple[int, int], dtype: np.dt
     """Yield a function that appends rows, and their words, to a text that begins with its shape."""
     with path.open("wb") as file:
         file.write("{} {}\n".format(*shape).encode())
-        digits = "9g" if np.finfo(dtype).bits <= 32 else "17g"
-        line = " ".join([f"%.{digits}"] * shape[1])
+        number = "%d" if dtype.kind in "iu" else "%.9g" if dtype.itemsize <= 4 else "%.17g"
+        line = " ".join([number] * shape[1])
 
         def append(block, others):
             for word, row in zip(_beside(others), block.tolist(), strict=True):

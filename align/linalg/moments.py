@@ -144,14 +144,19 @@ def blocked_sum(term: Callable[..., Any], arrays: Sequence[jax.Array | None]) ->
     return jax.tree.map(jnp.add, *sums)
 
 
-def _near_mean(array):
-    # Any shift near the mean will do: the sums are moved to the exact mean afterwards.
-    return lax.stop_gradient(array[:: math.ceil(array.shape[0] / _BLOCK)].mean(0))
+def _near_mean(array, weights):
+    # Any shift near the mean will do: the sums are moved to the exact mean afterwards. What does not count may be far.
+    some = slice(None, None, math.ceil(array.shape[0] / _BLOCK))
+    plain = array[some].mean(0)
+    if weights is None:
+        return lax.stop_gradient(plain)
+    total = weights[some].sum()
+    return lax.stop_gradient(jnp.where(total > 0, matmul(weights[some], array[some]) / total, plain))
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(3,))
 def _moments(source, target, weights, gram):
-    source_shift, target_shift = _near_mean(source), _near_mean(target)
+    source_shift, target_shift = _near_mean(source, weights), _near_mean(target, weights)
     total, source_sum, target_sum, source_squares, target_squares, products = blocked_sum(
         lambda x, y, w: _block_sums(x - source_shift[None], y - target_shift[None], w, gram), (source, target, weights)
     )

@@ -67,7 +67,8 @@ def discrepancy(
     mapped `[*groups, n, d]`, target `[*groups, m, d]`; rows of infinite penalty `[*groups, n]`, `[*groups, m]` are left
     out. The mean logarithm of the distance to the nearest of the other side over that to the nearest of one's own,
     both ways: per dimension, an estimate of the symmetrised Kullback-Leibler divergence (Wang, Kulkarni and Verdu
-    2009). Distances across alone fall when a map shrinks the source; this ratio does not.
+    2009). Distances across alone fall when a map shrinks the source; this ratio does not. Rows that their own side has
+    twice say nothing of how close others lie, and are left out too; where all are, the score is NaN.
     """
 
     def one_way(x, y, x_penalty, y_penalty):
@@ -80,8 +81,9 @@ def discrepancy(
         across = nearest(x, y, penalty=y_penalty)[1][..., 0]
         within = nearest(x, x, count=min(2, x.shape[-2]), penalty=x_penalty)[1][..., -1]
         smallest = jnp.finfo(x.dtype).eps ** 2 * (x**2).sum(-1).max()
-        ratio = jnp.log(jnp.maximum(across, smallest)) - jnp.log(jnp.maximum(within, smallest))
-        return ratio.mean(where=inside) / 2
+        apart = within > 64 * smallest  # but for what rounding makes of one row
+        ratio = jnp.log(jnp.maximum(across, smallest)) - jnp.log(jnp.where(apart, within, 1))
+        return ratio.mean(where=inside & apart) / 2
 
     forth = one_way(mapped, target, mapped_penalty, target_penalty)
     return (forth + one_way(target, mapped, target_penalty, mapped_penalty)) / 2

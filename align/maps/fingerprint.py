@@ -32,8 +32,9 @@ class Space(NamedTuple):
     """A space of codes, by a sample of them.
 
     rows: how many there were; mean `[d]`; spread: root mean square of the distances from it; unit: whether all rows
-    were of length 1; name: of the encoder, prefix: of its texts, where they are known. Of enough rows also `own`,
-    directions `[d, k]`, the eigenvectors of S, values `[k]` and rest, its eigenvalues and the mean of the others.
+    but those of zero were of length 1; name: of the encoder, prefix: of its texts, where they are known. Of enough rows
+    also `own`, directions `[d, k]`, the eigenvectors of S, values `[k]` and rest, its eigenvalues and the mean of the
+    others.
     """
 
     rows: int
@@ -80,7 +81,9 @@ def take(rows: np.ndarray, *, total: int | None = None, name: str | None = None,
     total = len(rows) if total is None else total
     rows = np.asarray(rows[sample(len(rows))], np.float64)
     mean, spread = rows.mean(0), float(np.sqrt(rows.var(0).sum()))
-    unit = bool((np.abs(np.linalg.norm(rows, axis=1) - 1) < _UNIT).all())
+    lengths = np.linalg.norm(rows, axis=1)
+    lengths = lengths[lengths > 0]  # rows of zero have no length to judge, as in `foreign`
+    unit = bool(len(lengths) and (np.abs(lengths - 1) < _UNIT).all())
     space = Space(total, mean, spread, unit, name, prefix)
     if len(rows) < 2 * _FEW or not spread:
         return space

@@ -20,10 +20,11 @@ and none survives a permutation of one side. What else each of them ignores:
 Each side may be transformed on its own, except where marked `both*`: those are called as `(prediction, target)`, the
 prediction in the space of the target, and only a transformation applied to both sides leaves the value alone.
 
-Integers and half precisions are computed in float32. Scales may be anything that float32 holds: rows are brought to
-about 1 before they are squared. A row that is not finite, or zero where only its direction counts, spoils its own place
-and no other: it counts as missed where rows are retrieved, and is left out where sets are compared; `bad_rows` counts
-such rows. Where a value is undefined, as for a constant set, it is NaN or infinite.
+Half precisions are computed in float32, and so are integers, or in float64 where x64 is on. Scales may be anything that
+float32 holds: rows are brought to about 1 before they are squared. A row that is not finite, or zero where only its
+direction counts, spoils its own place and no other: it counts as missed where rows are retrieved, and is left out where
+sets are compared; `bad_rows` counts such rows. Where a value is undefined, as for a constant set, it is NaN or
+infinite.
 """
 
 from align.metrics.cca import canonical_correlations, cca, svcca

@@ -28,6 +28,12 @@ def retrieval_ranks(prediction: ArrayLike, target: ArrayLike, *, metric: str = "
 
     Raises ValueError for mismatched shapes and an unknown metric.
     """
+    ranks = _ranks(prediction, target, metric, block)
+    return jnp.minimum(ranks, len(ranks))
+
+
+def _ranks(prediction, target, metric, block=1024):
+    """Return what `retrieval_ranks` does, but infinity for a row that counts as missed."""
     metric, block = check_search(metric, block)
     return _retrieval_ranks(*comparable(prediction, target, names=PREDICTION), metric, block)
 
@@ -53,7 +59,7 @@ def _retrieval_ranks(prediction, target, made, known, metric, block):
         before = jnp.sum(other & ~(closeness <= own), 1)
         equal = jnp.sum(other & (closeness == own), 1)
         found = part_made & known[index]
-        return jnp.where(found, 1 + before.astype(part.dtype) + equal.astype(part.dtype) / 2, len(target))
+        return jnp.where(found, 1 + before.astype(part.dtype) + equal.astype(part.dtype) / 2, jnp.inf)
 
     return by_blocks(ranks, (prediction, made), block)
 
@@ -90,8 +96,8 @@ def top_k_accuracy(prediction: ArrayLike, target: ArrayLike, *, k: int = 10, met
     k: how many rows are retrieved; chance is `k / n`.
     metric: "cosine" or "euclidean".
 
-    Invariances, errors and rows that count as missed as for `retrieval_ranks`.
+    Invariances, errors and rows that count as missed, whatever `k`, as for `retrieval_ranks`.
     """
     if not checks.is_whole(k):
         raise ValueError(f"k is {k!r}; expected a positive number of neighbours")
-    return jnp.mean(retrieval_ranks(prediction, target, metric=metric) <= k)
+    return jnp.mean(_ranks(prediction, target, metric) <= k)

@@ -54,7 +54,7 @@ def whitened(codes: ArrayLike, anchors: ArrayLike) -> Array:
     """Give the distances in the metric of the anchors' covariance (Mahalanobis): `[n, d], [a, d] -> [n, a]`.
 
     With x = L y, for L Lᵀ the covariance, an affine map of the space changes y by a rotation alone. Directions whose
-    variance is below d · eps of the largest carry no information of the anchors and are left out.
+    standard deviation is below d · eps of the largest carry no information of the anchors and are left out.
     """
     codes, anchors = _checked(codes, anchors)
     origin = anchors.mean(0, keepdims=True)

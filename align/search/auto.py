@@ -85,7 +85,7 @@ def auto(
 
 
 def _others(among, dimensions):
-    array = np.asarray(inputs.as_array("among", among), np.float64)
+    array = np.asarray(inputs.as_floats(among=among)[0], np.float64)
     if array.ndim != 2 or array.shape[1] != dimensions or not len(array):
         raise ValueError(f"among must be [rows, {dimensions}], rows of the source space; it is {array.shape}")
     if not np.isfinite(array).all():

@@ -17,6 +17,8 @@ class Best:
 
     def look_among(self, documents: np.ndarray) -> None:
         """Take in the next documents `[n, d]`. `places` are numbers of documents, in the order in which they came."""
+        if not len(documents):
+            return
         kept = min(self._count, self._come + len(documents))
         scores = np.empty((len(self._queries), kept), self.scores.dtype)
         places = np.empty((len(self._queries), kept), np.int64)

@@ -95,8 +95,9 @@ def verdict(measured: Found) -> tuple[bool | None, str]:
         return False, f"not worth it: {seen} ({between}){rest}"
     if difference.low == difference.high:
         return None, f"open: {seen}, the same for every query{rest}"
-    width = (difference.high - difference.low) / 2
-    needed = len(gain) * (width / difference.mean) ** 2 if difference.mean else math.inf
+    # More queries must shorten the arm towards zero to the mean; of skewed values it is not half of the interval.
+    arm = difference.mean - difference.low if difference.mean > 0 else difference.high - difference.mean
+    needed = len(gain) * (arm / difference.mean) ** 2 if difference.mean else math.inf
     more = f"; some {_rounded(needed)} queries would tell" if needed < 1e6 else ""
     return None, f"open: {seen} ({between}){more}{rest}"
 

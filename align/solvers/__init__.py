@@ -52,10 +52,10 @@ __all__ = [
 ]
 
 SOLVERS: dict[str, Solver] = {
-    "orthogonal": from_pairs(orthogonal, "reflection", streams=True, into="as many"),
-    "rigid": from_pairs(rigid, "reflection", streams=True, into="as many"),
-    "similarity": from_pairs(similarity, "reflection", streams=True, into="as many"),
-    "scaling": from_pairs(scaling, into="equal"),
+    "orthogonal": from_pairs(orthogonal, "reflection", streams=True, into="as many", freedom="half"),
+    "rigid": from_pairs(rigid, "reflection", streams=True, into="as many", freedom="half"),
+    "similarity": from_pairs(similarity, "reflection", streams=True, into="as many", freedom="half"),
+    "scaling": from_pairs(scaling, into="equal", freedom="one"),
     "linear": from_pairs(linear, "rcond", streams=True),
     "affine": from_pairs(affine, "rcond", streams=True),
     "reduced_rank": from_pairs(reduced_rank, "rank", "rcond", required=("rank",)),

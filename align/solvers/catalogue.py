@@ -34,7 +34,9 @@ class Solver(NamedTuple):
     "clouds" (no more than the two clouds). run: `run(known, **options)` calls `fit` with its share of what is known.
     streams: whether `align.streaming.fit` has it. options: names of the keyword arguments that are choices (a
     map to start from is none); required: those of them without a default. helps: what else it takes where it is known.
-    into: spaces of "any" dimensions, "as many" as the source has or more, or of "equal" dimensions.
+    into: spaces of "any" dimensions, "as many" as the source has or more, or of "equal" dimensions. freedom: how many
+    numbers a map fits to each dimension of the target beside its mean: its "rank", as least squares does, "half" of it,
+    as d (d − 1) / 2 angles are shared by d dimensions, or "one".
     """
 
     fit: Callable[..., AffineMap]
@@ -45,10 +47,15 @@ class Solver(NamedTuple):
     required: tuple[str, ...] = ()
     helps: tuple[str, ...] = ()
     into: Literal["any", "as many", "equal"] = "any"
+    freedom: Literal["rank", "half", "one"] = "rank"
 
     def fits(self, d_source: int, d_target: int) -> bool:
         """Whether it can map a space of so many dimensions to another."""
         return {"any": True, "as many": d_source <= d_target, "equal": d_source == d_target}[self.into]
+
+    def numbers(self, rank: int) -> float:
+        """Give how many numbers a map of some rank fits to each dimension of the target, its mean aside."""
+        return {"rank": rank, "half": rank / 2, "one": 1}[self.freedom]
 
 
 def from_pairs(
@@ -57,13 +64,14 @@ def from_pairs(
     streams: bool = False,
     required: tuple[str, ...] = (),
     into: Literal["any", "as many", "equal"] = "any",
+    freedom: Literal["rank", "half", "one"] = "rank",
 ) -> Solver:
     """Enter `fit(source, target, *, weights=None, **options)`."""
 
     def run(known, **chosen):
         return fit(known.source, known.target, weights=known.weights, **chosen)
 
-    return Solver(fit, "pairs", run, options, streams, required, into=into)
+    return Solver(fit, "pairs", run, options, streams, required, into=into, freedom=freedom)
 
 
 def from_labels(fit: Callable, *options: str, draws: bool = True) -> Solver:

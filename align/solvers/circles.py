@@ -22,25 +22,31 @@ from align.maps import AffineMap
 from align.solvers.unpaired import unpaired
 
 _ROUNDS = 10
+# A link is no worse than three times what is typical, within these: two maps at random are 1 apart, and one such among
+# three clouds leaves each of them 0.17 from the way round.
+_LEAST_ALLOWED, _MOST, _MOST_OF_THREE = 0.05, 0.3, 0.1
 
 
 class Circles(NamedTuple):
     """Maps between several clouds, that compose to the identity around every circle.
 
-    hubs: one map per cloud into the common space, an isometry and a scale. pairs: `{(i, j): AffineMap}`, as fitted.
-    disagreement `[clouds, clouds]`: 1 − cosine between a fitted map and the way through the common space, NaN on the
-    diagonal: what is far above the rest has failed, and is repaired by the way round. trusted `[clouds]`: whether the
-    cloud hangs together with the first by fitted maps that were trusted or that agree with trusted ones.
+    hubs: one map per cloud into the common space, an isometry and a scale; means `[d_i]` of the clouds. pairs:
+    `{(i, j): AffineMap}`, as fitted. disagreement `[clouds, clouds]`: 1 − cosine between a fitted map and the way
+    through the common space, NaN on the diagonal: what is far above the rest has failed, and is repaired by the way
+    round. trusted `[clouds]`: whether the cloud hangs together with the first by fitted maps that were trusted and that
+    agree with the way through the common space. A wrong map among three clouds spreads its error over all three, so
+    that less disagreement is allowed there.
     """
 
     hubs: tuple
+    means: tuple
     pairs: dict
     disagreement: np.ndarray
     trusted: np.ndarray
 
     def between(self, i: int, j: int) -> AffineMap:
         """Return the map from cloud i to cloud j, by way of the common space."""
-        return self.hubs[i].then(_back(self.hubs[j]))
+        return self.hubs[i].then(_back(self.hubs[j], self.means[j]))
 
 
 def unpaired_many(key: jax.Array, clouds: Sequence[ArrayLike], **options: Any) -> Circles:
@@ -100,12 +106,16 @@ def _agreed(clouds, pairs):
     disagreement = np.full((count, count), np.nan)
     for (i, j), value in apart.items():
         disagreement[i, j] = disagreement[j, i] = value
+    most = min(max(3 * typical, _LEAST_ALLOWED), _MOST_OF_THREE if count == 3 else _MOST)
     linked = np.eye(count, dtype=bool)
     for (i, j), value in apart.items():
         believed = pairs[i, j].trusted is None or bool(pairs[i, j].trusted)
-        linked[i, j] = linked[j, i] = believed and value <= max(3 * typical, 0.3)
-    trusted = np.linalg.matrix_power(linked.astype(int), count)[0] > 0
-    return Circles(tuple(map(_hub, clouds, sides, units)), dict(pairs), disagreement, trusted)
+        linked[i, j] = linked[j, i] = believed and value <= most
+    trusted = linked[0]
+    for _ in range(count):
+        trusted = linked[trusted].any(0)
+    hubs, means = tuple(map(_hub, clouds, sides, units)), tuple(cloud.mean(0) for cloud in clouds)
+    return Circles(hubs, means, dict(pairs), disagreement, trusted)
 
 
 def _standard(cloud):
@@ -131,8 +141,7 @@ def _hub(cloud, side, unit):
     return AffineMap(weight, -matmul(cloud.mean(0), weight))
 
 
-def _back(hub):
-    """Return the map out of the common space: the inverse of an isometry and a scale is its transpose."""
+def _back(hub, mean):
+    """Return the map out of the common space, where the mean is zero: of an isometry and a scale, transposed."""
     squared = (hub.weight**2).sum() / hub.weight.shape[1]
-    weight = hub.weight.T / squared
-    return AffineMap(weight, -matmul(hub.bias, weight))
+    return AffineMap(hub.weight.T / squared, mean)

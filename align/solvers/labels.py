@@ -20,6 +20,9 @@ from align.maps import AffineMap, diagnosis
 from align.solvers.icp import STEPS, check_start, check_step, icp, read_schedule
 from align.solvers.polish import polish
 
+# Numbers that are held at a time where classes, or restarts, are many.
+_HELD = 2**26
+
 
 def class_means(
     source: ArrayLike,
@@ -108,15 +111,25 @@ def _match_gaussians(key, points, groups, means, restarts, iterations):
     cross = matmul(mu.T, nu)
     noise = jax.random.normal(key, (restarts, *cross.shape), mu.dtype) * jnp.linalg.norm(cross) / len(cross)
     starts = cross[None] + noise * jnp.geomspace(1e-3, 10, restarts, dtype=mu.dtype)[:, None, None]
-    weights, costs = jax.vmap(lambda m: run(polar(m)[0]))(starts)
+    weights, costs = _by_parts(lambda m: run(polar(m)[0]), starts, s.size)
     return weights[jnp.argmin(jnp.where(jnp.isnan(costs), jnp.inf, costs))], costs
 
 
 def _covariances(points, group, means):
-    rows, sizes = group
-    inside = jnp.arange(rows.shape[1])[None] < sizes[:, None]
-    centred = jnp.where(inside[..., None], points[rows] - means[:, None], 0)
-    return matmul(centred.mT, centred) / sizes[:, None, None].astype(centred.dtype)
+    def of_class(one):
+        rows, size, mean = one
+        inside = jnp.arange(len(rows)) < size
+        centred = jnp.where(inside[:, None], points[rows] - mean[None], 0)
+        return matmul(centred.T, centred) / size.astype(centred.dtype)
+
+    rows, sizes = map(jnp.asarray, group)
+    return _by_parts(of_class, (rows, sizes, means), rows.shape[1] * points.shape[1])
+
+
+def _by_parts(function, arrays, size):
+    """Map a function over the leading axis: all at once, or as many as fit where each holds `size` numbers."""
+    count, together = len(jax.tree.leaves(arrays)[0]), max(1, _HELD // size)
+    return jax.vmap(function)(arrays) if count <= together else lax.map(function, arrays, batch_size=together)
 
 
 def subclass_means(

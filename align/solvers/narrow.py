@@ -21,7 +21,7 @@ from align.solvers.labels import class_gaussians
 from align.solvers.polish import polish
 from align.solvers.ridge import ridge
 from align.solvers.rigid import orthogonal
-from align.solvers.verdict import DEVIATIONS, FEWEST_ROWS, UnpairedFit, cosine, unjudged
+from align.solvers.verdict import DEVIATIONS, FEWEST_ROWS, PAIRS_THAT_JUDGE, UnpairedFit, cosine, unjudged
 
 # Half way between distances and whitened distances, where clusters and fine steps count all directions.
 _WHITENING = 0.5
@@ -127,6 +127,7 @@ def between_narrow(
         "fewest": max(FEWEST_ROWS, _ROWS_A_DIMENSION * min(source.shape[1], target.shape[1])),
         "most_contrast": contrast,
         "least_agreement": _LEAST_AGREEMENT,
+        "enough_pairs": max(PAIRS_THAT_JUDGE, min(source.shape[1], target.shape[1])),
     }
     return fitted, fitted.converged, evidence, criteria
 
@@ -154,9 +155,11 @@ def _by_third_moments(key, source, target):
     """Return the map that lays the third moments of whitened clouds over each other best, from random starts."""
     a, b = coordinates.principal_of_both(source, target, whitening=1.0)
     count = min(source.shape[1], target.shape[1], _COMPONENTS)
-    # Coordinates have a mean squared norm of 1 in all; white ones in each.
-    white = [c(z)[:_CLUSTERED, :count] * jnp.sqrt(z.shape[1]) for c, z in zip((a, b), (source, target), strict=True)]
     start_key, climb_key = jax.random.split(key)
+    white = []
+    for side, (c, z) in enumerate(zip((a, b), (source, target), strict=True)):
+        rows = jax.random.permutation(jax.random.fold_in(key, side), len(z))[:_CLUSTERED]  # they come in some order
+        white.append(c.spread * c(z[rows])[:, :count])
     starts = nearest_orthogonal(jax.random.normal(start_key, (_STARTS, count, count), source.dtype))
     weights, values = climb(
         climb_key, *map(third_moments, white), starts, jnp.zeros_like(starts[0]), temperature=0.5, iterations=400

@@ -57,7 +57,8 @@ def unpaired(
     source_labels, target_labels: labels `[n]`, `[m]`, concrete integers; classes that both sides have are the same.
     forms: of centroids' coordinates up to 128 dimensions, (whitening, leading components or None for all).
     restarts: of each kind of start; 2 up to 128 dimensions and 3 beyond, unless given.
-    finalists, clusters, subset: how many candidates are refined, centroids, and rows in an iteration, up to 128.
+    finalists, clusters, subset: how many candidates are refined (two at least, which must agree), centroids, and rows
+        in an iteration, up to 128.
     sample: rows of either side that are looked at.
     contrast: of what chance attains, the discrepancy that is trusted at most; beyond 128 dimensions less where rows are
         few.
@@ -69,6 +70,8 @@ def unpaired(
     source, target = inputs.as_clouds(source, target)
     restarts = restarts if restarts is not None else (3 if min(source.shape[1], target.shape[1]) > _WIDE else 2)
     checks.check_counts(restarts=restarts, finalists=finalists, clusters=clusters, sample=sample, subset=subset)
+    if finalists < 2:
+        raise ValueError("finalists must be at least 2, for two to agree; it is 1")
     checks.check_between(0, math.inf, contrast=contrast)
     _check_forms(forms)
     if (source_labels is None) != (target_labels is None):

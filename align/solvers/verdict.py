@@ -101,7 +101,7 @@ def judged(
     speak = (pairs >= PAIRS_THAT_JUDGE) & (fit.left_out < FORETOLD)  # pairs that the map foretells stand for the rest
     against = [
         (7, ~finite),
-        (1, few | (~resolved & (rows < 10 * FEWEST_ROWS)) & ~speak),
+        (1, (few | (~resolved & (rows < 10 * FEWEST_ROWS))) & ~speak),
         (2, ~resolved & ~speak),
         (3, ~(fit.contrast < most_contrast) & ~(speak & (pairs >= enough_pairs))),
         (4, (fit.alternatives > 0) & ~speak),

@@ -17,8 +17,8 @@ def from_blocks(blocks: Iterable[tuple], *, target_moments: bool = True) -> Stat
 
     source `[rows, d_source]`, target `[rows, d_target]`, weights `[rows]`; the number of rows may differ from block to
     block. target_moments: the target's own second moments too, which measures need and fits do not; without them it
-    takes a quarter of the products less, where both sides are as wide. ValueError for shapes that do not fit, negative
-    weights, and no rows at all.
+    takes a quarter of the products less, where both sides are as wide. ValueError for shapes that do not fit, arrays
+    that are masked or of other than real numbers, negative weights, and no rows at all.
     """
     checks.check_flags(target_moments=target_moments)
     sums: Any = None
@@ -35,7 +35,8 @@ def _parts(blocks):
     """Yield checked parts of blocks, none of more than BLOCK rows, none empty, weights as float64 or None."""
     like = None
     for block in blocks:
-        source, target, weights = check_blocks(*block, like=like)
+        parts = [None if part is None else np.asanyarray(part) for part in block]
+        source, target, weights = check_blocks(*parts, like=like)
         like = (source.shape[1], target.shape[1]) if len(source) else like
         if weights is not None:
             weights = np.asarray(weights, np.float64)

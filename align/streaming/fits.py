@@ -20,8 +20,12 @@ from align.maps import AffineMap, diagnosis
 from align.streaming.record import Statistics, check_finite, target_squares
 
 _PROCRUSTES = ("orthogonal", "rigid", "similarity")
-_LEAST_SQUARES = ("linear", "affine")
-FAMILIES = (*_PROCRUSTES, *_LEAST_SQUARES, "ridge")
+_OPTIONS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(_PROCRUSTES, ("reflection",)),
+    **dict.fromkeys(("linear", "affine"), ("rcond",)),
+    "ridge": ("strengths", "towards", "reflection"),
+}
+FAMILIES = tuple(_OPTIONS)
 
 
 def fit(statistics: Statistics, solver: str, **options: Any) -> AffineMap:
@@ -34,11 +38,10 @@ def fit(statistics: Statistics, solver: str, **options: Any) -> AffineMap:
     """
     if not isinstance(solver, str) or solver not in FAMILIES:
         raise ValueError(f"solver must be one of {FAMILIES}; it is {solver!r}")
+    if unknown := options.keys() - set(_OPTIONS[solver]):
+        raise ValueError(f"{solver} takes {', '.join(_OPTIONS[solver])}; there is {', '.join(sorted(unknown))}")
     if solver == "ridge":
         return ridge(statistics, **options)
-    own = "reflection" if solver in _PROCRUSTES else "rcond"
-    if unknown := options.keys() - {own}:
-        raise ValueError(f"{solver} takes {own}; there is {', '.join(sorted(unknown))}")
     if solver in _PROCRUSTES:
         inputs.check_embeddable(statistics.source_mean[None], statistics.target_mean[None])
         reflection = options.get("reflection", True)

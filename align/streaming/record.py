@@ -4,6 +4,7 @@ import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 
 BLOCK = 1024  # rows of one product
@@ -51,7 +52,10 @@ def _merge(a: Statistics, b: Statistics) -> Statistics:
 def check_blocks(
     source: Any, target: Any, weights: Any = None, *, like: tuple[int, int] | None = None
 ) -> tuple[Any, Any, Any]:
-    """Return a block of rows; ValueError where its parts, or it and the dimensions of blocks before, do not fit."""
+    """Return a block of rows; ValueError where its parts, or it and the dimensions of blocks before, do not fit.
+
+    Nor may they be masked, as no mask would be heeded, or hold other than real numbers.
+    """
     if source.ndim != 2 or target.ndim != 2 or source.shape[0] != target.shape[0]:
         raise ValueError(f"source and target must be [rows, d], as many rows; they are {source.shape}, {target.shape}")
     if weights is not None and weights.shape != source.shape[:1]:
@@ -61,6 +65,11 @@ def check_blocks(
             f"blocks must share their dimensions; {source.shape} and {target.shape} follow blocks of "
             f"{like[0]} and {like[1]} dimensions"
         )
+    for name, array in (("source", source), ("target", target), ("weights", weights)):
+        if isinstance(array, np.ma.MaskedArray):
+            raise ValueError(f"{name} must be an array of real numbers; it is masked, {array.dtype} {array.shape}")
+        if array is not None and not any(jnp.issubdtype(array.dtype, kind) for kind in (jnp.floating, jnp.integer)):
+            raise ValueError(f"{name} must hold real numbers; its dtype is {array.dtype}")
     return source, target, weights
 
 

@@ -23,7 +23,8 @@ def from_sharded(
     """Accumulate arrays whose rows are sharded over a mesh axis (the first unless named); one psum of O(d²) numbers.
 
     source `[n, d_source]`, target `[n, d_target]` and weights `[n]`, with n a multiple of the axis' size (pad with rows
-    of weight zero); over several processes they are global arrays, and every process gets the whole result.
+    of weight zero); over several processes they are global arrays, and every process gets the whole result. ValueError
+    for shapes that do not fit, arrays that are masked or of other than real numbers, and negative weights.
     """
     axis = axis or mesh.axis_names[0]
     rows = jax.sharding.PartitionSpec(axis)
@@ -39,17 +40,19 @@ def from_sharded(
     def local(source, target, weights=None):
         source, target = source.astype(jnp.float64), target.astype(jnp.float64)
         heavy = jnp.ones(source.shape[0]) if weights is None else weights.astype(jnp.float64)
-        total = lax.psum(heavy.sum(), axis)
+        total, least = lax.psum(heavy.sum(), axis), lax.pmin(heavy.min(), axis)
         shift = [lax.psum(matmul(heavy, a), axis) / total for a in (source, target)]
         width = source.shape[1] + target.shape[1]
         zeros = jnp.zeros(width), [jnp.zeros((stop - start, width - start)) for start, stop in _strips(width)]
         sums = _sum_block(zeros, source, target, weights, jnp.concatenate(shift))
-        return *shift, total, *lax.psum(sums, axis)
+        return *shift, total, least, *lax.psum(sums, axis)
 
     with enable_x64(True):
         given = jax.device_put(given, jax.sharding.NamedSharding(mesh, rows))  # moves nothing that is sharded so
         out = jax.jit(jax.shard_map(local, mesh=mesh, in_specs=rows, out_specs=everywhere, check_vma=False))(*given)
-    *shift, total, first, strips = jax.tree.map(np.asarray, out)
+    *shift, total, least, first, strips = jax.tree.map(np.asarray, out)
+    if least < 0:
+        raise ValueError(f"weights must not be negative; the least is {float(least):g}")
     upper = np.concatenate([np.pad(s, ((0, 0), (first.size - s.shape[1], 0))) for s in strips])
     d = shift[0].size
     return finished(shift, total, (first[:d], first[d:]), upper[:d, :d], upper[:d, d:], upper[d:, d:])

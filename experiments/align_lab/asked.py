@@ -79,20 +79,27 @@ class Asked:
 
 
 class Defaults(NamedTuple):
-    """What an experiment compares unless the flags say otherwise; a flag is there for what has more than one value."""
+    """What an experiment compares unless the flags say otherwise; a flag is there for what has more than one value.
+
+    relative: whether networks on relative representations take part, whose anchors all networks share. decoders:
+    whether it is the experiment's to say what these end in.
+    """
 
     dataset: str = "mnist"
     settings: tuple[Setting, ...] = ()
     methods: tuple[str, ...] = ()
     one_model: bool = True
+    relative: bool = False
+    decoders: bool = True
 
     def define_flags(self) -> None:
         """Define the flags of what is compared and of training."""
         flags.DEFINE_string("dataset", self.dataset, DATA)
         if self.one_model:
             flags.DEFINE_enum("model", "conv", ["conv", "mlp"], "Architecture of the autoencoders.")
-        last = "What decoders end in; the default is a sigmoid on MNIST, linear on any other data."
-        flags.DEFINE_enum("last_layer", None, ["sigmoid", "linear"], last)
+        if self.decoders:
+            last = "What decoders end in; the default is a sigmoid on MNIST, linear on any other data."
+            flags.DEFINE_enum("last_layer", None, ["sigmoid", "linear"], last)
         pixels = "of the pixels, scaled to [0, 1], by which they are standardised: a number, or one a channel, such as "
         own = "; the default is that of each channel of the training images, and what is in use for MNIST and its like."
         flags.DEFINE_list("pixel_mean", None, f"Mean {pixels}0.49,0.48,0.45{own}")
@@ -112,7 +119,9 @@ class Defaults(NamedTuple):
         )
         epochs = "Epochs of training; the default is 14, on MNIST below latent 50 12, on Fashion-MNIST 7."
         flags.DEFINE_integer("epochs", None, epochs, 1, MOST_EPOCHS)
-        flags.DEFINE_integer("relative_epochs", 4, "Epochs of networks on relative representations.", 1, MOST_EPOCHS)
+        if self.relative:
+            words = "Epochs of networks on relative representations."
+            flags.DEFINE_integer("relative_epochs", recipes.Overrides({}).relative_epochs, words, 1, MOST_EPOCHS)
         flags.DEFINE_integer("batch", None, "Images in a step of training; the default is 64.", 1, MOST_BATCH)
         rate = "Learning rate of Adam, at its peak; the default is 5e-3 on MNIST, 2e-3 on any other data."
         flags.DEFINE_float("learning_rate", None, rate)
@@ -131,7 +140,7 @@ class Defaults(NamedTuple):
         """Read the flags; ValueError names the one whose value makes no sense."""
         settings = chosen_settings(self.settings, given)
         methods = tuple(dict.fromkeys(given.methods)) if self.methods else ()
-        check_methods(methods)
+        check_methods(methods, relative=self.relative)
         data = store.data(given.dataset)
         images, most = len(data.train.images), max((count or 0 for _, count in settings), default=0)
         if most > images:
@@ -144,18 +153,20 @@ class Defaults(NamedTuple):
             settings=settings,
             methods=methods,
             seeds=tuple(range(given.seeds)),
-            overrides=recipes.Overrides(overrides, given.relative_epochs),
-            last_layer=given.last_layer,
+            overrides=recipes.Overrides(overrides, *([given.relative_epochs] if self.relative else [])),
+            last_layer=given.last_layer if self.decoders else None,
         )
 
 
-def check_methods(methods: Sequence[str]) -> None:
-    """Raise ValueError for names that are no methods."""
+def check_methods(methods: Sequence[str], *, relative: bool) -> None:
+    """Raise ValueError for names that are no methods, or none for where networks have no anchors in common."""
     from align_lab.methods import METHODS
-    from align_lab.representations import OWN
+    from align_lab.representations import KINDS
 
-    if unknown := [name for name in methods if name not in (*METHODS, *OWN)]:
-        raise ValueError(f"--methods has no {', '.join(unknown)}; there are {', '.join((*METHODS, *OWN))}")
+    known = ("autoencoder", *METHODS, *(KINDS if relative else ()))
+    if unknown := [name for name in methods if name not in known]:
+        where = "; relative representations are compared by relative.py and architectures.py" if not relative else ""
+        raise ValueError(f"--methods has no {', '.join(unknown)}; there are {', '.join(known[1:])}{where}")
 
 
 def chosen_settings(papers: Sequence[Setting], given: flags.FlagValues) -> tuple[Setting, ...]:
@@ -164,10 +175,13 @@ def chosen_settings(papers: Sequence[Setting], given: flags.FlagValues) -> tuple
     if latents and (anchors or not any(count for _, count in papers)):
         return tuple(itertools.product(latents, anchors or (None,)))
     chosen = tuple(one for one in papers if one[0] in (latents or [one[0]]) and one[1] in (anchors or [one[1]]))
-    if papers and not chosen:
+    left = [f"latent {value}" for value in latents if value not in {latent for latent, _ in chosen}]
+    left += [f"{value} anchors" for value in anchors if value not in {count for _, count in chosen}]
+    if papers and left:
         known = ", ".join(f"({latent}, {count})" for latent, count in papers)
         raise ValueError(
-            f"--latent and --anchors must both be given for a setting that is none of the paper's: {known}"
+            f"--latent and --anchors must both be given for a setting that is none of the paper's: {known}; none "
+            f"asked for has {', '.join(left)}"
         )
     return chosen
 

@@ -147,6 +147,7 @@ def columns(found: list[dict]) -> list[dict[str, str]]:
         laid_out.append(
             {
                 **{name: " ".join(map(str, row[name])) for name in ("encoder", "decoder")},
+                "networks": str(row["seeds"]),
                 "training": f"{settings['epochs']} epochs, {settings['schedule']} {settings['learning_rate']:g}{more}",
                 "parameters": f"{row['parameters']:,}",
                 "own error": f"{own:.4f}",
@@ -158,11 +159,16 @@ def columns(found: list[dict]) -> list[dict[str, str]]:
 
 
 def pictures(wanted: Searched, store):
-    """Show all rows at this latent dimension."""
+    """Show all rows at this latent dimension that were tested on the same images."""
     from align import markdown
 
-    yield f"Candidates, latent {wanted.latent}"
-    yield markdown.records(columns([row for row in store.rows(TABLE) if row["latent"] == wanted.latent]))
+    known = {(one.dataset, one.latent, one.held_out) for one in wanted.candidates}
+    yield f"Candidates, {wanted.dataset}, latent {wanted.latent}"
+    yield markdown.records(columns([row for row in store.rows(TABLE) if _tested_on(row) in known]))
 
 
-SEARCH = Experiment(Choices(), lambda wanted, store: list(wanted.candidates), pictures)
+def _tested_on(row):
+    return row["dataset"], row["latent"], row["settings"].get("held_out", 0)
+
+
+SEARCH = Experiment(Choices(), lambda wanted, store: list(wanted.candidates), pictures, (TABLE,))

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from itertools import permutations, product
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flax import linen as nn
 from jax import Array
@@ -16,6 +16,9 @@ from align_lab.plans import Cell
 from align_lab.representations import KINDS, OWN
 from align_lab.store import Store
 from align_lab.trainings import decoders, encoded
+
+if TYPE_CHECKING:
+    from align.training import Settings
 
 # Seconds on two cores of one method on the six pairs of a cell, to weigh the tasks of a progress bar.
 METHOD_SECONDS = 2.0
@@ -38,7 +41,7 @@ def rows(cell: Cell) -> list[dict]:
     for method in dict.fromkeys(("autoencoder", *cell.methods)):
         own = [(seed, seed) for seed in source.seeds] if cell.own and not across and method in OWN else []
         pairs = between if cell.transfer and method != "autoencoder" else []
-        settings = (cell.relative if method in KINDS else source.settings).described()
+        settings = described(method, source.settings, cell.relative)
         listed += [
             {
                 "table": cell.table,
@@ -55,6 +58,14 @@ def rows(cell: Cell) -> list[dict]:
             for source_seed, target_seed in (*own, *pairs)
         ]
     return listed
+
+
+def described(method: str, autoencoders: "Settings", relative: "Settings") -> dict:
+    """Describe how the networks of a method are trained: new decoders for codes of autoencoders, themselves trained."""
+    if method not in KINDS:
+        return autoencoders.described()
+    encoders = {} if KINDS[method].whole else {"encoders": autoencoders.described()}
+    return {**relative.described(), **encoders}
 
 
 def cost(cell: Cell, store: Store) -> float:

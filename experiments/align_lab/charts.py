@@ -7,7 +7,6 @@ from pathlib import Path
 from align import drawing, paper
 from align.dataset_names import family
 from align_lab.asked import Asked
-from align_lab.representations import KINDS
 from align_lab.store import Store
 
 # Pictures, and the tables whose rows are in each.
@@ -23,12 +22,16 @@ def redraw(wanted: Asked, store: Store, tables: Sequence[int]) -> Iterator[str]:
     A picture shows rows of the data and the training that are asked for, whichever cells.
     """
 
+    from align_lab.cells import described
+
+    def trained(method, latent):
+        return described(method, wanted.training(latent), wanted.training(latent, relative=True))
+
     def comparable(table):
         return [
             row
             for row in store.rows(table)
-            if row["dataset"] == wanted.dataset
-            and row["settings"] == wanted.training(row["latent"], relative=row["method"] in KINDS).described()
+            if row["dataset"] == wanted.dataset and row["settings"] == trained(row["method"], row["latent"])
         ]
 
     def changed(path):

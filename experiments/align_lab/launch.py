@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from absl import app, flags, logging
@@ -105,7 +106,8 @@ def open_store() -> "Store":
     devices.check_device()
     results = paths.user_path(FLAGS.results) if FLAGS.results else None
     pixels = asked.numbers("pixel_mean", FLAGS), asked.numbers("pixel_std", FLAGS)
-    return Store(paths.user_path(FLAGS.workdir), results, FLAGS.data_dir if "data_dir" in FLAGS else None, pixels)
+    data_dir = FLAGS.data_dir if "data_dir" in FLAGS else None
+    return Store(paths.user_path(FLAGS.workdir), results, data_dir, pixels, experiment=Path(sys.argv[0]).stem)
 
 
 def worker(record: "Record"):

@@ -29,7 +29,8 @@ def reconstructions(cell: Cell, store: Store) -> Path:
     source, target, dataset = cell.source, cell.target, cell.source.dataset
     name = f"table{cell.table}_{source.model}_{target.model}_latent{source.latent}"
     path = _picture(store, name + (f"_anchors{cell.anchors}" if cell.anchors else ""), dataset)
-    if path.exists():
+    about = repr(cell)
+    if drawing.made_of(path) == about:
         return path
     test = store.data(dataset).test
     classes = np.unique(test.labels)[:SHOWN]
@@ -51,7 +52,7 @@ def reconstructions(cell: Cell, store: Store) -> Path:
     title += f"{source.model}, seed {first} → {target.model}, seed {second}"
     last = models.last_layer(target.model, dataset)
     seen = {name: visible(images, store.data(dataset), last) for name, images in rows.items()}
-    return drawing.image_grid(path, seen, title=title)
+    return drawing.image_grid(path, seen, title=title, about=about)
 
 
 def _picture(store, name, dataset):
@@ -82,7 +83,8 @@ def latents(wanted: Networks, methods: Sequence[str], store: Store, points: int 
     may fold the same images so differently that no map shows anything.
     """
     path = _picture(store, f"latents_{wanted.model}_latent{wanted.latent}", wanted.dataset)
-    if path.exists():
+    about = repr((wanted, tuple(methods), points))
+    if drawing.made_of(path) == about:
         return path
     pairs = list(itertools.permutations(encoded(wanted, store), 2))
     residuals = [float(solvers.linear(source.train, target.train).residual) for source, target in pairs]
@@ -95,7 +97,8 @@ def latents(wanted: Networks, methods: Sequence[str], store: Store, points: int 
     panels[goal] = np.asarray(target.test[:points])
     planes = {title: np.asarray((source if title == name else target).train) for title in panels}
     labels = store.data(wanted.dataset).test.labels[:points]
-    return drawing.scatter(path, {title: plane(panels[title], planes[title]) for title in panels}, labels)
+    shown = {title: plane(panels[title], planes[title]) for title in panels}
+    return drawing.scatter(path, shown, labels, about=about)
 
 
 def plane(points: np.ndarray, cloud: np.ndarray) -> np.ndarray:

@@ -23,7 +23,16 @@ GROUPS = {
         "methods",
         "seeds",
     ),
-    "training": ("epochs", "relative_epochs", "batch", "learning_rate", "weight_decay", "schedule"),
+    "training": (
+        "epochs",
+        "relative_epochs",
+        "batch",
+        "learning_rate",
+        "weight_decay",
+        "schedule",
+        "memory",
+        "initial",
+    ),
     "places": ("data_dir", "workdir", "results"),
     "output": ("dry_run", "quiet", "json"),
 }
@@ -63,9 +72,11 @@ class Screen:
         from rich.console import Console
 
         self.as_json = as_json
-        self.console = Console(quiet=quiet or as_json, highlight=False, soft_wrap=True)
+        # What is printed may hold anything that a user has typed, [/] and :name: included.
+        plain = {"highlight": False, "markup": False, "emoji": False, "soft_wrap": True}
+        self.console = Console(quiet=quiet or as_json, **plain)
         self.console.width = self.console.width if self.console.is_terminal else max(self.console.width, 100)
-        self.errors = Console(stderr=True, highlight=False, soft_wrap=True)
+        self.errors = Console(stderr=True, **plain)
 
     def say(self, text: str) -> None:
         self.console.print(text)
@@ -77,20 +88,21 @@ class Screen:
 
     def complain(self, text: str, title: str = "") -> None:
         """Say on stderr why it ended."""
-        self.errors.print(f"[red]{title}[/]" if title else "", end="")
-        self.errors.print(text, markup=False)
+        self.errors.print(title, style="red", end="")
+        self.errors.print(text)
 
     def introduce(self, described: Sequence[str], costs: Sequence[float]) -> None:
         """Say on what device and by which versions, from what data, and what will be computed."""
         import flax
         import jax
+        from rich.text import Text
 
         devices = f"on {jax.local_device_count()} x {jax.devices()[0].device_kind}"
         versions = f"jax {jax.__version__}, flax {flax.__version__}, python {platform.python_version()}"
         left = sum(map(bool, costs))
         cost = f", {sum(costs) / 60:.1f} minutes on two cores" if left else ""
         text = f"{devices}, {versions}; {'; '.join(described)}; {left} of {len(costs)} tasks to do{cost}"
-        self.console.print(f"[bold]{Path(sys.argv[0]).stem}[/] {text}", soft_wrap=False)
+        self.console.print(Text.assemble((Path(sys.argv[0]).stem, "bold"), " ", text), soft_wrap=False)
 
     def list_plan(self, plan: Sequence, costs: Sequence[float]) -> None:
         """Print a plan and what is left of it."""
@@ -113,7 +125,7 @@ class Screen:
         from rich.progress import Progress as Bar
 
         remaining = (TextColumn("left"), TimeRemainingColumn())
-        columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), *remaining)
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn(), *remaining)
         with Bar(*columns, console=self.console, disable=self.console.quiet or not total) as bar:
             yield Progress(bar, bar.add_task("", total=total))
 

@@ -21,7 +21,8 @@ REMEMBERED = 24
 class Store:
     """The folders of a run. Data and rows are read once; what is computed from networks is remembered.
 
-    pixels: mean and standard deviation by which images are standardised, where they are not to be found.
+    pixels: mean and standard deviation by which images are standardised, where they are not to be found. experiment:
+    the name of the script, for the times of its tasks.
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class Store:
         results: Path | None = None,
         data_dir: str | None = None,
         pixels: "tuple[Numbers, Numbers]" = (None, None),
+        experiment: str = "",
     ):
         self.workdir, self.results, self.data_dir, self.pixels = (
             workdir,
@@ -37,9 +39,11 @@ class Store:
             data_dir,
             pixels,
         )
+        self.experiment = experiment
         self.networks = workdir / "networks"
         self.embeddings = workdir / "embeddings"
         self._data: dict[str, data.Dataset] = {}
+        self._sources: dict[str, str] = {}
         self._rows: dict[int | str, list[dict]] = {}
         self._identities: dict[int | str, set[tuple]] = {}
         self._made: OrderedDict[Hashable, Any] = OrderedDict()
@@ -51,6 +55,16 @@ class Store:
             found = data.load(name, self.data_dir, mean=mean, std=std)
             self._data[name] = self._data.setdefault(found.name, found)
         return self._data[name]
+
+    def come_from(self, table: int | str, dataset: str, source: str) -> None:
+        """Note what the rows of a dataset are of; ValueError where a table has rows by its name of something else."""
+        there = {row.get("data_source", source) for row in self.rows(table) if row["dataset"] == dataset}
+        if others := there - {source}:
+            raise ValueError(
+                f"{self.file(table)} has rows by the name {dataset} of {', '.join(sorted(others))}; these are of "
+                f"{source}: name another folder by --results"
+            )
+        self._sources[dataset] = source
 
     def picture(self, name: str) -> Path:
         """Give the file of a picture."""
@@ -93,7 +107,8 @@ class Store:
         path = self.file("timings")
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a") as file:
-            file.write(json.dumps({"task": name, "seconds": round(seconds, 2)}) + "\n")
+            line = {"experiment": self.experiment, "task": name, "seconds": round(seconds, 2)}
+            file.write(json.dumps(line) + "\n")
 
     def remember(self, key: Hashable, make: Callable[[], Any]) -> Any:
         """Give what was made under a key before, or make it: codes are encoded once, and serve many maps."""
@@ -105,8 +120,16 @@ class Store:
         return self._made[key]
 
     def _provenance(self, dataset):
-        source = {"data_source": self._data[dataset].source} if dataset in self._data else {}
+        known = {name: found.source for name, found in self._data.items()} | self._sources
+        source = {"data_source": known[dataset]} if dataset in known else {}
         return {**source, **_circumstances()}
+
+
+def times_of_the_paper(results: Path) -> list[dict]:
+    """Give what the tasks of paper.py took, as logged among results: not those of others that share the folder."""
+    path = results / "rows" / "timings.jsonl"
+    logged = map(json.loads, path.read_text().splitlines()) if path.exists() else ()
+    return [line for line in logged if line.get("experiment", "paper") == "paper"]
 
 
 @functools.cache

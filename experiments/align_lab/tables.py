@@ -7,7 +7,7 @@ import dataclasses
 import itertools
 from collections.abc import Callable
 
-from align.dataset_names import like
+from align.dataset_names import family, like
 from align.paper import ANCHOR_SETTINGS, ARCHITECTURE_SETTINGS, LATENTS
 from align_lab.asked import Defaults
 from align_lab.launch import Experiment
@@ -99,8 +99,16 @@ def paper(wanted, store) -> list:
     return list(dict.fromkeys(record for one, own in _parts(wanted, store) for record in one.plan(own, store)))
 
 
+def check_both_families(dataset: str) -> None:
+    """Raise ValueError for one of the two families where both are compared, each by its own name."""
+    if family(dataset) == "fashion_mnist":
+        both = dataset.replace("fashion_mnist", "mnist")
+        raise ValueError(f"--dataset={both} takes both families, MNIST and Fashion-MNIST; there is no {dataset} alone")
+
+
 def _parts(wanted, store):
     """Give every experiment with what is asked of it: the same seeds and training, its own data, cells and methods."""
+    check_both_families(wanted.dataset)
     for one in PARTS:
         dataset = store.data(like(one.defaults.dataset, wanted.dataset)).name
         settings, methods = one.defaults.settings, one.defaults.methods
@@ -139,8 +147,9 @@ def latent_pictures(wanted, store):
     """Draw the latents of two networks before and after alignment."""
     from align_lab.pictures import latents
 
+    maps = [method for method in wanted.methods if method != "autoencoder"]
     for networks in trainings(wanted, store):
-        yield f"Picture: {latents(networks, wanted.methods, store)}"
+        yield f"Picture: {latents(networks, maps, store)}"
 
 
 def singular_value_pictures(wanted, store):
@@ -164,15 +173,16 @@ def _over(*latents):
 
 
 def _fashion(settings, methods):
-    return Defaults("fashion_mnist", settings, methods, one_model=False)
+    return Defaults("fashion_mnist", settings, methods, one_model=False, relative=True)
 
 
 FULL = Experiment(Defaults("mnist", _over(*LATENTS), MAPS), whole_set(1), charts(1), (1,))
-RELATIVE = Experiment(Defaults("mnist", ANCHOR_SETTINGS, ("decoder_only", "end2end")), relative, charts(2), (2,))
+_OF_TABLE_2 = Defaults("mnist", ANCHOR_SETTINGS, ("decoder_only", "end2end"), relative=True)
+RELATIVE = Experiment(_OF_TABLE_2, relative, charts(2), (2,))
 ANCHORS = Experiment(Defaults("mnist", ANCHOR_SETTINGS, MAPS), anchors, with_reconstructions(anchors, 3), (3,))
 GEOMETRY = Experiment(Defaults("mnist", _over(2, 10, 30, 50), MEANS), whole_set(4), charts(4), (4,))
 FIGURES = Experiment(Defaults("mnist", _over(2), ("rigid", "linear")), trainings, latent_pictures)
-ROTATION = Experiment(Defaults("mnist", _over(2, 10, 30, 50), ("linear",)), trainings, singular_value_pictures)
+ROTATION = Experiment(Defaults("mnist", _over(2, 10, 30, 50)), trainings, singular_value_pictures)
 ARCHITECTURES = Experiment(
     _fashion(ARCHITECTURE_SETTINGS, ("rigid", "similarity", "linear", "decoder_only", "end2end")),
     architectures,
@@ -182,4 +192,4 @@ ARCHITECTURES = Experiment(
 ABLATION = Experiment(_fashion(((50, 100),), VARIANTS), architectures, charts(5), (5,))
 # In the order in which they reuse what is trained.
 PARTS = (FULL, ANCHORS, GEOMETRY, RELATIVE, FIGURES, ROTATION, ARCHITECTURES, ABLATION)
-PAPER = Experiment(Defaults(one_model=False), paper, paper_pictures)
+PAPER = Experiment(Defaults(one_model=False, relative=True), paper, paper_pictures)

@@ -1,5 +1,6 @@
 """Networks, trained or found again, and their codes: encode once, solve many."""
 
+import json
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -166,8 +167,11 @@ def _identities(wanted):
 
 
 def _context(wanted):
-    """Describe the encoder that a decoder was trained for, and how it was shown the representation."""
+    """Describe the encoder that a decoder was trained for, how that was trained, and how its codes are shown."""
     if wanted.kind not in KINDS:
         return ""
     encoder = repr(models.autoencoder(wanted.model, wanted.latent, wanted.dataset).encoder)
-    return encoder if KINDS[wanted.kind].whole else f"{encoder} standardised"
+    if not wanted.encoders:
+        return encoder
+    trained = json.dumps(wanted.encoders.settings.described(), sort_keys=True)
+    return f"{encoder} {trained} standardised"

@@ -108,6 +108,13 @@ def test_retrieval_counts_it_as_missed(value, sides, metric):
     )
 
 
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_it_is_missed_however_many_rows_are_retrieved(metric):
+    for sides in SIDES.values():
+        found = metrics.top_k_accuracy(*spoilt(np.nan, sides), k=100, metric=metric)
+        np.testing.assert_allclose(found, 39 / 40, rtol=1e-6)
+
+
 def test_a_perfect_prediction_of_a_target_with_a_zero_row():
     _, target = sets()
     target[AT] = 0

@@ -48,6 +48,7 @@ WRONG = [
     (fit("cut.npz"), "cut.npz is not a readable .npz file"),
     (fit("cut.safetensors"), "cut.safetensors is not a readable .safetensors file"),
     (fit("wrong.npz"), "wrong.npz is not a readable .npz file"),
+    (fit("torn.npz"), "torn.npz is not a readable .npz file"),
     (fit("wrong.safetensors"), "wrong.safetensors is not a readable .safetensors file"),
     (fit("nan.npy"), "nan.npy holds NaN or infinity", "first in row 7"),
     (fit(target="inf.npy"), "inf.npy holds NaN or infinity", "first in row 7"),
@@ -63,6 +64,7 @@ WRONG = [
     ((*FIT, "--solver", "labels"), "labels needs --source-labels and --target-labels"),
     ((*FIT, "--solver", "icp", "--anchors", "5"), "--anchors is of rows in correspondence, which icp does not need"),
     ((*FIT, "--unpaired", "--holdout", "0.5"), "--holdout is of rows in correspondence", "unpaired"),
+    ((*FIT, "--unpaired", "--target-id", "id"), "--target-id is of rows in correspondence, which unpaired does not"),
     ((*FIT, "--pairs", "x.npy", "y.npy"), "--pairs beside two clouds", "--solver is affine"),
     ((*FIT, "--source-labels", "x.npy"), "affine takes rows in correspondence, and no labels"),
     ((*FIT, "--solver", "icp", "--source-labels", "x.npy"), "x.npy has shape [20, 3]", "one number for each row"),
@@ -91,6 +93,8 @@ WRONG = [
     ((*FIT, "--anchors", "15", "--holdout", "0.5"), "--anchors 15 of 20 rows", "of which 10 are held out"),
     ((*FIT, "--holdout", "0.1"), "--holdout 0.1 of 20 rows leaves 2 to score on", "expected 4 or more"),
     ((*FIT, "--holdout", "0.02"), "--holdout 0.02 of 20 rows leaves 0 to score on", "expected 4 or more"),
+    ((*FIT, "--holdout", "0.99"), "--holdout 0.99 of 20 rows leaves none to fit on"),
+    ((*fit("zeros.npy"), "--skip-bad-rows"), "--skip-bad-rows leaves no row to fit on"),
     ((*FIT, "--memory", "0", "--solver", "scaling"), "--memory 0.0", "scaling needs them at once", "one of orthogonal"),
     (("fit", "x.npy", "y.npy", "-o", "map.safetensors"), "map.safetensors exists", "--force replaces it"),
     (("fit", "x.npy", "y.npy", "-o", "new.npy"), "new.npy", "expected a file that ends in .safetensors"),
@@ -139,6 +143,8 @@ UNPARSED = [
     ),
     *(((*FIT, "--sample", value), "--sample", repr(value), "not a positive integer") for value in ("0", "-1", "all")),
     *(((*FIT, "--holdout", value), "--holdout", repr(value), "not a share") for value in ("1", "-0.1", "nan", "half")),
+    ((*FIT, "--unpaired", "--solver", "rigid"), "--solver", "not allowed with argument --unpaired"),
+    ((*FIT, "--solver", "affine", "--unpaired"), "--unpaired", "not allowed with argument --solver"),
     ((*FIT, "--memory", "much"), "--memory", "'much'", "invalid float value"),
     ((*FIT, "--seed", "one"), "--seed", "'one'", "not a whole number"),
     ((*FIT, "--seed", "1.5"), "--seed", "'1.5'", "not a whole number"),
@@ -147,6 +153,7 @@ UNPARSED = [
     ((*APPLY, *OUT, "--dtype", "int16"), "--dtype", "'int16'", "choose from"),
     ((*APPLY, *OUT, "--inverse=yes"), "--inverse", "'yes'", "ignored explicit argument"),
     ((*SCORE, "x.npy", "y.npy", "--sample", "many"), "--sample", "'many'", "not a positive integer"),
+    ((*SCORE, "x.npy", "y.npy", "--sample", "3"), "--sample", "'3' is fewer than the 4 rows that a score takes"),
     ((*SCORE, "x.npy", "y.npy", "--metric", ""), "--metric", "''", "choose from"),
     (("inspect",), "map", "required"),
     (("inspect", "map.safetensors", "--json=1"), "--json", "'1'", "ignored explicit argument"),
@@ -161,7 +168,7 @@ def files(tmp_path_factory):
     arrays = {
         "x": x, "y": y, "few": x[:3], "narrow": x[:, :2], "flat": x[:, 0], "cube": x[None].reshape(2, 10, 3),
         "nothing": x[:0], "thin": x[:, :0], "text": np.full((20, 3), "a"), "complex": x.astype(np.complex64),
-        "truth": x > 0, "huge": 1e6 * x, "w_few": np.ones((3, 1)), "w_negative": -np.ones((20, 1)),
+        "truth": x > 0, "huge": 1e6 * x, "zeros": 0 * x, "w_few": np.ones((3, 1)), "w_negative": -np.ones((20, 1)),
     }  # fmt: skip
     for name, value, array in (("nan", np.nan, x), ("inf", np.inf, y), ("w_nan", np.nan, np.ones((20, 1)))):
         arrays[name] = array.copy()
@@ -174,6 +181,8 @@ def files(tmp_path_factory):
     for ending in (".npy", ".npz", ".safetensors"):
         whole = (folder / ("x.npy" if ending == ".npy" else f"pairs{ending}")).read_bytes()
         (folder / f"cut{ending}").write_bytes(whole[: len(whole) // 2])
+    whole = (folder / "pairs.npz").read_bytes()
+    (folder / "torn.npz").write_bytes(whole.replace(b"PK\x01\x02", b"PK\x01\xff"))  # the entries of its directory
     (folder / "empty.npy").touch()
     for name in ("x.csv", "x", "wrong.npz", "wrong.safetensors"):
         (folder / name).write_text("0,1,2\n")

@@ -1,8 +1,10 @@
 """The command `align`, given what can be computed but means little: it says so, and exits with 3 where asked to."""
 
+import dataclasses
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +12,8 @@ from safetensors.numpy import load_file
 
 from align import solvers
 from align.__main__ import main
+from align.command import faults
+from align.maps import AffineMap
 
 FIT = ("fit", "x.npy", "y.npy", "-o", "new.safetensors")
 # Those that come near a rotation and a shift, by which the pairs below are related.
@@ -116,6 +120,19 @@ def test_held_out_and_scored_rows_that_do_not_correspond(folder, capsys):
     assert result["relative_residual"] > 1 and "no better than the mean" in err and "look unrelated" in err
     run(capsys, "score", "map.safetensors", "x.npy", "shuffled.npy", "--strict", code=3)
     run(capsys, "score", "map.safetensors", "x.npy", "y.npy", "--strict", code=0)
+
+
+def test_a_residual_is_corrected_by_as_much_as_a_solver_fits():
+    fitted = dataclasses.replace(AffineMap.identity(36), rank=36, residual=0.8)
+    freedom = {"affine": 36, "reduced_rank": 36, "rigid": 18, "similarity": 18, "orthogonal": 18, "scaling": 1}
+    for solver, numbers in freedom.items():
+        corrected = faults.corrected_residual(fitted, 101, solvers.SOLVERS[solver])
+        np.testing.assert_allclose(corrected, 0.8 / (1 - numbers / 100) ** 0.5)
+    # What was left out says it better, where enough was.
+    for left_out, expected in ((0.9, 0.9), (np.nan, 1.0)):
+        chosen = dataclasses.replace(fitted, details=SimpleNamespace(leave_one_out=left_out))
+        corrected = faults.corrected_residual(chosen, 101, solvers.SOLVERS["affine"])
+        np.testing.assert_allclose(corrected, expected)
 
 
 # Codes of another space

@@ -92,6 +92,14 @@ def test_a_map_is_applied(dtype):
     np.testing.assert_array_equal(fitted(small), fitted(wide))
 
 
+@pytest.mark.parametrize("dtype", [np.int64, np.uint64])
+def test_integers_beyond_32_bits_are_rounded(dtype):
+    large = np.array([[3_000_000_000, 2**40 + 1]], dtype)
+    mapped = AffineMap.identity(2)(large)
+    assert mapped.dtype == jnp.float32
+    np.testing.assert_array_equal(mapped, np.float32([[3e9, 2**40]]))
+
+
 class Doubling:
     """A decoder that doubles."""
 

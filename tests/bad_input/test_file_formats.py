@@ -39,6 +39,7 @@ WRONG = [
     (apply("x.h5:c"), "x.h5 holds a, b", "there is no 'c'"),
     (apply("short.vec"), "short.vec is not a readable .vec file: row 1 is no word and 3 numbers"),
     (apply("wordy.vec"), "wordy.vec is not a readable .vec file: row 1 is no word and 3 numbers"),
+    (apply("narrow.vec"), "narrow.vec is not a readable .vec file: row 0 is no word and 3 numbers"),
     (apply("lost.vec"), "lost.vec is not a readable .vec file: it says 9 rows and has 2"),
     (apply("empty.vec"), "empty.vec is not a readable .vec file: its first line is no word and numbers"),
     (apply("empty.bin"), "empty.bin is not a readable .bin file: it is empty"),
@@ -52,6 +53,7 @@ WRONG = [
     (apply("cut.faiss"), "cut.faiss is not a readable .faiss file", "read error"),
     (apply("graph.faiss"), "graph.faiss is an IndexHNSWFlat, which keeps no rows to read"),
     (apply("empty folder"), "empty folder: no such file; the folder has none that ends in .npy, .npz"),
+    (apply("no rows"), "no rows has shape [0, 0]", "expected rows and dimensions"),
     (apply("mixed"), "mixed has files that end in .fvecs and in .npy; expected one of them"),
     (apply("uneven"), "uneven/1.npy has rows of [2] and uneven/0.npy of [3]; expected the same"),
     (apply("parts/*.npz"), "parts/*.npz: no such file; nothing matches"),
@@ -109,6 +111,7 @@ def write(x):
     Path("cut.h5").write_bytes(Path("x.h5").read_bytes()[:500])
     Path("short.vec").write_text("a 1 2 3\nb 1\n")
     Path("wordy.vec").write_text("a 1 2 3\nb 1 two 3\n")
+    Path("narrow.vec").write_text("3 3\na 1 2\nb 1 2\nc 1 2\n")
     Path("lost.vec").write_text("9 3\na 1 2 3\nb 1 2 3\n")
     Path("empty.vec").touch()
     Path("empty.bin").touch()
@@ -127,8 +130,10 @@ def write(x):
         index.add(x)
         faiss.write_index(index, f"{name}.faiss")
     Path("cut.faiss").write_bytes(Path("x.faiss").read_bytes()[:60])
-    for name in ("empty folder", "mixed", "uneven", "parts"):
+    for name in ("empty folder", "mixed", "uneven", "parts", "no rows"):
         Path(name).mkdir()
+    for part in range(2):
+        Path(f"no rows/{part}.parquet").write_bytes(Path("none.parquet").read_bytes())
     Path("empty folder/notes.txt").write_text("a 1 2 3")
     np.save("mixed/y.npy", x)
     Path("mixed/x.fvecs").write_bytes(Path("whole.fvecs").read_bytes())

@@ -61,7 +61,10 @@ def test_files_of_the_command(home, capsys):
     assert main(["apply", "~/map.safetensors", "~/x.npy", "-o", "~/y.npy", "--quiet"]) == 0
     assert main(["score", "~/map.safetensors", "~/x.npy", "~/y.npy", "--quiet"]) == 0
     assert main(["inspect", "~/map.safetensors"]) == 0
-    assert {path.name for path in home.iterdir()} == {"x.npy", "both.npz", "map.safetensors", "y.npy"}
+    (home / "ids.txt").write_text("\n".join(map(str, range(20))))
+    ids = ["--id", "~/ids.txt", "--target-id", "~/ids.txt"]
+    assert main(["score", "~/map.safetensors", "~/x.npy", "~/y.npy", *ids, "--quiet"]) == 0
+    assert {path.name for path in home.iterdir()} == {"x.npy", "both.npz", "map.safetensors", "y.npy", "ids.txt"}
     assert not Path("~").exists()
 
 

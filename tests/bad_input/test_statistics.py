@@ -5,7 +5,7 @@ import functools
 import jax
 import numpy as np
 from refusals import Refusal, every
-from wrong_arrays import ONES, X, Y
+from wrong_arrays import LABELS, ONES, X, Y
 
 from align import streaming
 
@@ -30,6 +30,14 @@ BROKEN = functools.cache(lambda: record()._replace(cross=np.full((3, 3), np.nan)
         "weights of zero": Refusal(
             lambda: streaming.from_arrays(X, Y, weights=0 * ONES), "weights", "it is 0.0", "positive sum"
         ),
+        "masked rows": Refusal(
+            lambda: streaming.from_arrays(np.ma.masked_array(X, X > 0), Y), "source", "masked", "array of real numbers"
+        ),
+        "complex numbers": Refusal(lambda: streaming.from_arrays(X, 1j * Y), "target", "complex64", "real numbers"),
+        "truth values": Refusal(lambda: streaming.from_blocks([(X > 0, Y)]), "source", "bool", "real numbers"),
+        "masked weights": Refusal(
+            lambda: streaming.from_arrays(X, Y, weights=np.ma.masked_array(ONES, ONES > 0)), "weights", "masked"
+        ),
         "no rows": Refusal(lambda: streaming.from_arrays(X[:0], Y[:0]), "blocks", "there was none", "at least one row"),
         "no blocks": Refusal(lambda: streaming.from_blocks([]), "blocks", "there was none", "at least one row"),
         "a block of one axis": Refusal(
@@ -47,6 +55,18 @@ BROKEN = functools.cache(lambda: record()._replace(cross=np.full((3, 3), np.nan)
             "(5, 3)",
             "positive multiple of 2 rows",
         ),
+        "shards of complex numbers": Refusal(
+            lambda: streaming.from_sharded(1j * X, Y, jax.make_mesh((2,), ("rows",))),
+            "source",
+            "complex64",
+            "real numbers",
+        ),
+        "shards of negative weight": Refusal(
+            lambda: streaming.from_sharded(X, Y, jax.make_mesh((2,), ("rows",)), weights=ONES - 2 * (LABELS == 1)),
+            "weights",
+            "the least is -1",
+            "must not be negative",
+        ),
         "records of unequal dimensions": Refusal(
             lambda: streaming.merge(record(), record()._replace(cross=np.ones((3, 2)))),
             "parts",
@@ -59,6 +79,11 @@ BROKEN = functools.cache(lambda: record()._replace(cross=np.full((3, 3), np.nan)
             "source",
             "(1, 3) and (1, 2)",
             "must not have more dimensions",
+        ),
+        "an option of another solver": Refusal(
+            lambda: streaming.fit(record(), "ridge", rcond=0.1),
+            "ridge takes strengths, towards, reflection",
+            "there is rcond",
         ),
         "unknown towards": Refusal(
             lambda: streaming.ridge(record(), towards="auto"), "towards", "'auto'", "one of ('zero'"

@@ -78,6 +78,13 @@ def test_progress_is_shown_beside_the_output(folder, capsys, monkeypatch):
     assert json.loads(out)["rows"] == 200 and "200 of 200 rows" in err
 
 
+def test_help_says_what_is_made_of_length_one(capsys):
+    with pytest.raises(SystemExit):
+        main(["apply", "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "the output's but of --queries, --norms and --documents" in text
+
+
 def test_force_replaces(folder, capsys):
     run(capsys, "apply", "map.safetensors", "x.npy", "-o", "x.npy", "--force")
     np.testing.assert_allclose(np.load("x.npy"), solvers.rigid(*pairs())(pairs()[0]), atol=1e-5)

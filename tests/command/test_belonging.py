@@ -81,6 +81,7 @@ def test_rows_of_elsewhere_are_refused(fitted, capsys, argv, words):
         ("more_target.npy", "--queries"),
         ("more_source.npy", "--norms"),
         ("raw.npy", "--normalize"),
+        ("raw.npy", "--normalize", "--norms"),
     ],
 )
 def test_rows_of_the_space_are_not(fitted, capsys, argv):
@@ -162,6 +163,14 @@ def test_few_rows_are_judged_by_what_cannot_be_mistaken():
     assert "other directions" in fingerprint.foreign(many, strangers)
     assert fingerprint.foreign(many, strangers[:19]) is None
     assert fingerprint.foreign(many, np.zeros((30, 160))) is None
+
+
+def test_rows_of_zero_have_no_length_to_judge():
+    rows = sample()[0][:300].copy()
+    rows[[3, 7]] = 0
+    space = fingerprint.take(rows)
+    assert space.unit and "their lengths are about 7" in fingerprint.foreign(space, 7 * rows)
+    assert not fingerprint.take(np.zeros((30, 3))).unit
 
 
 def test_codes_without_a_shape_of_their_own_are_not_judged_by_it():

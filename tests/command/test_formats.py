@@ -78,6 +78,40 @@ def test_ids_that_are_numbers():
     assert found.source.tolist() == [0, 2] and found.target.tolist() == [1, 0]
 
 
+def test_ids_of_64_bits_keep_all_of_them():
+    Path("wide").mkdir()
+    for name, ids in (("0", np.array([2**53 + 1, -5])), ("1", np.array([2**53 + 3, 7], np.uint64))):
+        np.savez(f"wide/{name}.npz", x=np.zeros((2, 2)), i=ids)
+    assert files.open_ids("wide", "i").values.tolist() == [2**53 + 1, -5, 2**53 + 3, 7]
+    np.savez("high.npz", x=np.zeros((3, 2)), i=np.array([2**63 + 1, 2**64 - 1, 7], np.uint64))
+    np.savez("low.npz", x=np.zeros((3, 2)), i=np.array([1 - 2**63, -1, 7]))  # the same bits, but for the last
+    np.save("digits.npy", ["x", str(2**64 - 1), "7"])
+    high = files.open_ids("high.npz:x", "i")
+    assert files.match(high, files.open_ids("low.npz:x", "i")).source.tolist() == [2]
+    assert files.match(high, files.open_ids("x.npy", "digits.npy")).source.tolist() == [1, 2]
+
+
+def test_parts_that_are_hidden_or_hold_no_row_are_passed_over(rows):
+    for part, folder in enumerate(("runs", "runs/later", "runs/_temporary/0", "runs/.cache")):
+        Path(folder).mkdir(parents=True)
+        pa.parquet.write_table(file_samples.table(rows), f"{folder}/{part}.parquet")
+        pa.parquet.write_table(file_samples.table(rows).slice(0, 0), f"{folder}/empty.parquet")
+    opened = files.open_rows("runs")
+    np.testing.assert_array_equal(opened.read(0, 120), np.concatenate([rows, rows]))
+    assert opened.shape == (120, 6) and opened.others(50, 70)["id"].to_pylist()[9:11] == ["d59", "d0"]
+    np.testing.assert_array_equal(files.open_ids("runs", "id").values[60:], files.open_ids("x.parquet", "id").values)
+
+
+@pytest.mark.parametrize("begin", ["", "60 6\n", "\ufeff", "\ufeff60 6\n"])
+@pytest.mark.parametrize("between", ["\t", " "])
+def test_words_and_numbers_between_tabs_and_after_a_mark_of_utf_8(rows, begin, between):
+    numbers = [between.join(f"{value:.9g}" for value in row) for row in rows]
+    lines = [f"d{row}\t{each}\n" for row, each in enumerate(numbers)]
+    Path("tabs.txt").write_text(begin + "".join(lines), encoding="utf-8")
+    np.testing.assert_array_equal(files.open_rows("tabs.txt").read(0, 60), rows)
+    np.testing.assert_array_equal(files.open_ids("tabs.txt", "word").values, files.open_ids("x.npy", "ids.npy").values)
+
+
 @pytest.mark.parametrize("output", ["z.parquet", "z.arrow", "z.feather", "z.parquet:mapped"])
 @pytest.mark.parametrize("name", ["x.parquet", "stream.arrow", "packed.feather", "parts"])
 def test_other_columns_pass_through(capsys, monkeypatch, rows, name, output):
@@ -127,6 +161,9 @@ def test_vectors_of_bytes(capsys, rows):
     run(capsys, "apply", "map.safetensors", "x.npy", "-o", "z.npy", "--force", "--dtype", "uint8")
     run(capsys, "apply", "map.safetensors", "x.npy", "-o", "z.bvecs", "--force", "--dtype", "uint8")
     np.testing.assert_array_equal(files.open_rows("z.bvecs").read(0, 60), np.load("z.npy"))
+    run(capsys, "apply", "map.safetensors", "x.vec", "-o", "bytes.vec", "--force", "--dtype", "uint8")
+    np.testing.assert_array_equal(files.open_rows("bytes.vec").read(0, 60), np.load("z.npy"))
+    assert "." not in Path("bytes.vec").read_text()
 
 
 @pytest.mark.parametrize("output", ["z.npy", "z.npz", "z.safetensors", "z.fvecs", "z.h5", "z.h5:of/a group"])

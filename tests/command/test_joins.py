@@ -12,6 +12,7 @@ from on_files import run, small_blocks
 from safetensors.numpy import load_file
 
 from align import files, solvers
+from align.__main__ import main
 from align.data import texts
 
 ROOT = Path(__file__).parents[2]
@@ -86,8 +87,26 @@ def test_ids_of_other_names_and_in_files_of_their_own(joined, capsys):
     with np.load("old.npz") as arrays:
         np.save("old.npy", arrays["embedding"])
         np.save("old_ids.npy", arrays["id"])
-    options = ("--id", "old_ids.npy", "--target-id", "id", "-o", "map.safetensors")
-    assert run(capsys, "fit", "old.npy", "new.npz:embedding", *options)["joined"] == COUNTS
+        table = pyarrow.table({"id": arrays["id"].tolist()})
+    pyarrow.parquet.write_table(table, "old_ids.parquet")
+    with pyarrow.ipc.new_file("old_ids.arrow", table.schema) as file:
+        file.write_table(table)
+    for name in ("old_ids.npy", "old_ids.parquet", "old_ids.arrow"):  # a table of one column needs no key
+        options = ("--id", name, "--target-id", "id", "-o", "map.safetensors", "--overwrite")
+        assert run(capsys, "fit", "old.npy", "new.npz:embedding", *options)["joined"] == COUNTS
+
+
+@pytest.mark.parametrize("ending", ["npz", "parquet"])
+def test_a_bad_row_is_named_by_its_number_in_the_file(tmp_path, monkeypatch, capsys, ending):
+    monkeypatch.chdir(tmp_path)
+    sides = np.random.default_rng(0).normal(size=(2, 8, 3)).astype(np.float32)
+    sides[1, 6] = np.nan
+    for name, rows, ids in (("x", sides[0], [*"abcdefgh"]), ("y", sides[1], [*"hgfedcba"])):
+        np.savez(f"{name}.npz", vector=rows, id=ids)
+        pyarrow.parquet.write_table(file_samples.table(rows).set_column(0, "id", [ids]), f"{name}.parquet")
+    argv = ["fit", f"x.{ending}", f"y.{ending}", "--id", "id", "--column", "vector", "-o", "map.safetensors", "--quiet"]
+    assert main(argv) == 2
+    assert f"y.{ending}:vector holds NaN or infinity, first in row 6;" in capsys.readouterr().err
 
 
 def test_rows_in_one_order_are_read_where_they_are(joined):

@@ -68,3 +68,12 @@ def test_tables_for_people(folder, capsys):
     assert "rotation and translation" in out and max(map(len, out.splitlines())) <= 100
     assert main(["score", "map.safetensors", "x.npy", "y.npy"]) == 0
     assert "without a map" in capsys.readouterr()[0]
+
+
+def test_tables_show_names_as_they_are_and_whole(folder, capsys):
+    told = {"solver": "[bold]rigid[/bold] :smile:", "[red]": "[/]", "output": "/".join(["folder"] * 40)}
+    solvers.rigid(*pairs()).save("named.safetensors", metadata=told)
+    assert main(["inspect", "named.safetensors"]) == 0
+    out, _ = capsys.readouterr()
+    assert told["solver"] in out and "[red]" in out and "[/]" in out
+    assert told["output"] in "".join(out.split()) and max(map(len, out.splitlines())) <= 100

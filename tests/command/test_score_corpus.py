@@ -45,6 +45,18 @@ def test_too_little_has_an_exit_code_of_its_own(queries, capsys):
     assert main(["score", "map.safetensors", "x.npy", "y.npy", "--fail-under", "r_squared=0.9", "--quiet"]) == 0
 
 
+def test_bad_rows_of_the_corpus_are_counted(queries, capsys):
+    documents, asked = pairs()[0], queries[0].copy()
+    documents[5], documents[9], asked[2] = 0, documents[8], 0
+    np.save("documents.npy", documents)
+    np.save("asked.npy", asked)
+    argv = ("score", "map.safetensors", "asked.npy", "q_new.npy", "--corpus", "documents.npy", "y.npy")
+    assert run(capsys, *argv)["bad_rows"] == {
+        "asked.npy": {"zero": 1, "not_finite": 0, "duplicate": 0},
+        "documents.npy": {"zero": 1, "not_finite": 0, "duplicate": 1},
+    }
+
+
 def test_auto_says_what_it_compared(folder, capsys):
     np.save("some.npy", pairs(n=50, seed=0)[0])
     argv = ["fit", "x.npy", "y.npy", "--solver", "auto", "--anchors", "60", "--for", "search", "--among", "some.npy"]

@@ -117,6 +117,18 @@ def test_rows_are_made_once(library, store):
     assert Store(store.workdir).rows(attempts.TABLE) == made
 
 
+def test_rows_of_other_texts_by_the_same_name_are_not_taken_for_these(library, store, tmp_path):
+    wanted = crossing(library, "one", "turned", pairs=20)
+    assert attempts.cost(wanted, store) > 0
+    attempts.work(wanted, store, lambda share: None)
+    assert attempts.cost(wanted, store) == 0
+    (kept,) = {row["data_source"] for row in store.rows("encoders")}
+    with np.load(library.file) as arrays:
+        np.savez(library.file, **{name: array[::-1] for name, array in arrays.items()})
+    with pytest.raises(ValueError, match=f"rows by the name drawn of {kept}; these are of SHA-256 [0-9a-f]+: name"):
+        attempts.cost(wanted, Store(tmp_path / "workdir"))
+
+
 def test_flags_that_make_no_sense_are_named(call, library, tmp_path):
     known = (
         "--dry_run",

@@ -12,11 +12,27 @@ from align import markdown
 from align.rows import read
 from align_lab import charts
 from align_lab.bench import bench_report
+from align_lab.crossing import crossing_page
+from align_lab.heads import classify_page
 from align_lab.ladder import ladder_page
+from align_lab.many import many_page
 from align_lab.report import paper_tables, published
-from align_lab.switch import switch_page
+from align_lab.rigidity import rigidity_page
+from align_lab.store import Store, times_of_the_paper
+from align_lab.switch import swap_page, switch_page
+from align_lab.verdicts import trials
 
 RESULTS = EXPERIMENTS / "results"
+# Pages that are made of the rows of the same name.
+OF_ROWS = {
+    "classify": classify_page.write,
+    "consensus": many_page.write,
+    "embedding_switch": switch_page.write,
+    "encoder_switch": swap_page.write,
+    "encoders": crossing_page.write,
+    "rigidity": rigidity_page.write,
+    "verdicts": trials.write,
+}
 
 
 @pytest.fixture
@@ -30,15 +46,18 @@ def committed(tmp_path):
 def test_every_page_is_what_its_rows_say(committed, call):
     (committed / "README.md").unlink()
     drawn = [path.name for path in (committed / "pictures").glob("table?.png")]
-    for page in ("knowledge", "embedding_switch", "benchmarks"):
-        (committed / "tables" / f"{page}.md").write_text("")
+    pages = sorted((committed / "tables").glob("*.md"))
+    assert {page.stem for page in pages} == {*OF_ROWS, "knowledge", "benchmarks"}
+    for page in pages:
+        page.write_text("")
+    for page, write in OF_ROWS.items():
+        write(read(committed / "rows" / f"{page}.jsonl"), committed)
     ladder_page.write(committed)
-    switch_page.write(read(committed / "rows" / "embedding_switch.jsonl"), committed)
     bench_report.write(committed)
     run = call("report", f"--results={committed}")
     assert run.code == 0, run.err
-    for page in ("README.md", "tables/knowledge.md", "tables/embedding_switch.md", "tables/benchmarks.md"):
-        assert (committed / page).read_text() == (RESULTS / page).read_text(), page
+    for page in (committed / "README.md", *pages):
+        assert page.read_text() == (RESULTS / page.relative_to(committed)).read_text(), page
     text = (committed / "README.md").read_text()
     assert len(drawn) == 5 and all(text.count(f"](pictures/{name})") == 1 for name in drawn)
     assert text.index("](pictures/table3.png)") < text.index("## Table 4")
@@ -91,6 +110,26 @@ def test_pictures_follow_the_rows(experiment):
     time.sleep(0.01)
     os.utime(experiment.workdir / "results" / "rows" / "table3.jsonl")
     assert f"Picture: {picture}" in experiment("anchors", *arguments).out and picture.stat().st_mtime_ns > first
+
+
+def test_a_picture_of_other_methods_or_networks_is_another(experiment):
+    known = ("--dataset=mnist_sample", *TINY)
+    assert experiment("figures", *known, "--methods=autoencoder,linear").code == 0
+    (picture,) = (experiment.results / "pictures").glob("latents_*.png")
+    first = picture.read_bytes()
+    assert experiment("figures", *known, "--methods=linear").code == 0 and picture.read_bytes() == first
+    assert experiment("figures", *known, "--methods=linear,rigid").code == 0
+    second = picture.read_bytes()
+    assert experiment("figures", *known, "--methods=linear,rigid", "--epochs=1").code == 0
+    assert len({first, second, picture.read_bytes()}) == 3
+
+
+def test_times_are_of_one_experiment(tmp_path):
+    one, other = (Store(tmp_path, experiment=name) for name in ("paper", "full"))
+    one.log_time("train", 60), other.log_time("train", 600)
+    with one.file("timings").open("a") as file:
+        file.write('{"task": "of before there were names", "seconds": 60}\n')
+    assert [line["seconds"] for line in times_of_the_paper(one.results)] == [60, 60]
 
 
 def test_singular_values(experiment):

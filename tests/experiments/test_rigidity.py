@@ -147,6 +147,16 @@ def test_tables_and_picture(tmp_path):
     assert "+10.0** (+10.0 to +10.0) | +0.0 (+0.0 to +0.0) | +0.0 (+0.0 to +0.0) | +0.0 |" in page  # no shear
     assert (tmp_path / "pictures" / "rigidity_mnist_sample_latent50_epochs1.png").stat().st_size > 10_000
 
+    # Another number of anchors has a part of its own; a variant whose maps are not all there is left out.
+    more = [{**row, "anchors": 20} for row in made if row["anchors"] and row["variant"] != "constant"]
+    cut = [row for row in made if (row["variant"], row["method"], row["source_seed"]) != ("ours", "rigid", 2)]
+    page = rigidity_page.write([*cut, *more], tmp_path).read_text()
+    assert "1 epochs, 20 pairs" in page and "1 epochs, 100 pairs" in page
+    assert "| constant | 0.4000" in page and "| ours | 0.4000" not in page
+    assert "different settings" not in page
+    twice = [{**row, "settings": {**row["settings"], "batch": 32}} for row in made]
+    assert "different settings" in rigidity_page.write([*made, *twice], tmp_path).read_text()
+
 
 def test_a_run_and_again(experiment):
     tiny = ("--dataset=mnist_sample", "--variants=mlp", "--latent=3", "--anchors=20", "--epochs=1")

@@ -70,6 +70,18 @@ def test_relative_representations(experiment):
         assert abs(standard[seed, other] - error["decoder_only", seed, other]) > 1e-3
 
 
+def test_new_decoders_belong_to_their_encoders(experiment):
+    known = (*SAMPLE, "--anchors=8", "--relative_epochs=1", "--methods=decoder_only")
+    assert experiment("relative", *known).code == 0
+    first = experiment.rows(2)
+    longer = experiment("relative", *known, "--epochs=3")
+    assert longer.code == 0 and "train decoder_only" in longer.out, longer.err
+    more = experiment.rows(2)[len(first) :]
+    assert listed(more) == listed(first)
+    assert {row["settings"]["encoders"]["epochs"] for row in more if row["method"] == "decoder_only"} == {3}
+    assert not {row["test_error"] for row in more} & {row["test_error"] for row in first}
+
+
 def test_between_architectures(experiment, few, monkeypatch):
     # Fully connected networks by both names: what is tested is who meets whom.
     monkeypatch.setattr(models, "autoencoder", lambda model, *rest, real=models.autoencoder: real("mlp", *rest))

@@ -3,9 +3,13 @@
 import numpy as np
 import pytest
 
+from align.rows import identity
+from align_lab.plans import Shapes
 from align_lab.verdicts import trials
 from align_lab.verdicts.kinds import KINDS, SOLVABLE, UNSOLVABLE
 from align_lab.verdicts.shapes import draw
+
+SHAPES = [Shapes(kind, n, d, draws=3) for kind in KINDS for n in (2, 10) for d in (2, 5)]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -20,10 +24,12 @@ def test_draws_are_fixed_and_sides_are_drawn_apart(kind):
 
 
 def test_a_trial_is_planned_for_every_draw(call, tmp_path):
-    done = call("trust", "--dry_run", "--quiet", f"--workdir={tmp_path}")
-    assert done.code == 0, done.err
-    draws = len(trials.ROWS) * len(trials.DIMENSIONS) * len(UNSOLVABLE) * 4
-    assert draws >= 500
+    done = call("trust", "--dry_run", f"--workdir={tmp_path}")
+    shapes = len(trials.ROWS) * len(trials.DIMENSIONS) * len(KINDS)
+    assert done.code == 0 and f"{4 * shapes} draws of {shapes} shapes" in " ".join(done.out.split()), done.err
+    listed = [row for one in SHAPES for row in trials.rows(one)]
+    assert len({identity(row) for row in listed}) == len(listed) == 2 * 2 * len(KINDS) * 3
+    assert sum(row["kind"] in UNSOLVABLE for row in listed) == 12 * len(UNSOLVABLE)
     for flag, words in (("--rows=1", "whole numbers from 2"), ("--kind=cubes", "'cubes'"), ("--draws=0", "draws")):
         done = call("trust", "--dry_run", flag, f"--workdir={tmp_path}")
         assert done.code == 1 and words in done.err

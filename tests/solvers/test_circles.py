@@ -39,6 +39,37 @@ def test_circles_close_and_a_failed_map_is_repaired():
     assert circles.trusted.all()
 
 
+def test_a_wider_cloud_keeps_its_mean():
+    clouds, maps = planted()
+    wide = np.pad(clouds[3], ((0, 0), (0, 2))) + np.arange(8, dtype=np.float32)
+    for i in range(3):
+        weight = jnp.pad(maps[i, 3].weight, ((0, 0), (0, 2)))
+        maps[i, 3] = AffineMap(weight, jnp.pad(maps[i, 3].bias, (0, 2)) + jnp.arange(8.0))
+    circles = agreed([*clouds[:3], wide], maps)
+    np.testing.assert_allclose(circles.between(0, 3)(clouds[0]), wide, atol=1e-3)
+    np.testing.assert_allclose(circles.between(3, 1)(wide), clouds[1], atol=1e-3)
+
+
+def test_many_clouds_hang_together_and_unrelated_maps_do_not():
+    cloud = np.random.default_rng(0).gamma(1, size=(60, 3)).astype(np.float32) * np.arange(1, 4, dtype=np.float32)
+    pairs = [(i, j) for i in range(17) for j in range(i + 1, 17)]
+    same = AffineMap(jnp.eye(3), jnp.zeros(3))
+    assert agreed([cloud] * 17, dict.fromkeys(pairs, same)).trusted.all()
+    random = np.random.default_rng(1)
+    turns = [jnp.asarray(np.linalg.qr(random.normal(size=(3, 3)))[0], jnp.float32) for _ in pairs]
+    unrelated = {pair: AffineMap(turn, jnp.zeros(3)) for pair, turn in zip(pairs, turns, strict=True)}
+    assert not agreed([cloud] * 17, unrelated).trusted.all()
+
+
+def test_one_wrong_map_among_three_clouds_is_noticed():
+    clouds, maps = planted()
+    three = {pair: fitted for pair, fitted in maps.items() if 3 not in pair}
+    assert agreed(clouds[:3], three).trusted.all()
+    turn = np.linalg.qr(np.random.default_rng(1).normal(size=(6, 6)))[0]
+    three[0, 1] = AffineMap(jnp.asarray(turn, jnp.float32), jnp.zeros(6), trusted=jnp.asarray(True))
+    assert not agreed(clouds[:3], three).trusted.all()
+
+
 def test_what_no_trusted_map_reaches_is_not_trusted():
     clouds, maps = planted()
     for i in range(3):

@@ -88,6 +88,27 @@ def test_discrepancy_is_zero_for_one_distribution_and_shrinking_does_not_pay():
     np.testing.assert_allclose(neighbours.discrepancy(padded, y, mapped_penalty=penalty), same, atol=1e-5)
 
 
+def test_rows_that_are_there_twice_do_not_change_a_discrepancy():
+    random = np.random.default_rng(0)
+    x, y, far = (random.normal(size=(600, 6)).astype(np.float32) + shift for shift in (0, 0, 2))
+    scores = [float(neighbours.discrepancy(m, y)) for m in (x, far)]
+    twice = [float(neighbours.discrepancy(np.concatenate([m, m[:60]]), y)) for m in (x, far)]
+    np.testing.assert_allclose(twice, scores, atol=0.02)  # a tenth of them weighed 1.5 each once
+    assert np.isnan(neighbours.discrepancy(np.repeat(x, 2, axis=0), np.repeat(y, 2, axis=0)))
+
+
+def test_many_classes_are_taken_in_parts(monkeypatch):
+    source, found = mixture(0, 300)
+    whole = solvers.class_gaussians(KEY, source, found, TRUTH(source), found)
+    monkeypatch.setattr("align.solvers.labels._HELD", 40)
+    monkeypatch.setattr("align.clouds.classes._HELD", 40)
+    jax.clear_caches()
+    parts = solvers.class_gaussians(KEY, source, found, TRUTH(source), found)
+    np.testing.assert_allclose(parts.weight, whole.weight, atol=1e-3)
+    means = [source[found == c].mean(0) for c in range(COUNT)]
+    np.testing.assert_allclose(classes.average(source, found, COUNT), means, atol=1e-5)
+
+
 def test_degenerate_classes_give_a_finite_map():
     # One sample in a class, duplicates, a constant dimension, unequal sizes and dimensions.
     random = np.random.default_rng(0)

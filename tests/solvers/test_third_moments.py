@@ -10,7 +10,7 @@ from align.arrays.double import enable_x64
 from align.linalg.assignment import assigned, traits
 from align.linalg.components import independent, nearest_orthogonal
 from align.linalg.third_moments import climb, third_moments
-from align.solvers import wide_search
+from align.solvers import narrow, wide_search
 
 KEY = jax.random.key(0)
 
@@ -24,6 +24,15 @@ def skewed(seed, rows, k):
 
 def turned(seed, k):
     return np.linalg.qr(np.random.default_rng(seed).normal(size=(k, k)))[0].astype(np.float32)
+
+
+def test_third_moments_are_of_a_sample_whatever_the_order_of_the_rows():
+    # More rows than are looked at, by their leading coordinate, as `unpaired` sorts them.
+    source, other = (skewed(seed, 25_000, 6) * np.geomspace(1, 2, 6, dtype=np.float32) for seed in (0, 1))
+    turn = turned(2, 6)
+    ordered = [cloud[np.argsort(cloud[:, -1])] for cloud in (source, other)]
+    found = narrow._by_third_moments(KEY, jnp.asarray(ordered[0]), jnp.asarray(ordered[1] @ turn))
+    assert np.abs(np.asarray(found.weight) - turn).max() < 0.15
 
 
 def test_nearest_orthogonal_is_the_polar_factor():

@@ -90,6 +90,7 @@ def test_degenerate_clouds_are_not_trusted_and_nothing_breaks():
     [
         ({"source": np.ones(3)}, r"source must be \[rows, dimensions\]"),
         ({"restarts": 0}, "restarts must be a whole number, at least 1; it is 0"),
+        ({"finalists": 1}, "finalists must be at least 2, for two to agree; it is 1"),
         ({"forms": ()}, "forms must name at least one"),
     ],
 )

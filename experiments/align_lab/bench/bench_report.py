@@ -30,7 +30,7 @@ def write(results: Path) -> Path:
     for row in measurements.read(results / "rows" / "benchmarks.jsonl"):
         kinds[row["device"]][row["kind"]].append(row)
     bounds = markdown.sections(results / "bounds.md")
-    whole_paper = comparison_tables.whole_paper(results / "rows" / "timings.jsonl", bounds)
+    whole_paper = comparison_tables.whole_paper(results, bounds)
     parts = [_HEAD]
     for device in sorted(kinds, key=lambda device: not device.startswith("cpu")):
         measured, on_cpu = kinds[device], device.startswith("cpu")

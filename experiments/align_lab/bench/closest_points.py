@@ -2,7 +2,7 @@
 
 60,000 points of 50 dimensions on each side in 10 classes, the latents of the same images in no known order; matches
 one-sided and within the class and rigid steps, as in the paper, from a map that is roughly right. The peer is the same
-loop: start, matches, step, and the test for rest, after which it stops. Ours goes through all iterations it is given.
+loop: start, matches, step, and the test for rest, after which it stops.
 """
 
 import functools

@@ -1,10 +1,10 @@
 """The questions of the benchmarks as tables: against its goals, and all contenders of each."""
 
-import json
 from pathlib import Path
 
 from align import markdown
 from align_lab.bench import harness
+from align_lab.store import times_of_the_paper
 
 WHOLE_PAPER_MINUTES = 75
 
@@ -90,12 +90,12 @@ def _peer(row, against):
     return name, measured.get(name)
 
 
-def whole_paper(timings: Path, bounds: dict[str, str]) -> list[str]:
+def whole_paper(results: Path, bounds: dict[str, str]) -> list[str]:
     """Give the line of the whole paper, which its own run measures."""
-    tasks = [json.loads(line) for line in timings.read_text().splitlines()] if timings.exists() else []
+    tasks = times_of_the_paper(results)
     whole = all(any(task["task"].startswith(f"table {number}") for task in tasks) for number in range(1, 7))
     minutes = sum(task["seconds"] for task in tasks) / 60
-    took = f"{minutes:.0f} minutes" if whole else f"not complete in {timings.name}"
+    took = f"{minutes:.0f} minutes" if whole else "not complete"
     question = "the whole paper, 3 seeds, from nothing"
     bound = " ".join(bounds[question].split()) if whole and minutes > WHOLE_PAPER_MINUTES else ""
     return [question, "–", took, "–", "–", f"≤ {WHOLE_PAPER_MINUTES} minutes", bound]

@@ -37,6 +37,10 @@ def rows(crossing: Crossing) -> list[dict]:
 
 def cost(crossing: Crossing, store: Store) -> float:
     """Estimate the seconds that two cores take for the rows that are not there yet."""
+    from align_lab.crossing import vectors
+
+    library = crossing.source.library
+    store.come_from(TABLE, vectors.name(library), vectors.source(library, store))
     share = 0.1 + crossing.texts / 12_000
     return sum(share * SECONDS[row["method"]] for row in store.missing(rows(crossing)))
 

@@ -30,6 +30,20 @@ def name(library: Library) -> str:
     return "wordnet" if path.is_dir() else path.name.partition(".")[0]
 
 
+def source(library: Library, store: Store) -> str:
+    """Say which texts rows are of: by the digest of the file of vectors, or of the texts themselves."""
+    if library.file == SAMPLE:
+        return "the shipped sample"
+
+    def digest():
+        if not library.file:
+            return hashlib.sha256("\0".join(documents(library, store)).encode()).hexdigest()
+        with open(library.file, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    return f"SHA-256 {store.remember(('source', library), digest)[:16]}"
+
+
 def ready(library: Library, store: Store) -> dict[str, np.ndarray]:
     """Give the arrays of the library's file, `{encoder: [texts, d]}`, none without a file; ValueError for another."""
 

@@ -43,7 +43,7 @@ class Classified(Asked):
 class Choices:
     """The flags of the classifiers, and those of training."""
 
-    networks = Defaults(settings=((50, None),), one_model=False)
+    networks = Defaults(settings=((50, None),), one_model=False, decoders=False)
 
     def define_flags(self) -> None:
         """Define the flags."""

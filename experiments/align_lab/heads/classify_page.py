@@ -6,16 +6,18 @@ from statistics import fmean
 
 from align import drawing, markdown
 from align.arrays import atomic
+from align_lab import mixtures
 from align_lab.heads import code_maps
 from align_lab.heads.head_comparisons import Compared, compared
 
 TABLE = "classify"
 HEAD = """# The head of a classifier on the mapped codes of another
 
-Made by `python experiments/classify.py`. Encoders are trained to classify, and a linear head reads their codes; here
-the head of one network reads the mapped codes of another, of the same architecture and another seed ("within") or of
-another architecture ("between"). Each cell: the share of test images that it names rightly, and, in brackets, the share
-on which it says what the target says of its own codes, both in %, means over ordered pairs of networks.
+Made by `python experiments/classify.py`, with `--dataset` and `--steps` for what is below. Encoders are trained to
+classify, and a linear head reads their codes; here the head of one network reads the mapped codes of another, of the
+same architecture and another seed ("within") or of another architecture ("between"). Each cell: the share of test
+images that it names rightly, and, in brackets, the share on which it says what the target says of its own codes, both
+in %, means over ordered pairs of networks.
 """
 COUNTS = (10, 20, 50, 100, 1000, None)
 # What is compared, in words, and with how many pairs.
@@ -39,7 +41,7 @@ def write(rows: Sequence[dict], results: Path) -> Path:
     tested = [row for row in rows if not row["settings"]["held_out"]]
     for dataset, latent in dict.fromkeys((row["dataset"], row["latent"]) for row in tested):
         own = [row for row in tested if (row["dataset"], row["latent"]) == (dataset, latent)]
-        parts += [f"## {dataset}, latent {latent}", "", _networks(own), ""]
+        parts += [f"## {dataset}, latent {latent}", "", *mixtures.warning(own), _networks(own), ""]
         panels = {}
         for title, part in kinds(own).items():
             panels[f"{dataset}, {title}"] = _curves(part)

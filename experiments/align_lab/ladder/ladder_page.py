@@ -7,6 +7,7 @@ from statistics import fmean
 from align import drawing, markdown, paper
 from align.arrays import atomic
 from align.rows import read
+from align_lab import mixtures
 from align_lab.ladder.climbing import COUNTS, TABLE
 from align_lab.ladder.rung_maps import LABELS, PAIRED, SELECTIONS
 from align_lab.ladder.verdicts import verdicts
@@ -27,15 +28,16 @@ def write(results: Path) -> Path:
     parts = [
         "# Test error against what is known",
         "",
-        "Made by `python experiments/knowledge.py`: mean test error over all ordered pairs of networks. Pairs are "
-        "random anchors unless a strategy is named; without pairs, source and target codes come from different halves "
+        "Made by `python experiments/knowledge.py`, with `--spaces`, `--steps` and `--keys` for what is below: mean "
+        "test error over all ordered pairs of networks. Pairs are random anchors unless a strategy is named; without "
+        "pairs, source and target codes come from different halves "
         f"of the training images, and `{BOTH}` is the same with pairs beside them. `{AT_BEST}` is what could be made "
         "of the pairs by those who know how much every entry of the clouds' map is off, but not which way. What has "
         "no row yet is left out.",
     ]
     notes = markdown.sections(results / "notes.md")
     for (dataset, latent), found in sorted(spaces.items(), key=lambda item: (item[0][0] != "mnist", *item[0])):
-        parts += ["", f"## {dataset}, latent {latent}", "", _figure(results, dataset, latent)]
+        parts += ["", f"## {dataset}, latent {latent}", "", *mixtures.warning(found), _figure(results, dataset, latent)]
         parts += [notes[f"knowledge, {dataset}, latent {latent}"].rstrip()]
         for source, target in _directions(row for row in found if row["method"] != "autoencoder"):
             own = _between(found, source, target)

@@ -10,7 +10,7 @@ from align.paper import LATENTS
 from align_lab.asked import MOST_LATENT, MOST_SEEDS, Asked, Defaults
 from align_lab.launch import Experiment
 from align_lab.plans import Networks, Rungs
-from align_lab.tables import MODELS, autoencoders
+from align_lab.tables import MODELS, autoencoders, check_both_families
 
 STEPS = ("pairs", "selection", "labels", "few", "bound", "unpaired", "controls")
 SPACES = (*(f"mnist-{latent}" for latent in LATENTS[:-1]), "fashion_mnist-50", "fashion_mnist-100")
@@ -75,6 +75,7 @@ def plan(wanted: Ladder, store) -> list:
 
 
 def _networks(wanted: Ladder, store, name: str, latent: int) -> tuple[Networks, ...]:
+    check_both_families(wanted.dataset)
     data = store.data(like(name, wanted.dataset) if name in MODELS_OF else name)
     own = dataclasses.replace(wanted, dataset=data.name)
     return tuple(autoencoders(own, model, latent) for model in MODELS_OF.get(family(own.dataset), MODELS[:1]))
@@ -91,4 +92,4 @@ def pictures(wanted: Ladder, store):
     yield f"Tables: {ladder_page.write(store.results)}"
 
 
-KNOWLEDGE = Experiment(Choices(), plan, pictures)
+KNOWLEDGE = Experiment(Choices(), plan, pictures, ("knowledge",))

@@ -27,8 +27,13 @@ def verdicts(latent: int, found: list[dict], reference: str) -> list[str]:
         meaning = f"at most {RIGHT} times the {reference} map of all pairs of the same two networks"
     right = [row["test_error"] <= (limit or RIGHT * of_all[_pair(row)]) for row in runs]
     sure = [ok for ok, row in zip(right, runs, strict=True) if row["confident"]]
-    text = f"Nothing known: {sum(right)} of {len(right)} runs are right ({meaning}); {len(sure)} were reported "
-    text += f"as confident, and of these {sum(sure)} are right."
+    between = f"{len({_pair(row) for row in runs})} ordered pairs of networks"
+    text = f"Nothing known: {sum(right)} of {len(right)} runs on {between} are right ({meaning}); {len(sure)} were "
+    text += f"reported as confident, and of these {sum(sure)} are right."
+    if limit and {_pair(row) for row in runs} <= of_all.keys():
+        ratios = [row["test_error"] / of_all[_pair(row)] for row in runs]
+        text += f" Against the {reference} map of all pairs of the same two networks, they have {min(ratios):.2f} to "
+        text += f"{max(ratios):.2f} times its error."
     text += f" A run took {median(row['seconds'] for row in runs):.0f} s by the clock (median)."
     if controls := [row for row in found if row["method"].startswith("control")]:
         text += f" Of {len(controls)} runs between unrelated clouds {sum(row['confident'] for row in controls)} were."

@@ -16,7 +16,7 @@ Maps = dict[tuple[int, int], AffineMap]
 _FITS = {
     "rigid": solvers.rigid,
     "similarity": solvers.similarity,
-    "linear": solvers.affine,
+    "affine": solvers.affine,
     "ridge": functools.partial(solvers.ridge, towards="auto"),
 }
 

@@ -10,7 +10,7 @@ from align_lab.plans import Gathering, Networks
 from align_lab.tables import MODELS, autoencoders
 
 TABLE = "consensus"
-METHODS = ("rigid", "similarity", "linear", "ridge", "procrustes", "consensus")
+METHODS = ("rigid", "similarity", "affine", "ridge", "procrustes", "consensus")
 POOLS = (1, 2)  # anchors in all, over those that a network has embedded
 
 
@@ -36,6 +36,7 @@ class Choices:
         flags.DEFINE_list("methods", list(METHODS), "Methods, of these.")
         self.networks.define_flags()
         flags.FLAGS.set_default("seeds", 10)
+        flags.FLAGS["seeds"].help = "Number of networks in a group."
 
     def read(self, given: flags.FlagValues, store) -> Gathered:
         """Read the flags; ValueError names the one whose value makes no sense."""

@@ -10,18 +10,19 @@ import numpy as np
 
 from align import drawing, markdown, metrics, solvers
 from align.arrays import atomic
+from align_lab import mixtures
 from align_lab.many.agreements import TABLE, gathered, group
 from align_lab.plans import Gathering
 from align_lab.store import Store
 
 HEAD = """# Many networks, one space
 
-Made by `python experiments/consensus.py`: maps from few anchors between all ordered pairs of networks, of each pair for
-itself (`rigid`, `similarity`, `linear`, `ridge`) or through one space (`procrustes`, `consensus`); means over pairs and
-draws of the anchors, on the test images. "residual" is of codes, "test error" of the next network's decoder; "around"
-is how far a code is from itself after a way through all networks, "by way" the way from one to a third against the way
-through a second, both over the spread of the codes. Anchors "50 of 100": each network has embedded 50 of its own out of
-100.
+Made by `python experiments/consensus.py`, with `--dataset`, `--groups` and `--latent` for what the headings name: maps
+from few anchors between all ordered pairs of networks, of each pair for itself (`rigid`, `similarity`, `affine`,
+`ridge`) or through one space (`procrustes`, `consensus`); means over pairs and draws of the anchors, on the test
+images. "residual" is of codes, "test error" of the next network's decoder; "around" is how far a code is from itself
+after a way through all networks, "by way" the way from one to a third against the way through a second, both over the
+spread of the codes. Anchors "50 of 100": each network has embedded 50 of its own out of 100.
 """
 COLUMNS = {"residual": "residual", "test_error": "test error", "around": "around", "by_way": "by way"}
 
@@ -49,7 +50,13 @@ def write(rows: Sequence[dict], results: Path) -> Path:
             )
         pictures = results / "pictures"
         picture = drawing.curves(pictures / f"{TABLE}_{name}.png", panels, "anchors", "residual of test codes")
-        parts += [f"## {title}", "", f"![Residual against the number of anchors](../pictures/{picture.name})", ""]
+        parts += [
+            f"## {title}",
+            "",
+            *mixtures.warning(own),
+            f"![Residual against the number of anchors](../pictures/{picture.name})",
+            "",
+        ]
         if (points := pictures / f"networks_{name}.png").exists():
             parts += ["Which networks are alike, by two distances:", ""]
             parts += [f"![The networks as a matrix, a tree and points](../pictures/{points.name})", ""]
@@ -116,6 +123,7 @@ def networks_as_points(gathering: Gathering, store: Store) -> Path:
         for name, point in zip(names, points, strict=True):
             line[2].annotate(name.split()[-1], point, xytext=(4, 4), textcoords="offset points", fontsize=9)
         line[2].set_aspect("equal", adjustable="datalim")
+        line[2].locator_params(nbins=5)
         line[2].set_title("in a plane, as far apart as can be", fontsize=10)
         line[2].legend(fontsize=8)
     space = gathering.spaces[0]

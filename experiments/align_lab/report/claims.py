@@ -1,6 +1,6 @@
 """The paper's claims, each with what decides it: a function from the rows to our numbers and whether they bear it out.
 
-Comparisons are paired: two methods are compared on the same ordered pairs of networks, with the same anchors.
+Methods are compared by their means over the same ordered pairs of networks; linear and rigid maps pair by pair.
 """
 
 from statistics import fmean
@@ -117,12 +117,14 @@ def icp_degrades(rows):
     return "; ".join(texts), all(worse)
 
 
-def rigid_drops_at_50(rows):
-    gap = {}
-    for latent in (30, 50, 100):
-        gap[latent] = mean(rows, 1, "rigid", latent=latent) - mean(rows, 1, "linear", latent=latent)
-    text = ", ".join(f"{latent}: {value:.4f}" for latent, value in gap.items())
-    return f"rigid less linear at latent {text}", gap[50] > max(gap[30], gap[100])
+def rigidity_drops_at_50(rows):
+    texts, holds = [], True
+    for table, method in ((3, "rigid"), (2, "decoder_only")):
+        settings = ((30, 100), (50, 100), (100, 200))
+        found = {latent: mean(rows, table, method, latent=latent, anchors=count) for latent, count in settings}
+        texts.append(f"{method} at latent " + ", ".join(f"{latent}: {error:.4f}" for latent, error in found.items()))
+        holds &= found[50] > max(found[30], found[100])
+    return "; ".join(texts), holds
 
 
 def architectures_need_linear(rows):
@@ -130,9 +132,10 @@ def architectures_need_linear(rows):
     for source, target in (("conv", "mlp"), ("mlp", "conv")):
         for latent, count in paper.ARCHITECTURE_SETTINGS:
             options = {"source_model": source, "target_model": target, "latent": latent, "anchors": count}
-            linear, rigid = (mean(rows, 5, method, **options) for method in ("linear", "rigid"))
-            texts.append(f"{source} → {target} {latent}: linear {linear:.3f}, rigid {rigid:.3f}")
-            holds &= linear < rigid
+            linear, rigid, new = (mean(rows, 5, method, **options) for method in ("linear", "rigid", "decoder_only"))
+            whole = mean(rows, 6, "end2end", **options)
+            texts.append(f"{source} → {target} {latent}: linear {linear:.3f}, end2end {whole:.3f}, rigid {rigid:.3f}")
+            holds &= linear < min(rigid, new, whole)
     return "; ".join(texts), holds
 
 
@@ -168,7 +171,7 @@ CLAIMS = {
     "The autoencoder alone is better than with relative representations (4.3.1)": relative_costs_accuracy,
     "Class means match anchors at low latents and lag at higher ones (4.2.3)": means_lag_at_higher_latents,
     "ICP from the class means degrades the map (4.2.3)": icp_degrades,
-    "Rigid methods drop at latent 50 (4.2.2, note)": rigid_drops_at_50,
+    "Methods that assume rigidity drop at latent 50 (4.2.2, note)": rigidity_drops_at_50,
     "Between architectures the linear map is best, the rigid inaccurate (4.3.1)": architectures_need_linear,
     "End2end works better than the rigid map between architectures (4.3.1)": end2end_beats_rigid,
     "Decoder-only fails completely between architectures (4.3.1)": decoder_only_fails,

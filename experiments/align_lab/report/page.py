@@ -12,6 +12,7 @@ from align.arrays.paths import user_path
 from align_lab import charts
 from align_lab.report import paper_tables, published
 from align_lab.report.claims import CLAIMS
+from align_lab.store import times_of_the_paper
 
 FLAGS = flags.FLAGS
 # Experiments that write a page of their own beside this one.
@@ -59,7 +60,7 @@ def write(results: Path) -> Path:
     for number, found in rows.items():
         parts += [paper_tables.table(number, found, notes), pictures.get(f"table{number}", "")]
     parts += [paper_tables.ablation(rows[5], notes), pictures.get("ablation", "")]
-    parts += [_claims(rows, published.under_the_papers_training(results))]
+    parts += [_claims(of_the_paper, published.under_the_papers_training(results))]
     parts += [_beyond(results), _pictures(results, drawn, notes), _times(results, notes)]
     path = results / "README.md"
     with atomic.replacing(path) as partial:
@@ -83,6 +84,12 @@ def _head(rows, problems):
         "`python experiments/report.py`. Errors are the mean squared error per standardised pixel on the test images. "
         "As in the paper, means carry no factor and standard deviations (over ordered pairs of networks) are in units "
         "of 10⁻³. Each cell: **ours**, the paper's, and the ratio of the two.",
+        "",
+        "`rigid`, `linear` (without a shift): maps in closed form. `stitching_k2`: trained networks, hidden layers "
+        "twice as wide as the latents. `decoder_only`: new decoders for distances to the anchors (relative "
+        "representations); `end2end`: encoders and decoders trained on them; (own): a network by itself. "
+        "`means_rigid`: the map between the means of the classes; `means_icp_rigid`: after it closest points within "
+        "the classes, iterated.",
         "",
         f"- {len(everything):,} rows; seeds {', '.join(map(str, seeds))}; data: {sources}",
         f"- {devices}; " + ", ".join(f"{name} {number}" for name, number in versions.items()),
@@ -110,7 +117,8 @@ def _claims(rows, papers):
     note = (
         "Ours are trained by one cycle of a faster rate. The last column is of convolutional networks under what the "
         "paper says of its training, Adam at a constant rate of 1e-3 and batches of 64, for claims that the rows of "
-        f"[rigidity.md](tables/rigidity.md) decide ({variants})."
+        f"[rigidity.md](tables/rigidity.md) decide ({variants}). The numbers that the paper prints bear out every "
+        "claim by these checks, but that k = 2 tends to be the best: it is at latent 50, where k = 4 is as good."
     )
     return f"## The paper's claims, one by one\n\n{note}\n\n{table}\n"
 
@@ -142,13 +150,11 @@ def _pictures(results, drawn, notes):
 
 def _times(results, notes):
     """Sum the seconds of all tasks by stage."""
-    file = results / "rows" / "timings.jsonl"
-    if not file.exists():
-        return ""
     stages = defaultdict(float)
-    for line in file.read_text().splitlines():
-        task = json.loads(line)
+    for task in times_of_the_paper(results):
         stages[task["task"].split(",")[0]] += task["seconds"]
+    if not stages:
+        return ""
     lines = [[stage, f"{seconds / 60:.1f}"] for stage, seconds in stages.items()]
     lines.append(["**all**", f"**{sum(stages.values()) / 60:.1f}**"])
     return "\n".join(["## Time", "", notes.get("time", ""), markdown.table(["stage", "minutes"], lines), ""])

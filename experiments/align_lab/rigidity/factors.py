@@ -61,7 +61,7 @@ class Factors(Asked):
 class Choices:
     """The flags of the factors, and those of training."""
 
-    networks = Defaults(settings=((50, 100),), one_model=False)
+    networks = Defaults(settings=((50, 100),), one_model=False, decoders=False)
 
     def define_flags(self) -> None:
         """Define the flags."""

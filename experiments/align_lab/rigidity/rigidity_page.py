@@ -1,6 +1,7 @@
 """The factors as tables and a picture: errors of rigid and linear maps by variant, and what each factor changes."""
 
 from collections.abc import Sequence
+from itertools import permutations
 from pathlib import Path
 from statistics import fmean
 
@@ -8,17 +9,18 @@ import numpy as np
 
 from align import drawing, markdown
 from align.arrays import atomic
+from align_lab import mixtures
 from align_lab.rigidity import forced_plot, rigid_gaps
-from align_lab.rigidity.relations import OWN, TABLE
+from align_lab.rigidity.relations import FAMILIES, OWN, TABLE
 from align_lab.rigidity.variants import VARIANTS
 
 HEAD = """# What makes two latent spaces rigidly related
 
-Made by `python experiments/rigidity.py`: autoencoders that differ in one factor of architecture or training from those
-of another variant, and maps between all ordered pairs of seeds. Errors are mean squared errors per standardised pixel
-of the target's decoder on the test images, means over pairs. The **gap** is the error of the rigid map less that of the
-linear one, in thousandths, with an interval of 95 % over networks (jackknife, Student's t); bold where it leaves zero
-out.
+Made by `python experiments/rigidity.py`, with `--epochs` and `--variants` for what is below: autoencoders that differ
+in one factor of architecture or training from those of another variant, and maps between all ordered pairs of seeds.
+Errors are mean squared errors per standardised pixel of the target's decoder on the test images, means over pairs. The
+**gap** is the error of the rigid map less that of the linear one, in thousandths, with an interval of 95 % over
+networks (jackknife, Student's t); bold where it leaves zero out.
 """
 Group = dict[str, list[dict]]
 
@@ -26,13 +28,20 @@ Group = dict[str, list[dict]]
 def write(rows: Sequence[dict], results: Path) -> Path:
     """Write the tables of all rows, and a picture of each group of networks, into a folder of results."""
     parts, groups = [HEAD], by_group(rows)
-    for (dataset, latent, epochs), group in groups.items():
-        (few,) = {row["anchors"] for own in group.values() for row in own} - {None}
-        title = f"{dataset}, latent {latent}, {epochs} epochs"
+    for (dataset, latent, epochs, few), group in groups.items():
+        others = {where[-1] for where in groups if where[:-1] == (dataset, latent, epochs)} - {few}
+        title = f"{dataset}, latent {latent}, {epochs} epochs" + (f", {few} pairs" if others else "")
         excess = {f"{few} pairs": _excess(group, few), "all pairs": _excess(group, None)}
-        name = f"{TABLE}_{dataset}_latent{latent}_epochs{epochs}"
+        name = f"{TABLE}_{dataset}_latent{latent}_epochs{epochs}" + (f"_anchors{few}" if others else "")
         drawn = drawing.dots(results / "pictures" / f"{name}.png", excess, "error above the network's own")
-        parts += [f"## {title}", "", f"![Errors above the networks' own](../pictures/{drawn.name})", ""]
+        everything = [row for own in group.values() for row in own]
+        parts += [
+            f"## {title}",
+            "",
+            *mixtures.warning(everything),
+            f"![Errors above the networks' own](../pictures/{drawn.name})",
+            "",
+        ]
         parts += [f"### From {few} pairs", "", _errors(group, few), "", "### From all pairs", "", _errors(group, None)]
         parts += ["", "### What a factor changes of the gap", "", _factors(group, few), ""]
         parts += ["### What the gap is made of", "", _parts(group, few), ""]
@@ -49,12 +58,29 @@ def write(rows: Sequence[dict], results: Path) -> Path:
 
 
 def by_group(rows: Sequence[dict]) -> dict[tuple, Group]:
-    """Part rows by data, latent dimension and epochs, and in each by variant, in the order of the table of variants."""
+    """Part rows by data, latent dimension, epochs and number of anchors, those from all pairs with each.
+
+    In a group they are by variant, in the order of the table of variants; one that was interrupted is left out.
+    """
     found: dict[tuple, Group] = {}
     for row in sorted(rows, key=lambda row: -row["settings"]["epochs"]):
         where = (row["dataset"], row["latent"], row["settings"]["epochs"])
         found.setdefault(where, {}).setdefault(row["variant"], []).append(row)
-    return {where: {name: group[name] for name in VARIANTS if name in group} for where, group in found.items()}
+    parted = {}
+    for where, group in found.items():
+        for few in sorted({row["anchors"] for own in group.values() for row in own} - {None}):
+            own = {name: [row for row in group.get(name, ()) if row["anchors"] in (None, few)] for name in VARIANTS}
+            parted[*where, few] = {name: listed for name, listed in own.items() if _whole(listed, few)}
+    return {where: group for where, group in parted.items() if group}
+
+
+def _whole(rows, few):
+    """Say whether the rows of a variant have every map between all its networks."""
+    seeds = {row["source_seed"] for row in rows if row["method"] == OWN}
+    pairs = set(permutations(seeds, 2))
+    return bool(pairs) and all(
+        rigid_gaps.errors(rows, method, count).keys() >= pairs for method in FAMILIES for count in (few, None)
+    )
 
 
 def mean(rows: Sequence[dict], method: str, anchors: int | None, measure: str = "test_error") -> float:

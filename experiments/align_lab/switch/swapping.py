@@ -11,6 +11,7 @@ from align_lab.plans import Library, Space, Swap
 from align_lab.switch.groups import GROUPS, TABLE
 
 TOP = 10
+WITH_VECTORS = ("between", "groups")  # flags that say nothing without a file of vectors
 _ANCHORS = (20, 50, 100, 300, 1000, 3000, 10_000)
 _DOCUMENTS, _QUERIES = 10_000, 1000
 

@@ -48,6 +48,8 @@ def rows(swap: Swap) -> list[dict]:
 
 def cost(swap: Swap, store: Store) -> float:
     """Estimate the seconds that two cores take for the rows that are not there yet."""
+    library = swap.old.library
+    store.come_from(TABLE, vectors.name(library), vectors.source(library, store))
     return sum(SECONDS.get(row["method"], 2.0) for row in _missing(swap, store))
 
 

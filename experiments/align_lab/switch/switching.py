@@ -14,6 +14,7 @@ from align_lab.switch import swapping
 TABLE = "embedding_switch"
 ASKING = ("words", "documents")
 TOP = 10
+WITH_PAIRS = ("pairs", "old", "new", "asking", "solvers")  # flags that say nothing of a file of vectors
 MOST_TEXTS = 10_000_000  # far beyond what is at hand, and short of what no memory holds
 
 
@@ -67,6 +68,9 @@ class Choices:
 
     def read(self, given: flags.FlagValues, store) -> "Encoders | swapping.Swaps":
         """Read the flags; ValueError names the one whose value makes no sense."""
+        beside = swapping.WITH_VECTORS if not given.vectors else WITH_PAIRS
+        if ignored := [name for name in beside if given[name].present]:
+            raise ValueError(f"--{ignored[0]} goes {'without' if given.vectors else 'with'} --vectors")
         if given.vectors:
             return swapping.read(given, store)
         from align_lab.switch import corpus

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable
 from itertools import product
+from pathlib import Path
 from typing import NamedTuple
 
 from absl import flags
@@ -15,6 +16,7 @@ TABLE = "verdicts"
 ROWS, DIMENSIONS = (2, 10, 50, 200, 1000, 3000), (2, 10, 100)
 # A map of the solvable kind is right where it misses less than this share of the target's variance.
 RIGHT = 0.1
+HEAD = "# Verdicts on drawn clouds\n\nMade by `python experiments/trust.py`.\n"
 # Seconds of a draw on two cores, what is compiled for its shape included.
 SECONDS = 3.0
 
@@ -105,19 +107,23 @@ def summaries(found: Iterable[dict]) -> list[dict[str, str]]:
     return records
 
 
-def pictures(tried: Tried, store):
-    """Write the table of all rows."""
+def write(found: list[dict], results: Path) -> Path:
+    """Write the table of all rows into a folder of results."""
     from align import markdown
     from align.arrays import atomic
 
-    text = "# Verdicts on drawn clouds\n\nMade by `python experiments/trust.py`.\n\n"
-    text += markdown.records(summaries(store.rows(TABLE)))
-    path = store.results / "tables" / f"{TABLE}.md"
+    path = results / "tables" / f"{TABLE}.md"
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic.replacing(path) as partial:
-        partial.write_text(text)
-    yield text
+        partial.write_text(f"{HEAD}\n{markdown.records(summaries(found))}")
+    return path
+
+
+def pictures(tried: Tried, store):
+    """Write the table of all rows."""
+    path = write(store.rows(TABLE), store.results)
+    yield path.read_text()
     yield f"Table: {path}"
 
 
-VERDICTS = Experiment(Choices(), lambda tried, store: list(tried.shapes), pictures)
+VERDICTS = Experiment(Choices(), lambda tried, store: list(tried.shapes), pictures, (TABLE,))
