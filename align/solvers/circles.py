@@ -22,9 +22,8 @@ from align.maps import AffineMap
 from align.solvers.unpaired import unpaired
 
 _ROUNDS = 10
-# A link is no worse than three times what is typical, within these: two maps at random are 1 apart, and one such among
-# three clouds leaves each of them 0.17 from the way round.
-_LEAST_ALLOWED, _MOST, _MOST_OF_THREE = 0.05, 0.3, 0.1
+# A link is no worse than three times what is typical, within these; two maps at random are 1 apart.
+_LEAST_ALLOWED, _MOST = 0.05, 0.3
 
 
 class Circles(NamedTuple):
@@ -34,8 +33,8 @@ class Circles(NamedTuple):
     `{(i, j): AffineMap}`, as fitted. disagreement `[clouds, clouds]`: 1 − cosine between a fitted map and the way
     through the common space, NaN on the diagonal: what is far above the rest has failed, and is repaired by the way
     round. trusted `[clouds]`: whether the cloud hangs together with the first by fitted maps that were trusted and that
-    agree with the way through the common space. A wrong map among three clouds spreads its error over all three, so
-    that less disagreement is allowed there.
+    agree with the way through the common space; the first alone where trusted maps contradict each other so often that
+    none is outvoted, as one that is wrong among three clouds is not.
     """
 
     hubs: tuple
@@ -106,14 +105,19 @@ def _agreed(clouds, pairs):
     disagreement = np.full((count, count), np.nan)
     for (i, j), value in apart.items():
         disagreement[i, j] = disagreement[j, i] = value
-    most = min(max(3 * typical, _LEAST_ALLOWED), _MOST_OF_THREE if count == 3 else _MOST)
-    linked = np.eye(count, dtype=bool)
+    most = min(max(3 * typical, _LEAST_ALLOWED), _MOST)
+    believed, linked = np.eye(count, dtype=bool), np.eye(count, dtype=bool)
     for (i, j), value in apart.items():
-        believed = pairs[i, j].trusted is None or bool(pairs[i, j].trusted)
-        linked[i, j] = linked[j, i] = believed and value <= most
+        believed[i, j] = believed[j, i] = pairs[i, j].trusted is None or bool(pairs[i, j].trusted)
+        linked[i, j] = linked[j, i] = believed[i, j] and value <= most
     trusted = linked[0]
     for _ in range(count):
         trusted = linked[trusted].any(0)
+    # As many maps as make a tree agree whatever they are. Of those beyond, most must.
+    tree = 2 * trusted.sum() - 2 + trusted.sum()
+    agreeing, all_of_them = (links[np.ix_(trusted, trusted)].sum() - tree for links in (linked, believed))
+    if 2 * agreeing <= all_of_them and all_of_them:
+        trusted = np.arange(count) == 0
     hubs, means = tuple(map(_hub, clouds, sides, units)), tuple(cloud.mean(0) for cloud in clouds)
     return Circles(hubs, means, dict(pairs), disagreement, trusted)
 

@@ -156,10 +156,8 @@ def _by_third_moments(key, source, target):
     a, b = coordinates.principal_of_both(source, target, whitening=1.0)
     count = min(source.shape[1], target.shape[1], _COMPONENTS)
     start_key, climb_key = jax.random.split(key)
-    white = []
-    for side, (c, z) in enumerate(zip((a, b), (source, target), strict=True)):
-        rows = jax.random.permutation(jax.random.fold_in(key, side), len(z))[:_CLUSTERED]  # they come in some order
-        white.append(c.spread * c(z[rows])[:, :count])
+    drawn = [_drawn(jax.random.fold_in(key, i), array) for i, array in enumerate((source, target))]
+    white = [side.spread * side(rows)[:, :count] for side, rows in zip((a, b), drawn, strict=True)]
     starts = nearest_orthogonal(jax.random.normal(start_key, (_STARTS, count, count), source.dtype))
     weights, values = climb(
         climb_key, *map(third_moments, white), starts, jnp.zeros_like(starts[0]), temperature=0.5, iterations=400
@@ -167,6 +165,11 @@ def _by_third_moments(key, source, target):
     width = a.down.shape[1]
     weight = jnp.zeros((width, width), source.dtype).at[:count, :count].set(weights[jnp.argmax(values)])
     return coordinates.conjugate(a, weight, b)
+
+
+def _drawn(key, array):
+    """Return up to so many rows as are clustered, at random: they come in some order."""
+    return array[jax.random.permutation(key, len(array))[:_CLUSTERED]]
 
 
 def _others(key, source, target, fitted):

@@ -168,4 +168,4 @@ def _end(path, source, weights, goal, strength):
     condition = jnp.sqrt((values[-1] + strength) / shrunk.min())
     if path.base is not None:
         weight, bias = path.base.weight + weight, path.base.bias + bias
-    return AffineMap(weight, bias, rank=keep.sum(), condition=condition), error
+    return AffineMap(weight, bias, rank=used.sum(), condition=condition), error

@@ -35,10 +35,10 @@ def drawn():
     """Codes of three networks that are turned images of each other, each of which has embedded half of the anchors."""
     random = np.random.default_rng(0)
     turns = [np.linalg.qr(random.normal(size=(3, 3)))[0] for _ in range(3)]
-    points = random.normal(size=(72, 3)) * [3, 2, 1]
+    points = random.normal(size=(84, 3)) * [3, 2, 1]
     codes = jnp.asarray(np.stack([points @ turn + i for i, turn in enumerate(turns)]), jnp.float32)
-    known = jnp.asarray(np.arange(12)[None] % 3 != np.arange(3)[:, None], jnp.float32)
-    return carried.Codes(codes[:, :12], known, codes[:, 12:])
+    known = jnp.asarray(np.arange(24)[None] % 3 != np.arange(3)[:, None], jnp.float32)
+    return carried.Codes(codes[:, :24], known, codes[:, 24:])
 
 
 @pytest.mark.parametrize("method", gatherings.METHODS)
@@ -55,7 +55,7 @@ def test_turned_spaces_are_carried_and_circles_close(method, monkeypatch):
 
 def test_a_pair_that_shares_nothing_is_told_the_mean():
     codes = drawn()
-    apart = codes._replace(known=codes.known.at[0].set(jnp.arange(12) < 2).at[1].set(jnp.arange(12) >= 2))
+    apart = codes._replace(known=codes.known.at[0].set(jnp.arange(24) < 2).at[1].set(jnp.arange(24) >= 2))
     found, told = carried.maps("ridge", apart)
     assert told["pairs_without_a_map"] == 2
     np.testing.assert_array_equal(found[0, 1].weight, 0)

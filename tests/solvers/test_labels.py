@@ -1,5 +1,7 @@
 """Alignment from labels: planted Gaussians of classes, the choice between refinements, degenerate classes."""
 
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -100,8 +102,8 @@ def test_rows_that_are_there_twice_do_not_change_a_discrepancy():
 def test_many_classes_are_taken_in_parts(monkeypatch):
     source, found = mixture(0, 300)
     whole = solvers.class_gaussians(KEY, source, found, TRUTH(source), found)
-    monkeypatch.setattr("align.solvers.labels._HELD", 40)
-    monkeypatch.setattr("align.clouds.classes._HELD", 40)
+    for module in (sys.modules["align.solvers.labels"], classes):
+        monkeypatch.setattr(module, "_HELD", 40)
     jax.clear_caches()
     parts = solvers.class_gaussians(KEY, source, found, TRUTH(source), found)
     np.testing.assert_allclose(parts.weight, whole.weight, atol=1e-3)
