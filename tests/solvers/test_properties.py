@@ -136,17 +136,6 @@ def test_weights_repeat_rows(name, double_precision):
 
 
 @every_family
-def test_rows_of_weight_zero_may_be_anything(name):
-    x, y = (side.astype(np.float32) for side in pairs())
-    rows = len(x)
-    masked = [np.concatenate([side, np.full_like(side, -9999)]) for side in (x, y)]
-    fitted = FAMILIES[name].solve(*masked, weights=np.repeat([1, 0], rows))
-    alone = FAMILIES[name].solve(x, y, weights=np.ones(rows))
-    np.testing.assert_allclose(fitted.weight, alone.weight, atol=1e-4)
-    np.testing.assert_allclose(fitted.bias, alone.bias, atol=1e-4)
-
-
-@every_family
 def test_rank_deficient_rows_are_fitted_as_well_as_any_map_can(name, double_precision):
     x, y = pairs()
     x[:, 3] = x[:, 0]

@@ -70,6 +70,17 @@ def test_records(name, scales):
 LABELS = np.repeat(np.arange(4), 20)
 
 
+@pytest.mark.parametrize("name", FAMILIES)
+def test_rows_of_weight_zero_may_be_anything(name):
+    x, y = (side.astype(np.float32) for side in pairs())
+    rows = len(x)
+    masked = [np.concatenate([side, np.full_like(side, -9999)]) for side in (x, y)]
+    fitted = FAMILIES[name].solve(*masked, weights=np.repeat([1, 0], rows))
+    alone = FAMILIES[name].solve(x, y, weights=np.ones(rows))
+    np.testing.assert_allclose(fitted.weight, alone.weight, atol=1e-4)
+    np.testing.assert_allclose(fitted.bias, alone.bias, atol=1e-4)
+
+
 @functools.cache
 def clouds():
     """Rows of four classes, and the same rows turned and moved."""
