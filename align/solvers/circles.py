@@ -114,9 +114,9 @@ def _agreed(clouds, pairs):
     for _ in range(count):
         trusted = linked[trusted].any(0)
     # As many maps as make a tree agree whatever they are. Of those beyond, most must.
-    tree = 2 * trusted.sum() - 2 + trusted.sum()
-    agreeing, all_of_them = (links[np.ix_(trusted, trusted)].sum() - tree for links in (linked, believed))
-    if 2 * agreeing <= all_of_them and all_of_them:
+    tree = trusted.sum() - 1
+    agreeing, beyond = (np.triu(links[np.ix_(trusted, trusted)], 1).sum() - tree for links in (linked, believed))
+    if beyond and 2 * agreeing <= beyond:
         trusted = np.arange(count) == 0
     hubs, means = tuple(map(_hub, clouds, sides, units)), tuple(cloud.mean(0) for cloud in clouds)
     return Circles(hubs, means, dict(pairs), disagreement, trusted)

@@ -48,7 +48,7 @@ def ridge(
     """
     source, target, weights = inputs.as_pairs(source, target, weights, minimum_rows=2)
     checks.check_flags(reflection=reflection)
-    given, candidates = _candidates(towards, source, target, weights)
+    given, candidates = _candidates(towards, source, target)
     if strengths is not None:
         strengths = inputs.as_strengths(strengths).astype(source.dtype)
     fitted = _fit_ridge(source, target, weights, strengths, given, candidates, reflection)
@@ -58,7 +58,7 @@ def ridge(
     return fitted
 
 
-def _candidates(towards, source, target, weights):
+def _candidates(towards, source, target):
     """Return the map to shrink towards, if one is given, and the names of what is tried; ValueError for neither."""
     if isinstance(towards, AffineMap):
         shape = (source.shape[1], target.shape[1])
@@ -76,9 +76,7 @@ def _candidates(towards, source, target, weights):
     if towards != "auto":
         return None, (towards,)
     kept = ("zero",) if source.shape[1] > target.shape[1] else ("zero", "rigid", "similarity")
-    counted = weights is not None and not isinstance(weights, jax.core.Tracer)
-    rows = float(weights.sum()) if counted else source.shape[0]
-    return None, kept + (("origin",) if rows <= source.shape[1] else ())
+    return None, kept + (("origin",) if source.shape[0] <= source.shape[1] else ())
 
 
 class _Path(NamedTuple):
