@@ -1,6 +1,6 @@
 """Many networks, one space: a consensus of ten against maps of pairs, and which networks are alike.
 
-    python experiments/consensus.py                                  # 10 convolutional seeds on MNIST; then 5 + 5
+    python experiments/consensus.py                                  # 10 convolutional seeds on MNIST; 5 + 5; 4 + 3 + 3
     python experiments/consensus.py --groups=mlp --latent=10         # other networks
     python experiments/consensus.py --groups=mlp --seeds=3 --epochs=2 --dataset=mnist_sample     # minutes
 

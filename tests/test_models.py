@@ -62,7 +62,7 @@ def test_reconstruction_error_is_the_mean_over_pixels(sample):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("resnet", 5, "mnist"), "model must be one of conv, mlp; it is 'resnet'"),
+        (("resnet", 5, "mnist"), "model must be one of conv, mlp, residual; it is 'resnet'"),
         (("conv", 0, "mnist"), "latent must be a whole number, at least 1; it is 0"),
     ],
 )

@@ -13,8 +13,9 @@ from align.arrays import checks
 from align.dataset_names import family
 from align.models.conv import ConvDecoder, ConvEncoder
 from align.models.mlp import MLPDecoder, MLPEncoder
+from align.models.residual import ResidualEncoder
 
-MODELS = ("conv", "mlp")
+MODELS = ("conv", "mlp", "residual")
 LAST_LAYERS = ("sigmoid", "linear")
 
 
@@ -39,8 +40,8 @@ class Autoencoder(nn.Module):
 def autoencoder(model: str, latent: int, dataset: str, shape: tuple[int, int, int] = (28, 28, 1)) -> Autoencoder:
     """Build the autoencoder of a dataset.
 
-    model: "conv" or "mlp"; "-sigmoid" or "-linear" after it says how the decoder ends, where not as is usual for the
-        dataset.
+    model: "conv" or "mlp", the paper's, or "residual", a residual encoder before the convolutional decoder; "-sigmoid"
+        or "-linear" after it says how the decoder ends, where not as is usual for the dataset.
     latent: its dimension.
     dataset: by name.
     shape: height, width and channels of the images.
@@ -69,6 +70,8 @@ def autoencoder(model: str, latent: int, dataset: str, shape: tuple[int, int, in
             decoder = ConvDecoder(hidden=(256,), sigmoid=sigmoid, side=side)
             return Autoencoder(ConvEncoder(latent, (16, 32), (3, 3)), decoder)
         return Autoencoder(ConvEncoder(latent), ConvDecoder(sigmoid=sigmoid, side=side))
+    if name == "residual":
+        return Autoencoder(ResidualEncoder(latent, pooled=False), ConvDecoder(sigmoid=sigmoid, side=side))
     return Autoencoder(MLPEncoder(latent), MLPDecoder(sigmoid=sigmoid, side=side))
 
 

@@ -11,12 +11,14 @@ class ResidualEncoder(nn.Module):
     """Map images `[n, h, w, c]` to latents `[n, latent]`.
 
     A strided convolution, then a stage of `blocks` blocks for each of `channels`, each but the first at half the side
-    of the one before; the mean over the places that are left, and a dense layer.
+    of the one before; the mean over the places that are left, and a dense layer. Without the mean (`pooled` False) a
+    latent knows where in the image something is, which drawing it asks for and naming it does not.
     """
 
     latent: int
     channels: tuple[int, ...] = (8, 16, 32)
     blocks: int = 1
+    pooled: bool = True
 
     @nn.compact
     def __call__(self, images: Array) -> Array:
@@ -24,7 +26,7 @@ class ResidualEncoder(nn.Module):
         for stage, features in enumerate(self.channels):
             for place in range(self.blocks):
                 x = Block(features, 2 if stage and not place else 1)(x)
-        return nn.Dense(self.latent)(x.mean((1, 2)))
+        return nn.Dense(self.latent)(x.mean((1, 2)) if self.pooled else x.reshape(len(x), -1))
 
 
 class Block(nn.Module):

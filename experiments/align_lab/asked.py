@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 TRAINING = ("epochs", "batch", "learning_rate", "schedule", "weight_decay", "memory", "initial")
 Setting = tuple[int, int | None]
+ARCHITECTURES = ("conv", "mlp", "residual")
 # Far beyond what answers anything, and short of what fails for lack of memory or time without a word.
 MOST_LATENT, MOST_SEEDS, MOST_EPOCHS, MOST_BATCH = 10_000, 100, 10_000, 100_000
 DATA = (
@@ -96,7 +97,7 @@ class Defaults(NamedTuple):
         """Define the flags of what is compared and of training."""
         flags.DEFINE_string("dataset", self.dataset, DATA)
         if self.one_model:
-            flags.DEFINE_enum("model", "conv", ["conv", "mlp"], "Architecture of the autoencoders.")
+            flags.DEFINE_enum("model", "conv", ARCHITECTURES, "Architecture of the autoencoders.")
         if self.decoders:
             last = "What decoders end in; the default is a sigmoid on MNIST, linear on any other data."
             flags.DEFINE_enum("last_layer", None, ["sigmoid", "linear"], last)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from align import rows as results
+from align import solvers
 from align_lab import recipes
 from align_lab.many import agreements, carried, gatherings, many_page
 from align_lab.plans import Gathering, Networks
@@ -51,6 +52,22 @@ def test_turned_spaces_are_carried_and_circles_close(method, monkeypatch):
     assert told.get("pairs_without_a_map", 0) == 0
     measures = carried.measured(found, codes, ends, None)
     assert max(measures[name] for name in ("residual", "around", "by_way")) < 5e-3
+
+
+def test_ridge_of_few_shared_anchors_is_that_of_these_rows_alone():
+    random = np.random.default_rng(2)
+    anchors = jnp.asarray(random.normal(5, 1, size=(3, 40, 8)), jnp.float32)
+    known = np.arange(40)[None] < np.array([[30], [12], [40]])
+    known[1, :6] = False
+    codes = carried.Codes(anchors, jnp.asarray(known, jnp.float32), anchors)
+    found, _ = carried.maps("ridge", codes)
+    for i, j in [(0, 1), (1, 0), (0, 2), (2, 1)]:
+        shared = known[i] & known[j]
+        alone = solvers.ridge(anchors[i][shared], anchors[j][shared])
+        np.testing.assert_allclose(found[i, j].weight, alone.weight, atol=1e-5)
+        np.testing.assert_allclose(found[i, j].bias, alone.bias, atol=1e-4)
+    means = carried.maps("similarity", codes)[0][0, 1]
+    np.testing.assert_allclose(means.weight, solvers.similarity(anchors[0][6:12], anchors[1][6:12]).weight, atol=1e-5)
 
 
 def test_a_pair_that_shares_nothing_is_told_the_mean():

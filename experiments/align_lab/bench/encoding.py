@@ -4,7 +4,7 @@ import jax
 
 from align import models
 from align_lab.bench import harness
-from align_lab.bench.epochs import LATENT, images, layers
+from align_lab.bench.epochs import LATENT, MODELS, images, layers
 
 
 def ours(model, count):
@@ -63,5 +63,5 @@ def jobs(small):
                 check=lambda codes: {"mean_code": float(codes.mean())},
             )
         )
-        for name, model in ((name, models.autoencoder(name, LATENT, "mnist")) for name in models.MODELS)
+        for name, model in ((name, models.autoencoder(name, LATENT, "mnist")) for name in MODELS)
     ]

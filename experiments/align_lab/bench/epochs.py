@@ -17,6 +17,7 @@ from align.relative import RelativeAutoencoder
 from align_lab.bench import harness
 
 LATENT, BATCH, SEEDS, ANCHORS = 50, 64, 3, 200
+MODELS = ("conv", "mlp")
 
 
 class FlaxEncoder(models.ConvEncoder):
@@ -138,7 +139,7 @@ def jobs(small):
     """List the questions about training."""
     jax.config.update("jax_num_cpu_devices", os.cpu_count())  # as the experiments do
     count, few = (640, 128) if small else (19_200, 4_800)
-    conv, mlp = (models.autoencoder(name, LATENT, "mnist") for name in models.MODELS)
+    conv, mlp = (models.autoencoder(name, LATENT, "mnist") for name in MODELS)
     peers = {"PyTorch eager": {}, "PyTorch, channels last, fused Adam": {"tuned": True}}
     peers["torch.compile"] = {"compiled": True}
     pixels = images(1).nbytes

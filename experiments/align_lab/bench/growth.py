@@ -84,7 +84,7 @@ def jobs(small):
                     continue
                 shape = (size, FEW_DIMENSIONS) if axis == "rows" else (ROWS, size)
                 listed.append(_point(axis, name, size, lambda solver=solver, shape=shape: fit(solver, *shape)))
-    for name in models.MODELS:
+    for name in epochs.MODELS:
         model = models.autoencoder(name, epochs.LATENT, "mnist")
         for size in axes["seeds"]:
             listed.append(_point("seeds", f"train {name}", size, epochs.ours(model, images, epochs=EPOCHS, seeds=size)))

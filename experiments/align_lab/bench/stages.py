@@ -32,7 +32,7 @@ def stages(small: bool) -> list[Stage]:
     """Give the stages that may be among the most expensive."""
     images, points = (128, 300) if small else (IMAGES, 60_000)
     run_epochs = EPOCHS * SEEDS * IMAGES / 60_000
-    conv, mlp = (models.autoencoder(name, epochs.LATENT, "mnist") for name in models.MODELS)
+    conv, mlp = (models.autoencoder(name, epochs.LATENT, "mnist") for name in epochs.MODELS)
     below = models.autoencoder("conv", 10, "mnist")
     whole = RelativeAutoencoder(conv.encoder, conv.decoder)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 from align_lab import validation
-from align_lab.asked import Asked, Defaults, check_names
+from align_lab.asked import ARCHITECTURES, Asked, Defaults, check_names
 from align_lab.heads.head_plans import Classifiers, Heads
 from align_lab.launch import Experiment
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from align.training import Settings
 
 TABLE = "classify"
-MODELS = ("conv", "mlp", "residual")
 STEPS = ("own", "pairs", "labels", "unpaired", "few", "stitching", "relative")
 COUNTS = (10, 20, 50, 100, 1000, None)
 # Of what takes seconds each: fewer rungs.
@@ -28,7 +27,7 @@ TRAINING = {"epochs": 3, "batch": 128, "learning_rate": 3e-3}
 class Classified(Asked):
     """What is asked: architectures, both ways between any two of them, steps, images held out, and those of a cloud."""
 
-    models: tuple[str, ...] = MODELS
+    models: tuple[str, ...] = ARCHITECTURES
     steps: tuple[str, ...] = STEPS
     held_out: int = 0
     cloud: int = 5000
@@ -47,7 +46,9 @@ class Choices:
 
     def define_flags(self) -> None:
         """Define the flags."""
-        flags.DEFINE_list("models", list(MODELS), "Architectures: all ordered pairs of them, themselves included.")
+        flags.DEFINE_list(
+            "models", list(ARCHITECTURES), "Architectures: all ordered pairs of them, themselves included."
+        )
         flags.DEFINE_list("steps", list(STEPS), "What a map may know, or own: the classifiers by themselves.")
         flags.DEFINE_integer("cloud", 5000, "Images a side for maps without pairs, or with few.", 100)
         validation.define_flag()
@@ -58,7 +59,7 @@ class Choices:
 
     def read(self, given: flags.FlagValues, store) -> Classified:
         """Read the flags; ValueError names the one whose value makes no sense."""
-        check_names("models", given.models, MODELS)
+        check_names("models", given.models, ARCHITECTURES)
         check_names("steps", given.steps, STEPS)
         asked = vars(self.networks.read(given, store))
         left_out = validation.checked(given.held_out, store.data(asked["dataset"]))

@@ -41,17 +41,34 @@ def maps(method: str, codes: Codes) -> tuple[Maps, dict]:
         found = solvers.consensus(list(codes.anchors), weights=codes.known, strengths=strengths)
         told = {"strength": None if jnp.isinf(found.strength) else float(found.strength)}
         return {(i, j): found.between(i, j) for i, j in pairs}, told
-    first, second = np.transpose(pairs)
-    shared = codes.known[first] * codes.known[second]
-    fit = jax.vmap(lambda x, y, w: _FITS[method](x, y, weights=w))
-    fitted = fit(codes.anchors[first], codes.anchors[second], shared)
-    weight, bias = np.asarray(fitted.weight), np.asarray(fitted.bias)
+    weight, bias = _fitted(_FITS[method], codes, *np.transpose(pairs))
+    second = [j for _, j in pairs]
     alone = ~np.isfinite(weight).all((1, 2))
     means = np.asarray(jnp.einsum("in,ind->id", codes.known, codes.anchors) / codes.known.sum(1)[:, None])
     weight = np.where(alone[:, None, None], 0, weight)
     bias = np.where(alone[:, None], means[second], bias)
     found = {pair: AffineMap(jnp.asarray(weight[k]), jnp.asarray(bias[k])) for k, pair in enumerate(pairs)}
     return found, {"pairs_without_a_map": int(alone.sum())}
+
+
+def _fitted(fit, codes, first, second):
+    """Fit all pairs, and give the weights and biases of their maps.
+
+    Those that share no more anchors than there are dimensions are fitted by themselves, on as many rows as the most
+    share: what a solver offers for so few it tells by the number of rows, and rows of weight zero would hide it.
+    """
+    shared = np.asarray(codes.known[first] * codes.known[second])
+    count, dimension = shared.sum(1), codes.anchors.shape[2]
+    weight = np.empty((len(first), dimension, dimension), codes.anchors.dtype)
+    bias = np.empty((len(first), dimension), codes.anchors.dtype)
+    for group in (count <= dimension, count > dimension):
+        if not group.any():
+            continue
+        rows = np.argsort(-shared[group], axis=1, stable=True)[:, : max(2, int(count[group].max()))]
+        x, y = (codes.anchors[np.asarray(ends)[group][:, None], rows] for ends in (first, second))
+        fits = jax.vmap(lambda x, y, w: fit(x, y, weights=w))(x, y, np.take_along_axis(shared[group], rows, 1))
+        weight[group], bias[group] = fits.weight, fits.bias
+    return weight, bias
 
 
 def measured(found: Maps, codes: Codes, networks: Sequence, images: jax.Array) -> dict[str, float]:

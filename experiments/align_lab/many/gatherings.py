@@ -4,10 +4,10 @@ import dataclasses
 
 from absl import flags
 
-from align_lab.asked import MOST_SEEDS, Asked, Defaults, integers
+from align_lab.asked import ARCHITECTURES, MOST_SEEDS, Asked, Defaults, integers
 from align_lab.launch import Experiment
 from align_lab.plans import Gathering, Networks
-from align_lab.tables import MODELS, autoencoders
+from align_lab.tables import autoencoders
 
 TABLE = "consensus"
 METHODS = ("rigid", "similarity", "affine", "ridge", "procrustes", "consensus")
@@ -29,7 +29,9 @@ class Choices:
 
     def define_flags(self) -> None:
         """Define the flags."""
-        flags.DEFINE_list("groups", ["conv", "conv+mlp"], "Architectures that share the seeds and one space.")
+        flags.DEFINE_list(
+            "groups", ["conv", "conv+mlp", "conv+mlp+residual"], "Architectures that share the seeds and one space."
+        )
         flags.DEFINE_list("latent", ["50"], "Latent dimensions.")
         flags.DEFINE_list("anchors", ["10", "20", "50", "100"], "Numbers of anchors for each network.")
         flags.DEFINE_integer("draws", 3, "Draws of the anchors.", 1, MOST_SEEDS)
@@ -43,7 +45,7 @@ class Choices:
         if unknown := [name for name in given.methods if name not in METHODS]:
             raise ValueError(f"--methods must be of {', '.join(METHODS)}; there is {', '.join(unknown)}")
         groups = tuple(tuple(text.split("+")) for text in given.groups)
-        if wrong := [text for text in given.groups if not set(text.split("+")) <= set(MODELS)]:
+        if wrong := [text for text in given.groups if not set(text.split("+")) <= set(ARCHITECTURES)]:
             raise ValueError(f"--groups must be such as conv or conv+mlp; one of them is {wrong[0]!r}")
         if given.seeds < 3:
             raise ValueError(f"--seeds must be 3 or more for a circle; it is {given.seeds}")
