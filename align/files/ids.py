@@ -66,7 +66,7 @@ def _of_file(name, key):
 
 
 def _lines(path, key):
-    yield path.read_text(encoding="utf-8", errors="replace").splitlines()
+    yield path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
 
 
 def _gathered(name, blocks):

@@ -88,10 +88,12 @@ def test_ids_of_other_names_and_in_files_of_their_own(joined, capsys):
         np.save("old.npy", arrays["embedding"])
         np.save("old_ids.npy", arrays["id"])
         table = pyarrow.table({"id": arrays["id"].tolist()})
+    Path("old_ids.txt").write_text("\n".join(table["id"].to_pylist()), encoding="utf-8-sig")  # as Windows writes it
     pyarrow.parquet.write_table(table, "old_ids.parquet")
     with pyarrow.ipc.new_file("old_ids.arrow", table.schema) as file:
         file.write_table(table)
-    for name in ("old_ids.npy", "old_ids.parquet", "old_ids.arrow"):  # a table of one column needs no key
+    # A table of one column needs no key.
+    for name in ("old_ids.npy", "old_ids.txt", "old_ids.parquet", "old_ids.arrow"):
         options = ("--id", name, "--target-id", "id", "-o", "map.safetensors", "--overwrite")
         assert run(capsys, "fit", "old.npy", "new.npz:embedding", *options)["joined"] == COUNTS
 
