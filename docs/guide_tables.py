@@ -6,6 +6,7 @@ A table is a dictionary from line and column to the text between them; what has 
 """
 
 import itertools
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from statistics import fmean
@@ -14,9 +15,12 @@ from align import markdown
 from align.arrays import atomic
 from align.rows import read
 
+sys.path.append(str(Path(__file__).parents[1] / "experiments"))
+from align_lab.heads import classify_page, head_comparisons
+
 # The pages, and the places in them that are filled.
 PAGES = {"guide.md": ("networks", "index", "queries", "swaps", "database"), "encoders.md": ("crossings",)}
-PAGES |= {"classification.md": ("heads",), "rigidity.md": ("factors",)}
+PAGES |= {"classification.md": ("heads", "families"), "rigidity.md": ("factors",)}
 FOLDER = Path(__file__).parent
 RESULTS = Path(__file__).parents[1] / "experiments" / "results"
 # Where a figure is looked for, in this order: the ladder of knowledge has all of them from the same anchors.
@@ -73,6 +77,17 @@ HEADS = {
     "nothing, `unpaired`": ("unpaired", None),
     "nothing, codes as they are": ("as_they_are", None),
 }
+
+# Which family is compared with which, and from how many pairs.
+FAMILIES = [("rigid", "affine", 100), ("rigid", "affine", None)]
+FAMILIES += [("stitching_k2", "ridge", count) for count in (100, 1000, None)]
+FAMILIES += [("stitching_k2", "rigid", count) for count in (100, 1000, None)]
+WORDS = {"rigid": "`rigid`", "affine": "`affine`", "ridge": "`ridge`", "stitching_k2": "a trained MLP"}
+DATA = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
+WITHIN, BETWEEN = "within an architecture", "between architectures"
+# Of networks of what architectures, and whether between two of them.
+AMONG = {"another seed": (WITHIN, {"conv", "mlp", "residual"}), "conv ↔ mlp": (BETWEEN, {"conv", "mlp"})}
+AMONG |= {"another architecture": (BETWEEN, {"conv", "mlp", "residual"})}
 
 
 def networks(results: Path) -> dict[tuple[str, str], str]:
@@ -165,12 +180,9 @@ def heads(results: Path) -> dict[tuple[str, str], str]:
 
     A column for each data set, within an architecture and between two.
     """
-    rows = [row for row in read(results / "rows" / "classify.jsonl") if not row["settings"]["held_out"]]
-    names = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
-    rows = [row for row in rows if row["dataset"] in names and row["latent"] == 50]
-    found = {}
+    rows, found = _of_classifiers(results), {}
     for line, (method, anchors) in HEADS.items():
-        for dataset, same in itertools.product(names, (True, False)):
+        for dataset, same in itertools.product(DATA, (True, False)):
             cell = [
                 row
                 for row in rows
@@ -180,9 +192,28 @@ def heads(results: Path) -> dict[tuple[str, str], str]:
             ]
             if cell:
                 accuracy, agreement = (100 * fmean(row[name] for row in cell) for name in ("accuracy", "agreement"))
-                column = f"{names[dataset]}, {'another seed' if same else 'another architecture'}"
+                column = f"{DATA[dataset]}, {'another seed' if same else 'another architecture'}"
                 found[line, column] = f"{accuracy:.1f} ({agreement:.1f})"
     return found
+
+
+def families(results: Path) -> dict[tuple[str, str], str]:
+    """Give what one family of maps has more than another in accuracy, in points, with intervals over networks."""
+    rows, found = _of_classifiers(results), {}
+    for first, second, count in FAMILIES:
+        line = f"{WORDS[first]} over {WORDS[second]}, {'all' if count is None else f'{count:,}'} pairs"
+        for dataset, (column, (kind, models)) in itertools.product(DATA, AMONG.items()):
+            own = [row for row in rows if (row["dataset"], row["anchors"]) == (dataset, count)]
+            own = [row for row in own if {row["source_model"], row["target_model"]} <= models]
+            if one := head_comparisons.compared(classify_page.kinds(own).get(kind, []), first, second):
+                mark = "" if one.low <= 0 <= one.high else "**"
+                found[line, f"{DATA[dataset]}, {column}"] = f"{mark}{classify_page.text(one)}{mark}".replace("-", "−")
+    return found
+
+
+def _of_classifiers(results):
+    rows = [row for row in read(results / "rows" / "classify.jsonl") if not row["settings"]["held_out"]]
+    return [row for row in rows if row["dataset"] in DATA and row["latent"] == 50]
 
 
 def factors(results: Path) -> dict[tuple[str, str], str]:
@@ -212,6 +243,7 @@ def tables(results: Path) -> dict[str, dict[tuple[str, str], str]]:
         "database": database(results),
         "crossings": crossings(results),
         "heads": heads(results),
+        "families": families(results),
         "factors": factors(results),
     }
 
