@@ -24,14 +24,14 @@ def redraw(wanted: Asked, store: Store, tables: Sequence[int]) -> Iterator[str]:
 
     from align_lab.cells import described
 
-    def trained(method, latent):
-        return described(method, wanted.training(latent), wanted.training(latent, relative=True))
+    def trained(row):
+        latent, source = row["latent"], row["source_model"]
+        relative = wanted.training(latent, source, row["target_model"], relative=True)
+        return described(row["method"], wanted.training(latent, source), relative)
 
     def comparable(table):
         return [
-            row
-            for row in store.rows(table)
-            if row["dataset"] == wanted.dataset and row["settings"] == trained(row["method"], row["latent"])
+            row for row in store.rows(table) if row["dataset"] == wanted.dataset and row["settings"] == trained(row)
         ]
 
     def changed(path):

@@ -32,7 +32,7 @@ VARIANTS = (
 def autoencoders(wanted, model: str, latent: int) -> Networks:
     """Record the autoencoders of an architecture and latent dimension, all seeds of what is asked for."""
     known = wanted.dataset, wanted.architecture(model), latent
-    return Networks("autoencoder", *known, wanted.seeds, wanted.training(latent))
+    return Networks("autoencoder", *known, wanted.seeds, wanted.training(latent, model))
 
 
 def trainings(wanted, store) -> list:
@@ -42,7 +42,7 @@ def trainings(wanted, store) -> list:
 
 def cell(wanted, table: int, source: Networks, target: Networks, **options) -> Cell:
     """Record a cell between two sets of autoencoders."""
-    relative = wanted.training(source.latent, relative=True)
+    relative = wanted.training(source.latent, source.model, target.model, relative=True)
     return Cell(table, source, target, **{"methods": wanted.methods, "relative": relative, **options})
 
 

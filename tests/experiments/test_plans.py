@@ -112,6 +112,19 @@ def test_new_decoders_name_the_encoders_that_they_are_for(store):
     assert decoders.settings == whole.settings == cell.relative != autoencoders.settings
 
 
+def test_an_architecture_is_trained_as_it_can_bear(store):
+    wanted = asked(tables.RELATIVE, settings=((50, 10),), methods=("end2end",))
+    conv, mlp, residual = (tables.autoencoders(wanted, model, 50).settings for model in ("conv", "mlp", "residual"))
+    assert mlp.learning_rate < conv.learning_rate == residual.learning_rate
+    assert mlp == dataclasses.replace(conv, learning_rate=mlp.learning_rate)
+    both = [tables.autoencoders(wanted, model, 50) for model in ("mlp", "conv-linear")]
+    for ends in (both, both[::-1]):
+        assert tables.cell(wanted, 5, *ends).relative.learning_rate == mlp.learning_rate
+    assert tables.cell(wanted, 5, both[1], both[1]).relative.learning_rate == conv.learning_rate
+    given = dataclasses.replace(wanted, overrides=recipes.Overrides({"learning_rate": 0.25}))
+    assert tables.autoencoders(given, "mlp", 50).settings.learning_rate == 0.25
+
+
 def test_anchors_between_architectures_are_shared(store):
     plan = tables.ARCHITECTURES.plan(asked(tables.ARCHITECTURES, settings=((50, 100),)), store)
     found = [record for record in plan if isinstance(record, Cell)]

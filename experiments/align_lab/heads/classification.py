@@ -32,7 +32,7 @@ class Classified(Asked):
     held_out: int = 0
     cloud: int = 5000
 
-    def training(self, latent: int, *, relative: bool = False) -> "Settings":
+    def training(self, latent: int, *models: str, relative: bool = False) -> "Settings":
         """Give how classifiers are trained, whatever their latent dimension."""
         from align.training import Settings
 
@@ -54,8 +54,11 @@ class Choices:
         validation.define_flag()
         self.networks.define_flags()
         flags.FLAGS["latent"].help = "Dimensions of the codes before the head; the default is 50."
+        flags.FLAGS["seeds"].help = "Number of networks of each architecture; each one's codes go to the next."
         flags.FLAGS["epochs"].help = "Epochs of training; the default is 3."
+        flags.FLAGS["batch"].help = "Images in a step of training; the default is 128."
         flags.FLAGS["learning_rate"].help = "Learning rate of Adam, at its peak; the default is 3e-3."
+        flags.FLAGS["weight_decay"].help = "Weight decay; the default is 0."
 
     def read(self, given: flags.FlagValues, store) -> Classified:
         """Read the flags; ValueError names the one whose value makes no sense."""
