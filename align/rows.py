@@ -59,6 +59,7 @@ SCHEMAS = {
         ("table", "dataset", "method", "group", "latent", "anchors", "pool", "draw"),
         ("residual", "test_error", "around", "by_way"),
     ),
+    "alike": Schema(("table", "dataset", "group", "latent", "network"), ("own", "procrustes", "cka", "into", "out_of")),
     "classify": Schema(NETWORKS.identity, ("accuracy", "agreement", "own")),
     "rigidity": Schema(
         ("table", "dataset", "variant", "method", "latent", "anchors", "source_seed", "target_seed"), ("test_error",)

@@ -243,6 +243,23 @@ class Gathering:
 
 
 @dataclass(frozen=True)
+class Likeness:
+    """How alike networks are, and how well maps between them carry codes.
+
+    spaces: the autoencoders of each architecture, all of whose seeds take part.
+    """
+
+    worker: ClassVar = "align_lab.many.likeness"
+
+    spaces: tuple[Networks, ...]
+
+    @property
+    def name(self) -> str:
+        networks = " + ".join(f"{len(space.seeds)} {space.model}" for space in self.spaces)
+        return f"{networks}, latent {self.spaces[0].latent}, by themselves"
+
+
+@dataclass(frozen=True)
 class Swap:
     """What a search finds when its encoder is swapped: an index of the old one's vectors, asked by the new one's.
 

@@ -1,6 +1,8 @@
 """Many networks: what is planned, and what is measured of maps whose truth is known; nothing is trained."""
 
+import dataclasses
 import re
+import types
 
 import jax.numpy as jnp
 import numpy as np
@@ -9,8 +11,8 @@ import pytest
 from align import rows as results
 from align import solvers
 from align_lab import recipes
-from align_lab.many import agreements, carried, gatherings, many_page
-from align_lab.plans import Gathering, Networks
+from align_lab.many import agreements, carried, gatherings, likeness, many_page
+from align_lab.plans import Gathering, Likeness, Networks
 from align_lab.store import Store
 
 
@@ -82,7 +84,7 @@ def test_a_pair_that_shares_nothing_is_told_the_mean():
 def test_networks_that_are_turned_images_are_one_point():
     codes = list(drawn().tests)
     other = jnp.asarray(np.random.default_rng(1).normal(size=codes[0].shape), jnp.float32)
-    for matrix in many_page.distances([*codes, other]).values():
+    for matrix in likeness.distances([*codes, other]).values():
         assert matrix[:3, :3].max() < 0.05 < 0.3 < matrix[3, :3].min()
     points = np.array([[0, 0], [3, 0], [0, 4.0]])
     found = many_page.in_a_plane(np.linalg.norm(points[:, None] - points[None], axis=-1))
@@ -90,11 +92,42 @@ def test_networks_that_are_turned_images_are_one_point():
     np.testing.assert_allclose(lengths, [3, 4, 5])
 
 
+def test_a_network_that_is_not_like_the_others_is_far_and_carries_badly(tmp_path, monkeypatch):
+    codes = list(drawn().tests)
+    codes.append(jnp.asarray(np.random.default_rng(1).normal(size=codes[0].shape), jnp.float32))
+    ends = [types.SimpleNamespace(train=one, test=one, model=one, params=None) for one in codes]
+    images = types.SimpleNamespace(test=types.SimpleNamespace(images=codes[0]))
+    monkeypatch.setattr(likeness, "gathered", lambda one, store: ends)
+    monkeypatch.setattr(likeness.models, "decoder_of", lambda model, params: (model, params))
+    monkeypatch.setattr(
+        likeness.evaluation, "reconstruction_error", lambda model, *rest: jnp.linalg.norm(model - rest[1])
+    )
+    store = Store(tmp_path / "workdir")
+    monkeypatch.setattr(store, "data", lambda name: images)
+    space = next(one for one in gatherings.plan(wanted(), store) if isinstance(one, Networks))
+    one = Likeness((dataclasses.replace(space, seeds=(0, 1, 2, 3)),))
+    assert likeness.cost(one, store) > 0
+    likeness.work(one, store, lambda share: None)
+    found = store.rows(likeness.TABLE)
+    assert [row["network"] for row in found] == ["conv 0", "conv 1", "conv 2", "conv 3"] and not likeness.cost(
+        one, store
+    )
+    for name in ("procrustes", "cka", "into", "out_of"):
+        assert max(row[name] for row in found[:3]) < 0.6 * found[3][name]
+    assert all(row["own"] == 0 for row in found)
+
+
 def test_tables_and_picture(tmp_path):
     gathering = gatherings.plan(wanted(), Store(tmp_path / "workdir"))[2]
     measures = {"residual": 0.5, "test_error": 0.25, "around": 0.125, "by_way": 1.0}
     made = [{**row, **measures, "residual": 0.5 + 0.01 * place} for place, row in enumerate(agreements.rows(gathering))]
-    page = many_page.write(made, tmp_path)
+    results.append(tmp_path / "rows" / "consensus.jsonl", made)
+    (one,) = (one for one in gatherings.plan(wanted(), Store(tmp_path)) if one == Likeness(gathering.spaces))
+    found = [{**row, **dict.fromkeys(many_page.ALIKE, 0.1 * k)} for k, row in enumerate(likeness.rows(one))]
+    results.append(tmp_path / "rows" / "alike.jsonl", found)
+    page = many_page.write(tmp_path)
+    assert "| conv 3 | 0.3000 | 0.3000 |" in page.read_text()
+    assert "into and out of it: own error +1.00, Procrustes distance +1.00" in page.read_text()
     assert "| 10 | consensus | 0.6050 | 0.2500 | 0.1250 | 1.0000 | 2 |" in page.read_text()
     assert (tmp_path / "pictures" / "consensus_mnist_sample_latent4_conv5.png").stat().st_size > 10_000
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from align import networks
 from align_lab import draws
-from align_lab.plans import Gathering
+from align_lab.plans import Gathering, Likeness
 from align_lab.store import Store
 from align_lab.trainings import encoded
 
@@ -17,7 +17,7 @@ TABLE = "consensus"
 SECONDS = 5.0  # of a row, ten networks on two cores, to weigh a progress bar
 
 
-def group(gathering: Gathering) -> str:
+def group(gathering: Gathering | Likeness) -> str:
     """Name the networks that are gathered, such as conv:5+mlp:5."""
     return "+".join(f"{space.model}:{len(space.seeds)}" for space in gathering.spaces)
 
@@ -37,7 +37,7 @@ def cost(gathering: Gathering, store: Store) -> float:
     return len(store.missing(rows(gathering))) * SECONDS * (count / 10) ** 2
 
 
-def gathered(gathering: Gathering, store: Store) -> list:
+def gathered(gathering: Gathering | Likeness, store: Store) -> list:
     """Give the networks of a gathering with their codes."""
     return [network for space in gathering.spaces for network in encoded(space, store)]
 

@@ -6,7 +6,7 @@ from absl import flags
 
 from align_lab.asked import ARCHITECTURES, MOST_SEEDS, Asked, Defaults, integers
 from align_lab.launch import Experiment
-from align_lab.plans import Gathering, Networks
+from align_lab.plans import Gathering, Likeness, Networks
 from align_lab.tables import autoencoders
 
 TABLE = "consensus"
@@ -62,7 +62,7 @@ class Choices:
 def plan(wanted: Gathered, store) -> list:
     """Plan the trainings, each network once, and the gatherings."""
     trainings: dict[tuple, Networks] = {}
-    gatherings = []
+    gatherings: list = []
     for latent in wanted.latents:
         for group in wanted.groups:
             spaces = tuple(_share(wanted, group, place, latent) for place in range(len(group)))
@@ -76,6 +76,7 @@ def plan(wanted: Gathered, store) -> list:
                 for where, count in wanted.settings
                 if where == latent
             ]
+            gatherings.append(Likeness(spaces))
     return [*trainings.values(), *gatherings]
 
 
@@ -91,7 +92,7 @@ def pictures(wanted: Gathered, store):
 
     gathered = {one.spaces: one for one in plan(wanted, store) if isinstance(one, Gathering)}
     yield from (f"Picture: {many_page.networks_as_points(one, store)}" for one in gathered.values())
-    yield f"Table: {many_page.write(store.rows(TABLE), store.results)}"
+    yield f"Table: {many_page.write(store.results)}"
 
 
-CONSENSUS = Experiment(Choices(), plan, pictures, (TABLE,))
+CONSENSUS = Experiment(Choices(), plan, pictures, (TABLE, "alike"))

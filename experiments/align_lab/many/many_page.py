@@ -1,16 +1,16 @@
 """The consensus as tables and pictures: errors by the number of anchors, and the networks as points."""
 
-from collections.abc import Sequence
-from itertools import combinations
 from pathlib import Path
 from statistics import fmean
 
 import jax.numpy as jnp
 import numpy as np
 
-from align import drawing, markdown, metrics, solvers
+from align import drawing, markdown
 from align.arrays import atomic
+from align.rows import read
 from align_lab import mixtures
+from align_lab.many import likeness
 from align_lab.many.agreements import TABLE, gathered, group
 from align_lab.plans import Gathering
 from align_lab.store import Store
@@ -23,12 +23,19 @@ from few anchors between all ordered pairs of networks, of each pair for itself 
 images. "residual" is of codes, "test error" of the next network's decoder; "around" is how far a code is from itself
 after a way through all networks, "by way" the way from one to a third against the way through a second, both over the
 spread of the codes. Anchors "50 of 100": each network has embedded 50 of its own out of 100.
+
+Of each network by itself: its own test error, its mean distance to the others (two measures, on the test images), and
+the mean test errors of rigid maps of all training images from the others to its decoder ("into") and back ("out of").
 """
+ALIKE = {"own": "own error", "procrustes": "Procrustes distance", "cka": "CKA distance"}
+FORETELLING = tuple(ALIKE)
+ALIKE |= {"into": "into", "out_of": "out of"}
 COLUMNS = {"residual": "residual", "test_error": "test error", "around": "around", "by_way": "by way"}
 
 
-def write(rows: Sequence[dict], results: Path) -> Path:
-    """Write the tables of all rows, and a picture for each group of networks, into a folder of results."""
+def write(results: Path) -> Path:
+    """Write the tables of all rows in a folder of results, and a picture for each group of networks, into it."""
+    rows, alike = (read(results / "rows" / f"{table}.jsonl") for table in (TABLE, likeness.TABLE))
     parts = [HEAD]
     for own in _by(rows, "dataset", "latent", "group"):
         first = own[0]
@@ -61,11 +68,29 @@ def write(rows: Sequence[dict], results: Path) -> Path:
             parts += ["Which networks are alike, by two distances:", ""]
             parts += [f"![The networks as a matrix, a tree and points](../pictures/{points.name})", ""]
         parts += [markdown.table(["anchors", "method", *COLUMNS.values(), "draws"], lines), ""]
+        known = ("dataset", "latent", "group", "settings")
+        parts += _by_themselves([row for row in alike if all(row[name] == first[name] for name in known)])
     path = results / "tables" / f"{TABLE}.md"
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic.replacing(path) as partial:
         partial.write_text("\n".join(parts))
     return path
+
+
+def _by_themselves(rows):
+    """Give the table of the networks, and how well distances foretell errors, from five networks on."""
+    if not rows:
+        return []
+    lines = [[row["network"], *(f"{row[name]:.4f}" for name in ALIKE)] for row in rows]
+    parts = [markdown.table(["network", *ALIKE.values()], lines), ""]
+    if len(rows) > 4:
+        from scipy import stats
+
+        transfers = [row["into"] + row["out_of"] for row in rows]
+        found = {name: stats.spearmanr([row[name] for row in rows], transfers).statistic for name in FORETELLING}
+        told = ", ".join(f"{ALIKE[name]} {value:+.2f}" for name, value in found.items())
+        parts += [f"Rank correlation with the errors of its maps, into and out of it: {told}.", ""]
+    return parts
 
 
 def _by(rows, *names):
@@ -80,20 +105,6 @@ def _stem(name):
     return name.replace(":", "").replace("+", "_")
 
 
-def distances(codes: Sequence) -> dict[str, np.ndarray]:
-    """Give distances `[networks, networks]` between codes `[n, d]` of the same images, by two measures.
-
-    Procrustes: what the similarity from one to the other leaves, over the spread; √(1 − R²) is the same both ways. CKA:
-    the angle whose cosine it is, over a right one.
-    """
-    found = {"Procrustes": np.zeros((len(codes), len(codes))), "CKA": np.zeros((len(codes), len(codes)))}
-    for i, j in combinations(range(len(codes)), 2):
-        found["Procrustes"][i, j] = float(solvers.similarity(codes[i], codes[j]).residual)
-        cka = min(1.0, float(metrics.linear_cka(codes[i], codes[j])))
-        found["CKA"][i, j] = float(np.arccos(cka) / (np.pi / 2))
-    return {name: each + each.T for name, each in found.items()}
-
-
 def networks_as_points(gathering: Gathering, store: Store) -> Path:
     """Draw the distances between networks: a matrix in the order of its clustering, the tree, and points in a plane."""
     from scipy.cluster import hierarchy
@@ -101,7 +112,7 @@ def networks_as_points(gathering: Gathering, store: Store) -> Path:
 
     ends = gathered(gathering, store)
     names = [f"{end.name} {end.seed}" for end in ends]
-    found = distances([jnp.asarray(end.test) for end in ends])
+    found = likeness.distances([jnp.asarray(end.test) for end in ends])
     pyplot = drawing.plots()
     figure, axes = pyplot.subplots(len(found), 3, figsize=(11, 3.9 * len(found)), squeeze=False, layout="constrained")
     for line, (measure, matrix) in zip(axes, found.items(), strict=True):

@@ -9,7 +9,7 @@ from absl import app, flags
 from align import markdown, paper
 from align.arrays import atomic
 from align.arrays.paths import user_path
-from align_lab import charts
+from align_lab import charts, screen
 from align_lab.report import paper_tables, published
 from align_lab.report.claims import CLAIMS
 from align_lab.store import times_of_the_paper
@@ -36,7 +36,8 @@ def run(folder: Path) -> None:
     """Parse the flags and write the report; `folder` is where the rows are if --results does not say."""
     flags.DEFINE_string("results", str(folder), "Folder of the results.")
     flags.DEFINE_string("readme", None, "A README to put the headline table into, between its results markers.")
-    app.run(_main)
+    if not screen.helps(FLAGS):
+        app.run(_main)
 
 
 def _main(_):
