@@ -1,4 +1,4 @@
-"""The figures of the guide, and of the pages on encoders, classification and rigidity, from the rows.
+"""The figures of the guide, and of the pages on encoders, classification, rigidity and many networks, from the rows.
 
 `python docs/guide_tables.py` puts them into these pages.
 
@@ -17,10 +17,11 @@ from align.rows import read
 
 sys.path.append(str(Path(__file__).parents[1] / "experiments"))
 from align_lab.heads import classify_page, head_comparisons
+from align_lab.many import many_page
 
 # The pages, and the places in them that are filled.
 PAGES = {"guide.md": ("networks", "index", "queries", "swaps", "database"), "encoders.md": ("crossings",)}
-PAGES |= {"classification.md": ("heads", "families"), "rigidity.md": ("factors",)}
+PAGES |= {"classification.md": ("heads", "families"), "rigidity.md": ("factors",), "networks.md": ("gains",)}
 FOLDER = Path(__file__).parent
 RESULTS = Path(__file__).parents[1] / "experiments" / "results"
 # Where a figure is looked for, in this order: the ladder of knowledge has all of them from the same anchors.
@@ -245,6 +246,7 @@ def tables(results: Path) -> dict[str, dict[tuple[str, str], str]]:
         "heads": heads(results),
         "families": families(results),
         "factors": factors(results),
+        "gains": many_page.gains(read(results / "rows" / "consensus.jsonl")),
     }
 
 

@@ -11,8 +11,9 @@ shares a quarter and the consensus knows all. Measured on the test images: the r
 error of the next network's decoder; and circles, how far a code is from itself after a way through all networks, and
 from i to k straight and by way of j. Distances between the networks (Procrustes, CKA) are clustered and drawn.
 
-Training ten convolutional networks takes 25 minutes on two idle cores, ten fully connected ones on Fashion-MNIST four;
-the maps, some minutes. To expect: circles of the last two close to the last digits, by construction; others do not.
+Training ten convolutional networks takes a quarter of an hour on two idle cores, ten fully connected ones on
+Fashion-MNIST four minutes; what is measured of each group, a quarter of an hour at most. To expect: circles of the last
+two close to the last digits, by construction; others do not.
 """
 
 from align_lab import launch

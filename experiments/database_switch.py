@@ -7,7 +7,7 @@ A table holds the vectors of an old encoder. A map is fitted on pairs, and queri
 once: they go through the transposed map to the old column, which stays as it is. The new column is then filled batch by
 batch, and each document is searched by it from then on. At every stage: the recall@10 of full re-embedding, and the
 milliseconds of a query. With --kills, the process that fills is killed so many times, at any moment, and resumed, while
-queries go on; every answer is compared with what a table without faults gives. A quarter of an hour for 20 kills.
+queries go on; every answer is compared with what a table without faults gives. Four minutes for 20 kills.
 
 `pip install lancedb`.
 """

@@ -3,6 +3,7 @@
 import argparse
 import math
 
+import jax
 import numpy as np
 
 from align import files, metrics
@@ -40,6 +41,24 @@ def usable(arguments: argparse.Namespace, *arrays: files.Rows) -> tuple[np.ndarr
         if counts.any():
             faults[array.name] = dict(zip(("zero", "not_finite", "duplicate"), map(int, counts), strict=True))
     return sound, faults
+
+
+def ends(rows: np.ndarray) -> np.ndarray:
+    """Return the least and the largest value of each column of rows `[n, d]`: `[2, d]`."""
+    return np.stack([rows.min(0), rows.max(0)])
+
+
+def constant(target: np.ndarray, rows: int, rank: jax.Array | None = None) -> str | None:
+    """Return in words that a constant does as well as any map; None where nothing speaks for it.
+
+    target: its rows, so many, or the `ends` of their blocks, `[n, d]`; rank: of the fit, where it is known.
+    """
+    if (target == target[0]).all():
+        alike = "there is one row" if rows == 1 else f"the target is the same in all {rows} rows"
+        return f"a constant does as well as any map: {alike}"
+    if rank is not None and int(rank) == 0:
+        return "a constant does as well as the map: the fit has rank 0, as where the source is the same in all rows"
+    return None
 
 
 def as_the_mean(residual: float, rows: int, alignment: float | None = None) -> str | None:

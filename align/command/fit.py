@@ -53,7 +53,7 @@ def _from_pairs(solver, chosen, arguments):
     held, used = _selections(sound, arguments)
     rows, between = int(used.sum()), {}
     if sum(array.nbytes for array in arrays) / len(used) * rows > arguments.memory * 2**30:
-        fitted, spaces = streamed.fit(solver, chosen, arguments, arrays, used)
+        fitted, spaces, y = streamed.fit(solver, chosen, arguments, arrays, used)  # of y, the ends of its blocks
     else:
         parts = zip(*(part[1:] for part in blocks.chosen(used, arguments, *arrays)), strict=True)
         x, y, *w = (np.concatenate(part) for part in parts)
@@ -69,11 +69,10 @@ def _from_pairs(solver, chosen, arguments):
     known = _told(fitted, chosen, arguments) | between | {"rows": rows}
     known |= {"joined": joined} if joined else {}
     if held.any():
-        known["held_out"] = scores(fitted, source, target, arguments, held)
-        judged = (known["held_out"]["relative_residual"], int(held.sum()), known["held_out"]["linear_cka"])
+        known["held_out"], doubt = scores(fitted, source, target, arguments, held)
     else:
-        judged = (faults.corrected_residual(fitted, rows, solver), rows)
-    if warning := faults.as_the_mean(*judged):
+        doubt = faults.as_the_mean(faults.corrected_residual(fitted, rows, solver), rows)
+    if warning := faults.constant(y, rows, fitted.rank) or doubt:
         known["warnings"] = [warning]
     return fitted, known | ({"bad_rows": bad} if bad else {}), spaces
 
@@ -101,6 +100,8 @@ def _from_clouds(solver, chosen, arguments):
     sizes = {f"{name}_rows": len(cloud) for name, cloud in clouds.items()}
     known = _told(fitted, chosen, arguments) | sizes | ({"pairs": len(pairs[0])} if pairs else {})
     known |= {"bad_rows": bad} if bad else {}
+    if warning := faults.constant(clouds["target"], sizes["target_rows"], fitted.rank):
+        known["warnings"] = [warning]
     return fitted, known, belonging.spaces(arguments, *clouds.values(), tuple(map(len, clouds.values())))
 
 

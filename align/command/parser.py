@@ -86,7 +86,7 @@ def _add_fit(fit):
     fit.add_argument("--anchors", type=_positive, metavar="N", help="fit on N rows at random instead of all")
     fit.add_argument("--holdout", type=_fraction, default=0.0, metavar="SHARE", help="keep a share of rows to score on")
     fit.add_argument(
-        "--memory", type=float, default=4, metavar="GIB", help="stream rows that take more than this (%(default)s)"
+        "--memory", type=_size, default=4, metavar="GIB", help="stream rows that take more than this (%(default)s)"
     )
     known = fit.add_argument_group("rows that are not in correspondence")
     known.add_argument(
@@ -205,10 +205,16 @@ def _scored(text):
 
 def _limit(text):
     name, _, value = text.partition("=")
-    try:
-        return name, float(value)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE, as recall@10=0.9") from error
+    if not math.isfinite(number := _number(value)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE with a finite number, as recall@10=0.9")
+    return name, number
+
+
+def _size(text):
+    value = _number(text)
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a finite number from 0")
+    return value
 
 
 def _path(text):
@@ -225,10 +231,14 @@ def _seed(text):
 
 
 def _fraction(text):
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
+    value = _number(text)
     if not 0 <= value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a share from 0 to 1")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a share from 0 to below 1")
     return value
+
+
+def _number(text):
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan

@@ -12,7 +12,7 @@ from align.metrics import running_sums
 
 
 def score(arguments: argparse.Namespace) -> bool | int:
-    """Print how well a map does on the pairs of two files; False under --strict where no better than the mean.
+    """Print how well a map does on the pairs of two files; False under --strict where a constant does as well.
 
     Rows that are not of the map's spaces are refused, unless --force says to go on. With --corpus the pairs are queries
     as well; where a figure is below --fail-under, the exit code of that.
@@ -31,10 +31,8 @@ def score(arguments: argparse.Namespace) -> bool | int:
     if sound.sum() < 4:
         raise ValueError(f"{source.name} has {sound.sum()} rows to score on; expected at least 4")
     watches = belonging.both(arguments, (source.name, target.name))
-    result = scores(fitted, source, target, arguments, sound, watches)
-    warnings = [text for watch in watches for text in watch.warnings()]
-    if mean := faults.as_the_mean(result["relative_residual"], result["rows"], result["linear_cka"]):
-        warnings = [mean, *warnings]
+    result, doubt = scores(fitted, source, target, arguments, sound, watches)
+    warnings = [*([doubt] if doubt else []), *(text for watch in watches for text in watch.warnings())]
     if arguments.corpus:
         found, of_corpus, bad_documents = searched.measure(fitted, source, target, arguments, _sample(sound, arguments))
         result, warnings, bad = result | found, warnings + of_corpus, bad | bad_documents
@@ -52,23 +50,25 @@ def scores(
     arguments: argparse.Namespace,
     rows: np.ndarray,
     watches: tuple[belonging.Watch, ...] = (),
-) -> dict:
+) -> tuple[dict, str | None]:
     """Return scores over a mask `[n]` of rows: sums over all of them, a sample's for what compares pairs.
 
-    watches: of source and target; they are asked of every block.
+    Also in words that a constant does as well, where it does. watches: of source and target; they are asked of every
+    block.
     """
     sampled = _sample(rows, arguments)
-    sums, sample = [], []
+    sums, sample, ends = [], [], []
     for block, x, y in blocks.chosen(rows, arguments, source, target):
         for watch, codes_of_side in zip(watches, (x, y), strict=False):
             watch.look(codes_of_side)
         mapped = np.asarray(fitted(x))
         sums.append(running_sums.add_up(mapped, y))
+        ends.append(faults.ends(y))
         kept = sampled[block][rows[block]]
         sample.append((x[kept], mapped[kept], y[kept]))
     total = functools.reduce(running_sums.merge, sums)
     x, mapped, y = (np.concatenate(parts) for parts in zip(*sample, strict=True))
-    return {
+    result = {
         "rows": total.rows,
         "relative_residual": running_sums.relative_residual(total),
         "r_squared": running_sums.r_squared(total),
@@ -77,6 +77,8 @@ def scores(
         **_compared(mapped, y, arguments.metric),
         "unmapped": _compared(x, y, arguments.metric),
     }
+    mean = faults.as_the_mean(result["relative_residual"], total.rows, result["linear_cka"])
+    return result, faults.constant(np.concatenate(ends), total.rows) or mean
 
 
 def _sample(rows, arguments):

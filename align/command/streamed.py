@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from align import files, streaming
-from align.command import belonging, blocks
+from align.command import belonging, blocks, faults
 from align.maps import AffineMap, fingerprint
 from align.maps.fingerprint import Space
 from align.solvers import SOLVERS, Solver
@@ -21,10 +21,10 @@ def fit(
     arguments: argparse.Namespace,
     arrays: Sequence[files.Rows],
     used: np.ndarray,
-) -> tuple[AffineMap, dict[str, Space]]:
+) -> tuple[AffineMap, dict[str, Space], np.ndarray]:
     """Fit the rows that the mask `used` `[n]` chooses of source, target and weights, from their sums alone.
 
-    Returns the map and its two spaces. ValueError for a solver that needs the rows themselves.
+    Returns the map, its two spaces and the ends of the target. ValueError for a solver that needs the rows themselves.
     """
     if not solver.streams:
         able = ", ".join(name for name, each in SOLVERS.items() if each.streams)
@@ -35,11 +35,13 @@ def fit(
     looked_at = np.zeros_like(used)
     looked_at[np.flatnonzero(used)[fingerprint.sample(int(used.sum()))]] = True
     sample: list[tuple[np.ndarray, np.ndarray]] = []
+    ends: list[np.ndarray] = []
 
     def parts():
         for block, x, y, *w in blocks.chosen(used, arguments, *arrays):
             some = looked_at[block][used[block]]
             sample.append((x[some], y[some]))
+            ends.append(faults.ends(y))
             yield x, y, *(each[:, 0] for each in w)
 
     record = streaming.from_blocks(parts(), target_moments=False)
@@ -47,4 +49,5 @@ def fit(
     dtype = jnp.dtype(np.result_type(*(array.float_dtype for array in arrays[:2])))
     fitted = dataclasses.replace(fitted, weight=fitted.weight.astype(dtype), bias=fitted.bias.astype(dtype))
     source, target = (np.concatenate(rows) for rows in zip(*sample, strict=True))
-    return fitted, belonging.spaces(arguments, source, target, (int(used.sum()),) * 2)
+    spaces = belonging.spaces(arguments, source, target, (int(used.sum()),) * 2)
+    return fitted, spaces, np.concatenate(ends)

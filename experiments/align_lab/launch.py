@@ -52,10 +52,8 @@ def run(experiment: Experiment) -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     experiment.defaults.define_flags()
     asked.define_places(json_rows=bool(experiment.tables))
-    if {"--help", "-help", "-h"} & set(sys.argv[1:]):
-        print(screen.help_text(FLAGS))
-        return
-    app.run(lambda argv: _end(_main(argv[1:], experiment)))
+    if not screen.helps(FLAGS):
+        app.run(lambda argv: _end(_main(argv[1:], experiment)))
 
 
 def _main(words, experiment):

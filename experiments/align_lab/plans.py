@@ -222,44 +222,6 @@ class Crossing:
 
 
 @dataclass(frozen=True)
-class Gathering:
-    """Several networks brought into one space, from so many anchors each, out of a pool of `pool` times as many.
-
-    spaces: the autoencoders of each architecture, all of whose seeds take part.
-    """
-
-    worker: ClassVar = "align_lab.many.agreements"
-
-    spaces: tuple[Networks, ...]
-    anchors: int
-    pool: int
-    methods: tuple[str, ...]
-    draws: tuple[int, ...]
-
-    @property
-    def name(self) -> str:
-        networks = " + ".join(f"{len(space.seeds)} {space.model}" for space in self.spaces)
-        return f"{networks}, latent {self.spaces[0].latent}, {self.anchors} of {self.pool * self.anchors} anchors"
-
-
-@dataclass(frozen=True)
-class Likeness:
-    """How alike networks are, and how well maps between them carry codes.
-
-    spaces: the autoencoders of each architecture, all of whose seeds take part.
-    """
-
-    worker: ClassVar = "align_lab.many.likeness"
-
-    spaces: tuple[Networks, ...]
-
-    @property
-    def name(self) -> str:
-        networks = " + ".join(f"{len(space.seeds)} {space.model}" for space in self.spaces)
-        return f"{networks}, latent {self.spaces[0].latent}, by themselves"
-
-
-@dataclass(frozen=True)
 class Swap:
     """What a search finds when its encoder is swapped: an index of the old one's vectors, asked by the new one's.
 
@@ -314,4 +276,4 @@ class Moved:
 
 
 OfTexts = Embedding | Switch | Space | Crossing | Swap | Intervals | Moved
-Record = Networks | Cell | Rungs | Candidate | Shapes | Gathering | OfTexts
+Record = Networks | Cell | Rungs | Candidate | Shapes | OfTexts

@@ -54,6 +54,14 @@ def help_text(given: flags.FlagValues) -> str:
     return "\n".join(lines)
 
 
+def helps(given: flags.FlagValues) -> bool:
+    """Print the help where the command line asks for it, and say whether it does."""
+    asked = bool({"--help", "-help", "-h"} & set(sys.argv[1:]))
+    if asked:
+        print(help_text(given))
+    return asked
+
+
 class Progress(NamedTuple):
     """A bar over the cost of a plan; `of(name, cost)` gives what a task calls with the share of it just finished."""
 

@@ -142,10 +142,16 @@ UNPARSED = [
         for value in ("0", "-3", "1.5", "")
     ),
     *(((*FIT, "--sample", value), "--sample", repr(value), "not a positive integer") for value in ("0", "-1", "all")),
-    *(((*FIT, "--holdout", value), "--holdout", repr(value), "not a share") for value in ("1", "-0.1", "nan", "half")),
+    *(
+        ((*FIT, "--holdout", value), "--holdout", repr(value), "not a share from 0 to below 1")
+        for value in ("1", "-0.1", "nan", "half")
+    ),
     ((*FIT, "--unpaired", "--solver", "rigid"), "--solver", "not allowed with argument --unpaired"),
     ((*FIT, "--solver", "affine", "--unpaired"), "--unpaired", "not allowed with argument --solver"),
-    ((*FIT, "--memory", "much"), "--memory", "'much'", "invalid float value"),
+    *(
+        ((*FIT, "--memory", value), "--memory", repr(value), "not a finite number from 0")
+        for value in ("much", "nan", "inf", "-5")
+    ),
     ((*FIT, "--seed", "one"), "--seed", "'one'", "not a whole number"),
     ((*FIT, "--seed", "1.5"), "--seed", "'1.5'", "not a whole number"),
     ((*FIT, "--metric", "dot"), "--metric", "'dot'", "choose from"),

@@ -30,6 +30,7 @@ def folder(tmp_path, monkeypatch):
     holes = x.copy()
     holes[3], holes[5], holes[9] = 0, np.nan, holes[8]
     arrays = {"x": x, "y": y, "shuffled": random.permutation(y), "holes": holes, "constant": np.ones_like(y)}
+    arrays |= {"tenths": np.full_like(y, 0.1), "one_x": x[:1], "one_y": y[:1]}
     arrays |= {"elsewhere": x - 4, "larger": 10 * x, "few": x[:10] - 5, "more": x[::-1] + 0.1}
     for name, array in arrays.items():
         np.save(f"{name}.npy", array.astype(np.float32))
@@ -120,6 +121,42 @@ def test_held_out_and_scored_rows_that_do_not_correspond(folder, capsys):
     assert result["relative_residual"] > 1 and "no better than the mean" in err and "look unrelated" in err
     run(capsys, "score", "map.safetensors", "x.npy", "shuffled.npy", "--strict", code=3)
     run(capsys, "score", "map.safetensors", "x.npy", "y.npy", "--strict", code=0)
+
+
+@pytest.mark.parametrize("memory", ["1", "0"])
+@pytest.mark.parametrize("solver", ["rigid", "affine", "ridge"])
+def test_a_target_that_does_not_vary(folder, capsys, solver, memory):
+    argv = ("fit", "x.npy", "tenths.npy", "-o", "new.safetensors", "--solver", solver, "--memory", memory)
+    _, err = run(capsys, *argv)
+    words = "a constant does as well as any map: the target is the same in all {} rows"
+    assert words.format(200) in err and "residual" not in err
+    run(capsys, *argv, "--strict", "--force", code=3)
+    _, err = run(capsys, *argv, "--holdout", "0.25", "--strict", "--force", code=3)
+    assert words.format(150) in err
+    _, err = run(capsys, "score", "map.safetensors", "x.npy", "constant.npy", "--strict", code=3)
+    assert words.format(200) in err
+
+
+@pytest.mark.parametrize("solver", ["rigid", "affine", "scaling"])
+def test_a_fit_on_one_row(folder, capsys, solver):
+    argv = ("fit", "one_x.npy", "one_y.npy", "-o", "new.safetensors", "--solver", solver, "--strict")
+    assert "a constant does as well as any map: there is one row" in run(capsys, *argv, code=3)[1]
+
+
+def test_a_fit_of_rank_0(folder, capsys):
+    argv = ("fit", "constant.npy", "y.npy", "-o", "new.safetensors", "--strict")
+    result, err = run(capsys, *argv, code=3)
+    assert result["fit_rank"] == 0 and "a constant does as well as the map: the fit has rank 0" in err
+    np.save("weights.npy", (np.arange(200) == 7).astype(np.float32))
+    result, err = run(capsys, *FIT, "--weights", "weights.npy", "--strict", "--force", code=3)
+    assert result["fit_rank"] == 0 and "the fit has rank 0" in err
+
+
+def test_clouds_whose_target_does_not_vary(folder, capsys):
+    np.save("labels.npy", np.arange(200) % 4)
+    labels = ("--source-labels", "labels.npy", "--target-labels", "labels.npy")
+    argv = ("fit", "x.npy", "constant.npy", "-o", "new.safetensors", "--solver", "labels", *labels)
+    assert "the target is the same in all 200 rows" in run(capsys, *argv, "--strict", code=3)[1]
 
 
 def test_a_residual_is_corrected_by_as_much_as_a_solver_fits():

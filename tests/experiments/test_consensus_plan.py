@@ -12,7 +12,8 @@ from align import rows as results
 from align import solvers
 from align_lab import recipes
 from align_lab.many import agreements, carried, gatherings, likeness, many_page
-from align_lab.plans import Gathering, Likeness, Networks
+from align_lab.many.many_plans import Gathering, Likeness
+from align_lab.plans import Networks
 from align_lab.store import Store
 
 

@@ -5,6 +5,7 @@ import re
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from running import EXPERIMENTS
 
 from align import networks
 from align import rows as results
@@ -14,6 +15,25 @@ from align_lab.rigidity.variant_plans import Relations, Varied
 from align_lab.rigidity.variants import VARIANTS, Architecture
 from align_lab.store import Store
 from align_lab.trainings import Network
+
+# What the factors of the page are called in the generated one, beyond the first, a variant itself.
+FACTORS = {
+    "a constant rate in place of our cycle (`constant`)": "ours → constant",
+    "the same after 14 epochs": "ours → constant",
+    "one cycle in place of a constant rate, `narrow`": "narrow → narrow+onecycle",
+    "a rate of 3e-3 in place of 1e-3": "narrow → narrow+rate3e-3",
+    "batches of 256 in place of 64": "narrow → narrow+batch256",
+    "PyTorch's initial parameters in place of Flax's": "narrow → narrow+pytorch",
+    "orthogonal initial kernels": "narrow → narrow+orthogonal",
+    "a dense ReLU layer of 64 before and after the latent": "narrow → dense64",
+    "that layer in the encoder alone": "narrow → encoder64",
+    "that layer in the decoder alone": "narrow → decoder64",
+    "that layer on both sides with orthogonal kernels": "dense64 → dense64+orthogonal",
+    "a dense ReLU layer of 1,024 on both sides": "narrow → dense1024",
+    "a third convolution": "narrow → deep",
+    "fully connected": "narrow → mlp",
+    "a ReLU on the latents": "narrow → ReLU",
+}
 
 
 def wanted(**changes):
@@ -156,6 +176,33 @@ def test_tables_and_picture(tmp_path):
     assert "different settings" not in page
     twice = [{**row, "settings": {**row["settings"], "batch": 32}} for row in made]
     assert "different settings" in rigidity_page.write([*made, *twice], tmp_path).read_text()
+
+
+def table(text, heading):
+    """Give the rows of the first table below a heading, each by its columns, an interval bold where its mean is."""
+    listed = re.search(rf"^#+ {heading}\n.*?((?:^\|[^\n]*\n)+)", text, re.DOTALL | re.MULTILINE)[1]
+    plain = re.sub(r"\*\*([^ *]+)\*\* (\([^)]*\))", r"**\1 \2**", listed.replace("−", "-"))
+    header, _, *lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in plain.splitlines()]
+    return [dict(zip(header, line, strict=True)) for line in lines]
+
+
+def test_the_page_says_of_every_factor_what_the_generated_one_does():
+    root = EXPERIMENTS.parent
+    generated = (root / "experiments" / "results" / "tables" / "rigidity.md").read_text()
+    epochs = {f"{count} epochs": generated.partition(f", {count} epochs\n")[2] for count in (4, 14)}
+    first, *others = table((root / "docs" / "rigidity.md").read_text(), "What each factor changes")
+    assert [row["factor"] for row in others] == [*FACTORS]
+    for row in others:
+        group = epochs["14 epochs" if "14 epochs" in row["factor"] else "4 epochs"]
+        changes = {line["variants"]: line for line in table(group, "What a factor changes of the gap")}
+        change = changes[FACTORS[row["factor"]]]
+        columns = ("gap, 100 pairs", "shear, 100 pairs", "shear, all pairs")
+        assert row == {"factor": row["factor"]} | {column: change[column] for column in columns}
+    assert "`narrow`" in first["factor"]
+    (gap,) = (line for line in table(epochs["4 epochs"], "From 100 pairs") if line["variant"] == "narrow")
+    parts = [line for line in table(epochs["4 epochs"], "What the gap is made of") if line["variant"] == "narrow"]
+    shear = {f"shear, {line['pairs']} pairs": line["no shear"] for line in parts}
+    assert first == {"factor": first["factor"], "gap, 100 pairs": gap["gap, 10⁻³"], **shear}
 
 
 def test_a_run_and_again(experiment):

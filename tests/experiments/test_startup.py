@@ -1,12 +1,32 @@
 """What is imported when: --help of a script needs neither JAX nor NumPy."""
 
+import re
 import subprocess
 import sys
 
 import pytest
 from running import EXPERIMENTS
 
+from align_lab.heads import classification
+
 SCRIPTS = sorted(path.stem for path in EXPERIMENTS.glob("*.py") if "launch.run(" in path.read_text())
+
+# What --help says of flags whose default is the experiment's own.
+OWN = {
+    "classify": {
+        "batch": f"Images in a step of training; the default is {classification.TRAINING['batch']}.",
+        "learning_rate": "Learning rate of Adam, at its peak; the default is 3e-3.",
+        "weight_decay": "Weight decay; the default is 0.",
+    },
+    "rigidity": {
+        "latent": "the default is 50.",
+        "anchors": "the default is 100.",
+        **dict.fromkeys(("batch", "schedule", "initial"), "of all variants alike, even of one whose factor it is"),
+        "learning_rate": "each one's own: 1e-3, 5e-3 at the peak of ours",
+        "weight_decay": "each one's own: 0 but for ...+decay.",
+        "memory": "each one's own: 0.99 under onecycle",
+    },
+}
 
 
 def imported_by(code, environment):
@@ -44,3 +64,14 @@ except SystemExit:
         assert headings[-4:-2] == ["what is compared:", "training:"]
     assert max(map(len, printed.splitlines())) <= 120 and f"python experiments/{script}.py" in printed
     assert not {"jax", "numpy"} & modules
+    for flag, words in OWN.get(script, {}).items():
+        text = re.search(rf"^  --{flag}: (.*?)\n(?=  --|\n)", printed, re.DOTALL | re.MULTILINE)[1]
+        assert words in " ".join(text.split())
+
+
+@pytest.mark.parametrize("script", sorted({path.stem for path in EXPERIMENTS.glob("*.py")} - {*SCRIPTS}))
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_help_of_what_is_no_experiment_is_done(script, flag, environment):
+    command = [sys.executable, str(EXPERIMENTS / f"{script}.py"), flag]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0 and "--results" in done.stdout and f"python experiments/{script}.py" in done.stdout

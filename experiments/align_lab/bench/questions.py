@@ -11,6 +11,7 @@ from typing import NamedTuple
 from absl import app, flags
 
 from align.arrays.paths import user_path
+from align_lab import screen
 
 FLAGS = flags.FLAGS
 INTERRUPTED = 130
@@ -56,7 +57,8 @@ def run(folder: Path) -> None:
     flags.DEFINE_bool("here", False, "Measure in this process, on the platform of JAX_PLATFORMS.")
     for flag in FLAGS.flags_by_module_dict()[__name__]:
         FLAGS.register_key_flag_for_module(sys.argv[0], flag)
-    app.run(lambda words: sys.exit(_main(words[1:], folder)))
+    if not screen.helps(FLAGS):
+        app.run(lambda words: sys.exit(_main(words[1:], folder)))
 
 
 def _main(words, folder):

@@ -14,7 +14,7 @@ from align_lab.store import Store
 
 TABLE = "classify"
 # Seconds on two cores of a row, to weigh a progress bar.
-SECONDS = {"own": 0.1, "pairs": 0.1, "labels": 3.0, "unpaired": 10.0, "few": 10.0, "stitching": 5.0, "relative": 3.0}
+SECONDS = {"own": 0.1, "pairs": 0.3, "labels": 3.0, "unpaired": 14.0, "few": 16.0, "stitching": 3.5, "relative": 1.0}
 
 
 def rows(heads: Heads) -> list[dict]:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from align import networks
 from align_lab import draws
-from align_lab.plans import Gathering, Likeness
+from align_lab.many.many_plans import Gathering, Likeness
 from align_lab.store import Store
 from align_lab.trainings import encoded
 

@@ -6,7 +6,8 @@ from absl import flags
 
 from align_lab.asked import ARCHITECTURES, MOST_SEEDS, Asked, Defaults, integers
 from align_lab.launch import Experiment
-from align_lab.plans import Gathering, Likeness, Networks
+from align_lab.many.many_plans import Gathering, Likeness
+from align_lab.plans import Networks
 from align_lab.tables import autoencoders
 
 TABLE = "consensus"

@@ -9,7 +9,7 @@ import numpy as np
 
 from align import evaluation, metrics, models, solvers
 from align_lab.many.agreements import gathered, group
-from align_lab.plans import Likeness
+from align_lab.many.many_plans import Likeness
 from align_lab.store import Store
 
 TABLE = "alike"

@@ -12,7 +12,7 @@ from align.rows import read
 from align_lab import mixtures
 from align_lab.many import likeness
 from align_lab.many.agreements import TABLE, gathered, group
-from align_lab.plans import Gathering
+from align_lab.many.many_plans import Gathering
 from align_lab.store import Store
 
 HEAD = """# Many networks, one space
@@ -27,6 +27,8 @@ spread of the codes. Anchors "50 of 100": each network has embedded 50 of its ow
 Of each network by itself: its own test error, its mean distance to the others (two measures, on the test images), and
 the mean test errors of rigid maps of all training images from the others to its decoder ("into") and back ("out of").
 """
+GAINING = ("rigid", "ridge", "procrustes", "consensus")
+DATA = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
 ALIKE = {"own": "own error", "procrustes": "Procrustes distance", "cka": "CKA distance"}
 FORETELLING = tuple(ALIKE)
 ALIKE |= {"into": "into", "out_of": "out of"}
@@ -75,6 +77,21 @@ def write(results: Path) -> Path:
     with atomic.replacing(path) as partial:
         partial.write_text("\n".join(parts))
     return path
+
+
+def gains(rows: list[dict]) -> dict[tuple[str, str], str]:
+    """Give the errors of the next network's decoder by anchors and method, and by the networks that are gathered."""
+    found = {}
+    for cell in sorted(
+        _by(rows, "anchors", "pool_share", "method"), key=lambda cell: (cell[0]["pool_share"], cell[0]["anchors"])
+    ):
+        first = cell[0]
+        of = "" if first["pool"] == first["anchors"] else f" of {first['pool']}"
+        for own in _by(cell, "dataset", "group") if first["method"] in GAINING else ():
+            group = " + ".join(" ".join(part.split(":")[::-1]) for part in own[0]["group"].split("+"))
+            column = f"{DATA.get(own[0]['dataset'], own[0]['dataset'])}, {group}"
+            found[f"{first['anchors']}{of}, `{first['method']}`", column] = f"{fmean(r['test_error'] for r in own):.3f}"
+    return found
 
 
 def _by_themselves(rows):

@@ -38,6 +38,19 @@ USUAL = (
     "mlp",
 )
 
+# What --help says of settings that are the variants' own, and what they are there.
+OWN = {
+    "batch": ("Images in a step of training", "64 but for ...+batch256"),
+    "learning_rate": ("Learning rate of Adam", "1e-3, 5e-3 at the peak of ours and ...+onecycle, 3e-3 of ...+rate3e-3"),
+    "schedule": ("Schedule of the rate, onecycle or constant", "constant, onecycle of ours and ...+onecycle"),
+    "weight_decay": ("Weight decay", "0 but for ...+decay"),
+    "memory": ("Adam's b2, of squared gradients", "0.99 under onecycle and of ...+b2, else 0.999"),
+    "initial": (
+        "How parameters are drawn: normal as Flax does, uniform as PyTorch does, or orthogonal",
+        "normal but for ...+pytorch and ...+orthogonal",
+    ),
+}
+
 
 @dataclasses.dataclass(frozen=True)
 class Factors(Asked):
@@ -68,7 +81,12 @@ class Choices:
         variants = "Variants, each one step from another, by their names in align_lab/rigidity/variants.py."
         flags.DEFINE_list("variants", list(USUAL), variants)
         self.networks.define_flags()
+        flags.FLAGS["latent"].help = "Latent dimensions, such as 10,50; the default is 50."
+        flags.FLAGS["anchors"].help = "Numbers of anchors; the default is 100."
         flags.FLAGS["epochs"].help = "Epochs of training, of all variants alike; the default is 14."
+        for name, (what, usual) in OWN.items():
+            alike = f"of all variants alike, even of one whose factor it is; the default is each one's own: {usual}"
+            flags.FLAGS[name].help = f"{what}, {alike}."
 
     def read(self, given: flags.FlagValues, store) -> Factors:
         """Read the flags; ValueError names the one whose value makes no sense."""
