@@ -31,9 +31,11 @@ class CheckpointError(RuntimeError):
 def save(folder: Path, state: State, description: dict) -> None:
     """Save a state as the checkpoint of its epoch, wait until it is whole on disk, then drop the one before.
 
-    Does nothing where another process has come as far. CheckpointError where it cannot be saved, which leaves the
-    checkpoint before it and nothing half-written. SIGINT and SIGTERM wait for the end of the save.
+    Does nothing where another process has come as far, nor for epoch 0, from which nothing has been trained yet.
+    CheckpointError where it cannot be saved, which leaves the checkpoint before it and nothing half-written, ValueError
+    for a description that JSON cannot hold. SIGINT and SIGTERM wait for the end of the save.
     """
+    _as_json(description)
     described = ocp.args.JsonSave({**description, "sha256": _digest(state)})
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -52,9 +54,13 @@ def restore(folder: Path, like: State, description: dict) -> State | None:
     """Restore the newest checkpoint of a network; None where there is none.
 
     `like` gives the shapes and types (as `jax.eval_shape` does), `description` what the network must have been trained
-    as. Raises CheckpointError where the checkpoint is of something else, or is not what was saved.
+    as. Raises CheckpointError where the checkpoint is of something else, or is not what was saved, or the folder is a
+    file, and ValueError for a description that JSON cannot hold.
     """
+    expected = _as_json(description)
     if not folder.is_dir():
+        if folder.exists():
+            raise CheckpointError(f"{folder} must be the folder of a network; it is a file")
         return None
     # Read-only: another run may be saving into the folder, and opening it for writing clears what is unfinished there.
     with _turn(folder, shared=True), _manager(folder, read_only=True) as manager:
@@ -66,7 +72,7 @@ def restore(folder: Path, like: State, description: dict) -> State | None:
             digest = found.pop("sha256", None)
         except Exception as error:
             raise _unreadable(folder, epoch, error) from error
-        if found != json.loads(json.dumps(description)):
+        if found != expected:
             raise CheckpointError(
                 f"the checkpoint in {folder} is of another network: it was trained as {found}, expected {description}; "
                 "delete the folder to train anew, or name another workdir"
@@ -85,6 +91,14 @@ def restore(folder: Path, like: State, description: dict) -> State | None:
     return state
 
 
+def _as_json(description):
+    """Return a description as JSON gives it back."""
+    try:
+        return json.loads(json.dumps(description))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"description must be what JSON can hold ({error}); it is {description!r}") from error
+
+
 def _check_shapes(state, like):
     """Compare arrays with what the network needs, which Orbax does not do for NumPy's."""
     for (path, wanted), found in zip(jax.tree.leaves_with_path(like), jax.tree.leaves(state), strict=True):
@@ -97,7 +111,8 @@ def _check_shapes(state, like):
 
 def latest_epoch(folder: Path) -> int:
     """Give the epoch of the newest checkpoint in a folder, 0 where there is none, without reading it."""
-    return max((int(entry.name) for entry in folder.glob("*") if entry.name.isdigit() and entry.is_dir()), default=0)
+    epochs = (entry for entry in folder.glob("*") if entry.name.isascii() and entry.name.isdigit() and entry.is_dir())
+    return max((int(entry.name) for entry in epochs), default=0)
 
 
 @contextlib.contextmanager

@@ -46,7 +46,8 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, MultiOutputMixi
     `y` of `[n]` has one dimension. Both are computed in the precision of X, float64 unless X is float32, whatever
     JAX's own setting: results are NumPy arrays of that dtype.
 
-    After `fit`, `map_` is the `AffineMap`, with its rank, residual and `details`, and `n_features_in_` is d_source.
+    After `fit`, `map_` is the `AffineMap`, with its rank, residual and `details`, and `n_features_in_` is d_source. Its
+    fields are NumPy arrays; what it maps itself is a JAX array of the dtype that JAX's own setting allows.
     """
 
     def __init__(self, solver: str = "ridge", *, options: dict[str, object] | None = None):
@@ -57,9 +58,10 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, MultiOutputMixi
         """Fit the map from X `[n, d_source]` to y `[n, d_target]`; sample_weight `[n]` counts rows.
 
         ValueError for a solver that is unknown or needs no pairs, for options that it does not take, and for arrays
-        that do not fit it (as the solver itself says).
+        that do not fit it (as the solver itself says) or are masked.
         """
         solver = self._chosen()
+        _check_unmasked(X=X, y=y, sample_weight=sample_weight)
         X, y = validate_data(self, X, y, dtype=_FLOATS, multi_output=True, y_numeric=True, ensure_min_samples=2)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
@@ -87,6 +89,7 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, MultiOutputMixi
     def inverse_transform(self, X: Any) -> np.ndarray:
         """Map X `[n, d_target]`, of the space of y, back to `[n, d_source]`, in the least-squares sense."""
         check_is_fitted(self)
+        _check_unmasked(X=X)
         X = check_array(X, dtype=_FLOATS, input_name="X")
         with enable_x64(X.dtype == np.float64):
             weight, bias = (getattr(self.map_, name).astype(X.dtype, copy=False) for name in ("weight", "bias"))
@@ -96,8 +99,10 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, MultiOutputMixi
         """Return R² of y `[n, d_target]` as predicted from X `[n, d_source]`: 1 − relative residual².
 
         Dimensions are weighted by their variance, so that turning either embedding does not change the score, as the
-        plain mean over dimensions would. sample_weight `[n]` counts rows.
+        plain mean over dimensions would. sample_weight `[n]` counts rows. A y that does not vary scores 1 where it is
+        predicted exactly, and 0 otherwise.
         """
+        _check_unmasked(y=y, sample_weight=sample_weight)
         return float(r2_score(y, self.predict(X), sample_weight=sample_weight, multioutput="variance_weighted"))
 
     def __sklearn_tags__(self):
@@ -111,6 +116,7 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, MultiOutputMixi
 
     def _mapped(self, X):
         check_is_fitted(self)
+        _check_unmasked(X=X)
         X = validate_data(self, X, dtype=_FLOATS, reset=False)
         return X @ self.map_.weight.astype(X.dtype, copy=False) + self.map_.bias.astype(X.dtype, copy=False)
 
@@ -118,7 +124,9 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, MultiOutputMixi
         pairs = [name for name, solver in SOLVERS.items() if solver.needs == "pairs"]
         if self.solver not in pairs:
             raise ValueError(f"solver must be one of {', '.join(pairs)}, which need pairs; it is {self.solver!r}")
-        solver, options = SOLVERS[self.solver], self.options or {}
+        solver, options = SOLVERS[self.solver], {} if self.options is None else self.options
+        if not isinstance(options, dict):
+            raise ValueError(f"options must be a dict of keyword arguments, or None; it is {options!r}")
         if unknown := [name for name in options if name not in solver.options]:
             raise ValueError(
                 f"options of {self.solver} may be {', '.join(solver.options) or 'none'}; they hold {', '.join(unknown)}"
@@ -126,3 +134,10 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, MultiOutputMixi
         if missing := [name for name in solver.required if name not in options]:
             raise ValueError(f"options of {self.solver} must hold {', '.join(missing)}")
         return solver
+
+
+def _check_unmasked(**arrays):
+    """ValueError for masked arrays, whose mask no solver would heed."""
+    for name, array in arrays.items():
+        if isinstance(array, np.ma.MaskedArray):
+            raise ValueError(f"{name} must be an array of real numbers; it is masked, {array.dtype} {array.shape}")

@@ -41,6 +41,21 @@ def test_duplicates_and_constant_dimensions_are_no_obstacle(name):
     assert len(set(STRATEGIES[name](KEY, repeated, 7).tolist())) == 7
 
 
+@pytest.mark.parametrize("power", [-73, 66])  # 1e-22 and 1e20, whose squares leave the range of float32
+@pytest.mark.parametrize("name", [*STRATEGIES, "neighbourhoods"])
+def test_no_choice_depends_on_the_scale(name, power):
+    strategy = STRATEGIES.get(name, functools.partial(anchors.neighbourhoods, size=7))
+    latents = LATENTS.astype(np.float32)
+    found = strategy(KEY, np.float32(2.0**power) * latents, 12)
+    np.testing.assert_array_equal(found, strategy(KEY, latents, 12))
+
+
+@pytest.mark.parametrize("prior", [1.2e-7, 1e-5, 1e-3, 8e6])
+def test_d_optimal_chooses_different_samples_by_any_prior(prior):
+    latents = np.random.default_rng(0).normal(size=(120, 30)).astype(np.float32)
+    assert sorted(anchors.d_optimal(KEY, latents, 120, prior=prior).tolist()) == list(range(120))
+
+
 def test_class_balanced_counts():
     chosen = anchors.class_balanced(KEY, LATENTS, 10, labels=LABELS)
     assert sorted(np.bincount(LABELS[chosen])) == [2, 2, 3, 3]

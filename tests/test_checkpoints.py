@@ -69,6 +69,32 @@ def test_nothing_there_is_nothing_restored(tmp_path):
     assert not (tmp_path / "nowhere").exists()
 
 
+def test_an_epoch_0_is_not_kept(tmp_path):
+    checkpoints.save(tmp_path, state(0), DESCRIPTION)
+    assert checkpoints.latest_epoch(tmp_path) == 0 and restored(tmp_path, like=state(0)) is None
+
+
+@pytest.mark.parametrize("name", ["²", "٣", "2a", "2.orbax-checkpoint-tmp"])
+def test_other_folders_are_no_epochs(folder, name):
+    (folder / name).mkdir()
+    assert checkpoints.latest_epoch(folder) == 1
+    assert same(restored(folder), state(1))
+
+
+def test_a_file_is_no_folder_of_a_network(tmp_path):
+    (tmp_path / "network").write_text("")
+    with pytest.raises(CheckpointError, match=r"network must be the folder of a network; it is a file"):
+        restored(tmp_path / "network")
+
+
+@pytest.mark.parametrize("value", [np.float32(1), {1}, b"text"])
+def test_a_description_that_is_no_json_is_refused(folder, value):
+    for call in (checkpoints.save, checkpoints.restore):
+        with pytest.raises(ValueError, match=r"description must be what JSON can hold \(.*not JSON serializable\)"):
+            call(folder, state(2), {**DESCRIPTION, "value": value})
+    assert [path.name for path in folder.iterdir()] == ["1"]
+
+
 @pytest.mark.parametrize("change", [{"seed": 4}, {"settings": {"epochs": 5, "learning_rate": 2e-3}}, {"more": 1}])
 def test_a_foreign_description_is_refused(folder, change):
     with pytest.raises(CheckpointError, match=r"of another network: it was trained as \{.*\}, expected \{.*\}; delete"):

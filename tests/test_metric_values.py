@@ -77,6 +77,17 @@ def test_minibatch_cka():
     )
 
 
+@pytest.mark.parametrize("d", [2, 64])  # of 64 dimensions equal rows are apart by rounding
+def test_kernel_cka_of_rows_that_are_mostly_equal(d):
+    x, y = np.random.default_rng(0).normal(size=(2, 9, d)).astype(np.float32)
+    x[:7] = x[0]
+    squared = scipy.spatial.distance.cdist(x, x, "sqeuclidean")
+    kernel = np.exp(-squared / (2 * np.median(squared[squared > 0])))
+    expected = reference_cka(kernel, gaussian(y, 1), False)
+    np.testing.assert_allclose(metrics.kernel_cka(x, y), expected, rtol=1e-4)
+    assert np.isnan(metrics.kernel_cka(np.ones_like(x), y))
+
+
 def test_canonical_correlations_against_scipy():
     x, y = (a.astype(np.float64) for a in sample())
     # Correlations are the cosines of the principal angles between the centred column spaces.
@@ -91,6 +102,9 @@ def test_cca_of_degenerate_sets():
     np.testing.assert_allclose(metrics.cca(wide, y), metrics.cca(x, y), atol=1e-5)
     padded = np.concatenate([x, np.ones((len(x), 2), np.float32)], 1)
     np.testing.assert_allclose(metrics.cca(padded, y), metrics.cca(x, y), atol=1e-5)
+    uneven = x * np.geomspace(1, 1e-6, 6, dtype=np.float32)  # beside whose largest square the least one vanishes
+    np.testing.assert_allclose(metrics.cca(uneven, y), metrics.cca(x, y), atol=1e-5)
+    np.testing.assert_allclose(metrics.canonical_correlations(uneven, uneven), 1, atol=1e-5)
     few = np.random.default_rng(0).normal(size=(2, 5, 9))
     np.testing.assert_allclose(metrics.canonical_correlations(*few), [1, 1, 1, 1, 0], atol=1e-5)
 

@@ -73,6 +73,11 @@ def test_whitening_with_too_few_anchors_leaves_unknown_directions_out():
     np.testing.assert_allclose(represent(codes, anchors, "whitened"), [[0, 2], [0, 2]], atol=1e-6)
 
 
+@pytest.mark.parametrize("name", SIMILARITIES)
+def test_no_codes_have_no_similarities(name):
+    assert represent(CODES[:0], ANCHORS, name).shape == (0, 9)
+
+
 def test_distances_far_from_the_origin_are_exact():
     codes, anchors = CODES + 1000, ANCHORS + 1000
     expected = np.linalg.norm(codes[:, None] - anchors, axis=-1)
@@ -93,6 +98,23 @@ def test_standards_by_hand():
     np.testing.assert_allclose(
         relative.standardised(representation, reference), [[-0.5, -2], [0, 3], [1, -1]], atol=1e-6
     )
+
+
+@pytest.mark.parametrize("value", [0.1, 0.3, 1e-20, 1e20])
+def test_what_does_not_vary_has_a_deviation_of_1(value):
+    constant = np.full((3, 5), value, np.float32)  # whose mean rounds
+    varying = constant * np.float32(1 + np.arange(15).reshape(3, 5))
+    np.testing.assert_array_equal(relative.layer_normalised(constant), 0)
+    np.testing.assert_allclose(relative.standardised(varying, constant), varying - constant, rtol=1e-6)
+    params = {"params": {"Dense_0": {"kernel": np.ones((5, 2), np.float32), "bias": np.zeros(2, np.float32)}}}
+    np.testing.assert_array_equal(relative.absorb_standard(params, constant)["params"]["Dense_0"]["kernel"], 1)
+
+
+@pytest.mark.parametrize("power", [-90, 90])
+def test_standards_are_those_of_any_scale(power):
+    representation, scale = ANCHORS.astype(np.float32), np.float32(2.0**power)
+    for standard in (relative.layer_normalised, lambda x: relative.standardised(x, x)):
+        np.testing.assert_allclose(standard(scale * representation), standard(representation), rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", models.MODELS)

@@ -75,9 +75,11 @@ def test_the_verdict_is_that_of_the_interval(measured):
     same = {"old encoder": values, "no map": values + 0.1, "mapped index": values + 0.1}
     assert search.verdict(found._replace(ways=same, re_ranked={}))[1].endswith("the same for every query")
     assert "no map at all" in search.verdict(found._replace(ways=same))[1]
-    two = {"old encoder": np.zeros(2), "mapped index": np.ones(2)}
-    worth_it, why = search.verdict(found._replace(ways=two))
-    assert worth_it is None and why.startswith("open: ") and "would tell" not in why
+    for few in (1, 2, 5):
+        ways = {"old encoder": np.zeros(few), "mapped index": np.ones(few)}
+        worth_it, why = search.verdict(found._replace(ways=ways, re_ranked={}))
+        assert worth_it is None and why.startswith("open: ") and why.endswith(f"; too few queries to tell: {few}")
+        assert "inf" not in why and "would tell" not in why
     # Of one query that differs the interval's long arm is that towards zero, and no fewer queries tell more.
     for rare in (np.r_[1.0, np.zeros(99)], np.r_[-1.0, np.zeros(99)]):
         ways = {"old encoder": np.zeros(100), "mapped index": rare}
@@ -92,8 +94,8 @@ def test_intervals_of_means():
     assert mean == values.mean()
     np.testing.assert_allclose([mean - low, high - mean], 1.96 * values.std() / 20, rtol=0.1)
     assert search.estimate(values) == (mean, low, high)
-    assert search.estimate(np.ones(5)) == (1, 1, 1)
-    assert search.estimate([0.1] * 3) == (0.1, 0.1, 0.1), "whose mean rounds to another number"
+    assert search.estimate(np.ones(6)) == (1, 1, 1)
+    assert search.estimate([0.1] * 7) == (0.1, 0.1, 0.1), "whose mean rounds to another number"
     near = search.estimate(1 + 1e-9 * values)
     np.testing.assert_allclose((near.high - 1) / 1e-9, high, rtol=1e-4)
     rare = search.estimate(np.r_[np.zeros(95), np.ones(5)])
@@ -103,12 +105,25 @@ def test_intervals_of_means():
 
 def test_resamples_of_one_value_say_nothing_however_it_rounds():
     alike = [0.7 - 0.4, 0.8 - 0.5, 0.3]  # three numbers
-    assert search.estimate(alike) == (alike[0],) * 3
+    assert search.estimate(alike * 2) == (alike[0],) * 3
     for values in ([1.0] * 82 + [0.0], alike * 27 + [0.0]):
         mean, low, high = search.estimate(values)
         assert mean - 0.05 < low < mean + 1e-9 < high < mean + 0.05
 
 
-def test_two_values_say_nothing_of_their_spread():
-    for values in ([0.25, 0.5], [0.375, 0.375]):
+def test_few_values_say_too_little_of_their_spread():
+    for values in ([0.25, 0.5], [0.375, 0.375], [0.25, 0.5, 0.25, 0.5], [0.25, 0.25, 0.375, 0.5, 0.5]):
         assert search.estimate(values) == (0.375, -np.inf, np.inf)
+
+
+@pytest.mark.parametrize("queries", [6, 7])
+def test_of_six_values_on_intervals_hold_what_they_promise(queries):
+    random = np.random.default_rng(queries)
+    draws = {
+        "normal": (random.normal(size=(400, queries)), 0),
+        "shares": (random.binomial(10, 0.4, (400, queries)) / 10, 0.4),
+    }
+    for values, true in draws.values():
+        intervals = [search.estimate(each, seed=seed) for seed, each in enumerate(values)]
+        # 0.95 less 5 points, and twice the standard error of a share of 400.
+        assert np.mean([low <= true <= high for _, low, high in intervals]) > 0.9 - 2 * (0.05 * 0.95 / 400) ** 0.5

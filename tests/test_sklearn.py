@@ -83,6 +83,9 @@ REFUSED = {
     "unknown": (Aligner("rigd"), "it is 'rigd'"),
     "foreign option": (Aligner("rigid", options={"towards": "zero"}), "options of rigid may be reflection; .* towards"),
     "no option": (Aligner("scaling", options={"rcond": 0}), "options of scaling may be none"),
+    "options that are text": (Aligner("rigid", options="towards"), "options must be a dict .*; it is 'towards'"),
+    "options that are a number": (Aligner("rigid", options=3), "options must be a dict .*; it is 3"),
+    "options that are a list": (Aligner("rigid", options=[]), r"options must be a dict .*; it is \[\]"),
     "missing option": (Aligner("reduced_rank"), "options of reduced_rank must hold rank"),
 }
 
@@ -92,6 +95,27 @@ def test_solvers_and_options_that_do_not_fit_are_refused(case):
     aligner, message = REFUSED[case]
     with pytest.raises(ValueError, match=message):
         clone(aligner).fit(SOURCE, TARGET)
+
+
+def test_masked_arrays_are_refused():
+    masked, weights = np.ma.masked_greater(SOURCE, 1), np.ma.masked_greater(np.arange(40.0), 3)
+    aligner = Aligner("affine").fit(SOURCE, TARGET)
+    calls = {
+        "X": (lambda: Aligner().fit(masked, TARGET), lambda: aligner.transform(masked)),
+        "y": (lambda: Aligner().fit(TARGET, masked), lambda: aligner.score(SOURCE, masked)),
+        "sample_weight": (lambda: Aligner().fit(SOURCE, TARGET, sample_weight=weights),),
+    }
+    calls["X"] += (lambda: aligner.predict(masked), lambda: aligner.inverse_transform(masked))
+    for name, those in calls.items():
+        for call in those:
+            with pytest.raises(ValueError, match=f"{name} must be an array of real numbers; it is masked, float64"):
+                call()
+
+
+def test_the_score_of_a_target_that_does_not_vary():
+    constant = np.full((40, 4), 0.5)
+    assert Aligner("affine").fit(SOURCE, constant).score(SOURCE, constant) == 1
+    assert Aligner("affine").fit(SOURCE, TARGET).score(SOURCE, constant) == 0
 
 
 def test_without_scikit_learn_the_error_says_what_to_install(monkeypatch):

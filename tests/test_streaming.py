@@ -210,6 +210,32 @@ def test_measures_equal_those_of_the_rows():
     np.testing.assert_allclose(streaming.procrustes_distance(record, normalise=False), length, rtol=1e-9)
 
 
+@pytest.mark.parametrize("scale", [1, 1e6 / 3])
+def test_a_constant_set_is_none_that_varies_by_its_rounding(scale):
+    x, parts = rows()[0].astype(float), np.split(np.arange(ROWS), 3)
+    mesh, weights = jax.make_mesh((2,), ("rows",)), np.random.default_rng(1).uniform(size=ROWS)
+    target = np.full((ROWS, D), 0.1 * scale)  # float64, whose mean rounds
+    records = [
+        streaming.from_arrays(x, target),
+        streaming.merge(*(streaming.from_arrays(x[p], target[p], weights=weights[p]) for p in parts)),
+        streaming.from_sharded(x, target, mesh, weights=weights),
+    ]
+    for record in records:
+        assert np.isnan(streaming.linear_cka(record)) and np.isnan(streaming.procrustes_distance(record))
+        np.testing.assert_array_equal(streaming.canonical_correlations(record), 0)
+        for solver in ("similarity", "affine", "ridge"):
+            fitted = streaming.fit(record, solver)
+            assert fitted.converged and fitted.residual == 0
+            np.testing.assert_allclose(fitted(np.float32(x[:3])), target[:3], rtol=1e-6)
+
+
+def test_lists_are_arrays():
+    x, y = [[1.0, 2], [3, 5], [0, 1]], [[1.0], [0], [4]]
+    expected = streaming.from_arrays(np.array(x), np.array(y), weights=np.array([1, 2, 1]))
+    assert_same(streaming.from_arrays(x, y, weights=[1, 2, 1]), expected)
+    assert_same(streaming.from_blocks([(x[:1], y[:1], [1]), (x[1:], y[1:], [2, 1])]), expected)
+
+
 WORKER = """
     import sys
     import jax, numpy as np

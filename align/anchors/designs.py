@@ -25,23 +25,30 @@ def d_optimal(key: jax.Array, latents: ArrayLike, count: int, *, prior: float = 
     """Choose greedily what adds most to the determinant of the affine fit's information matrix.
 
     prior: information that is there at first, in samples' worth per dimension; it keeps the matrix invertible while
-    there are fewer anchors than dimensions. Draws nothing: the key is there for the sake of the contract.
+    there are fewer anchors than dimensions. From ε of the dtype to 1 / ε; below √ε rounding has a say in the choice.
+    Draws nothing: the key is there for the sake of the contract.
     """
     del key
-    if not checks.is_positive(prior):
-        raise ValueError(f"prior must be positive; it is {prior!r}")
-    design = _design(check_latents(latents, count))
+    latents = check_latents(latents, count)
+    rounding = float(jnp.finfo(latents.dtype).eps)
+    checks.check_between(rounding, 1 / rounding, prior=prior)
+    design = _design(latents)
 
     # Adding row x multiplies the determinant by 1 + x' M⁻¹ x, and M⁻¹ loses v v' / (1 + x' M⁻¹ x), v = M⁻¹ x.
     def choose(state, _):
-        inverse, gains = state
-        index = jnp.argmax(gains)
+        inverse, gains, taken = state
+        gains = jnp.maximum(gains, 0)  # below which only rounding takes them
+        index = jnp.argmax(jnp.where(taken, -1, gains))
         direction = matmul(inverse, design[index]) / jnp.sqrt(1 + gains[index])
         gains = gains - matmul(design, direction) ** 2
-        return (inverse - jnp.outer(direction, direction), gains.at[index].set(-jnp.inf)), index
+        return (inverse - jnp.outer(direction, direction), gains, taken.at[index].set(True)), index
 
-    start = jnp.eye(design.shape[1], dtype=design.dtype) / prior
-    return lax.scan(choose, (start, (design**2).sum(1) / prior), length=count)[1]
+    start = (
+        jnp.eye(design.shape[1], dtype=design.dtype) / prior,
+        (design**2).sum(1) / prior,
+        jnp.zeros(len(design), bool),
+    )
+    return lax.scan(choose, start, length=count)[1]
 
 
 def _design(latents):

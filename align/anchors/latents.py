@@ -4,9 +4,11 @@ import jax
 from jax.typing import ArrayLike
 
 from align.arrays import checks, inputs
+from align.arrays.scales import unit
 
 
 def check_latents(latents: ArrayLike, count: int) -> jax.Array:
+    """Return latents as floats of about 1, whose squares stay within their range: no choice depends on the scale."""
     latents = inputs.as_array("latents", latents)
     if latents.ndim != 2 or 0 in latents.shape:
         raise ValueError(f"latents must be [rows, dimensions], at least one of each; they are {latents.shape}")
@@ -14,4 +16,4 @@ def check_latents(latents: ArrayLike, count: int) -> jax.Array:
         raise ValueError(f"count must lie between 1 and the {latents.shape[0]} latents; it is {count!r}")
     latents = latents.astype(inputs.float_dtype(latents=latents))
     inputs.check_finite(latents=latents)
-    return latents
+    return unit(latents)[0]

@@ -11,10 +11,10 @@ from jax import lax
 def unit(array: jax.Array, *, axis: int | None = None) -> tuple[jax.Array, jax.Array]:
     """Return a finite float array over the power of two below its largest absolute value, and that power, without axes.
 
-    With `axis`, each slice along it has a power of its own, whose axis is kept. Where all is zero the power is 1.
-    The power carries no derivative: what undoes it exactly has the derivative of the whole.
+    With `axis`, each slice along it has a power of its own, whose axis is kept. Where all is zero, or nothing is there,
+    the power is 1. The power carries no derivative: what undoes it exactly has the derivative of the whole.
     """
-    power = _power_of_two(lax.stop_gradient(jnp.abs(array).max(axis, keepdims=axis is not None)))
+    power = _power_of_two(lax.stop_gradient(jnp.abs(array).max(axis, keepdims=axis is not None, initial=0)))
     return array / power, power
 
 

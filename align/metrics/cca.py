@@ -18,7 +18,7 @@ def canonical_correlations(x: ArrayLike, y: ArrayLike) -> Array:
     x: `[n, d_x]`. y: `[n, d_y]`, rows in correspondence; a row that is not finite in either is left out.
 
     Invariant to invertible affine maps of either side. Directions without variance (below `max(d, 1)·eps` of the
-    largest) are left out and read as 0. With `n - 1` at most `d_x` or `d_y` they are all 1 and say nothing.
+    largest) are left out and read as 0. With `n - 1` at most `d_x` or `d_y` the others are all 1 and say nothing.
 
     Hotelling 1936; computed from orthonormal bases as in Björck and Golub 1973.
 
@@ -73,6 +73,8 @@ def _basis(x, variance=1.0):
     u, s, _ = jnp.linalg.svd(r, full_matrices=False)
     present = s > max(x.shape[1], 1) * jnp.finfo(s.dtype).eps * s[0]
     power = jnp.where(present, s**2, 0)
-    # A component is kept if those before it fall short of the share asked for.
-    kept = present & (jnp.cumsum(power) - power < variance * power.sum())
+    # A component is kept if those before it fall short of the share asked for: if it and those after it hold more than
+    # may be missing, which beside the largest would be lost to rounding.
+    rest = jnp.cumsum(power[::-1])[::-1]
+    kept = present & (rest > (1 - variance) * power.sum())
     return matmul(q, u) * kept[None].astype(x.dtype), kept.sum()

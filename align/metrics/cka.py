@@ -43,7 +43,8 @@ def kernel_cka(x: ArrayLike, y: ArrayLike, *, bandwidth: float = 1.0, unbiased: 
     x: `[n, d_x]`. y: `[n, d_y]`, rows in correspondence; a row that is not finite in either is left out.
     bandwidth: the width of each kernel in median distances within its set, which makes the metric invariant to
         isotropic scaling of either side beside translation and orthogonal maps; it is not to other linear maps. Small
-        ones compare neighbourhoods, large ones approach `linear_cka`.
+        ones compare neighbourhoods, large ones approach `linear_cka`. Where more than half of the distances are zero,
+        the median is that of the others.
     unbiased: as for `linear_cka`. Memory O(n²).
 
     Kornblith et al. 2019, section 3; Song et al. 2012, equation 5, for `unbiased`.
@@ -123,7 +124,12 @@ def _gaussian(x, kept, bandwidth):
     x, inside = centre(x, kept), kept[:, None] & kept[None]
     squared = squared_distances(x, x)
     pairs = np.triu_indices(len(x), 1)
-    median = jnp.nanmedian(jnp.where(inside, squared, jnp.nan)[pairs])
+    norms = jnp.sum(x * x, 1)
+    # What rounding leaves of the distance of equal rows is no unit to measure others by.
+    equal = squared <= 16 * jnp.finfo(x.dtype).eps * (norms[:, None] + norms[None])
+    distances, equal = jnp.where(inside, squared, jnp.nan)[pairs], (inside & equal)[pairs]
+    most = equal.sum() > inside[pairs].sum() // 2
+    median = jnp.nanmedian(jnp.where(most & equal, jnp.nan, distances))
     return jnp.where(inside, jnp.exp(-squared / (2 * bandwidth**2 * median)), 0)
 
 

@@ -19,16 +19,20 @@ class BadRows(NamedTuple):
 def bad_rows(x: ArrayLike) -> BadRows:
     """Count the rows of an array that are no embeddings of their own.
 
-    x: `[n, d]`, concrete. Encoders leave zero rows for what they could not embed; a row that is equal to an earlier one
-    is retrieved as often as that one. Metrics count such rows as missed or leave them out, as their docstrings say.
+    x: `[n, d]`, concrete; a NumPy array in its own precision, whatever JAX computes in. Encoders leave zero rows for
+    what they could not embed; a row that is equal to an earlier one is retrieved as often as that one. Metrics count
+    such rows as missed or leave them out, as their docstrings say.
 
     Raises ValueError for what is not an array of rows of real numbers.
     """
-    array = inputs.as_array("x", x)
-    if array.ndim != 2:
-        raise ValueError(f"x has shape {array.shape}; expected two axes, rows and features")
-    inputs.float_dtype(x=array)
-    rows = np.asarray(array)
+    if isinstance(x, np.ndarray) and not isinstance(x, np.ma.MaskedArray) and x.dtype.kind in "fiu":
+        rows = np.asarray(x)  # in 32 bits, rows that differ would be equal
+    else:
+        array = inputs.as_array("x", x)
+        inputs.float_dtype(x=array)
+        rows = np.asarray(array)
+    if rows.ndim != 2:
+        raise ValueError(f"x has shape {rows.shape}; expected two axes, rows and features")
     finite = np.isfinite(rows).all(1)
     zero = (rows == 0).all(1)
     others = np.ascontiguousarray(rows[finite & ~zero]) + np.zeros((), rows.dtype)  # −0 becomes 0, which it equals

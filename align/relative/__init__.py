@@ -2,13 +2,13 @@
 
 Nothing here is fitted. What a similarity is invariant to decides which latent spaces it makes comparable:
 
-| similarity | unchanged by                                                                                       |
-|------------|----------------------------------------------------------------------------------------------------|
-| euclidean  | rotation, reflection, translation                                                                  |
-| scaled     | rotation, reflection, translation, isotropic scale (distances in the scale of those among anchors) |
-| cosine     | rotation, reflection, isotropic scale                                                              |
-| centred    | rotation, reflection, translation, isotropic scale (cosine around the anchors' mean)               |
-| whitened   | every invertible affine map (distance in the anchors' own covariance)                              |
+| similarity | unchanged by                                                                                        |
+|------------|-----------------------------------------------------------------------------------------------------|
+| euclidean  | rotation, reflection, translation                                                                   |
+| scaled     | rotation, reflection, translation; isotropic scale if two anchors differ (distances in their scale) |
+| cosine     | rotation, reflection, isotropic scale                                                               |
+| centred    | rotation, reflection, translation, isotropic scale (cosine around the anchors' mean)                |
+| whitened   | every invertible affine map (distance in the anchors' own covariance)                               |
 
 The paper uses the first; a network learns several times faster from the second. Two spaces that are related by a linear
 map that is no rotation look alike only to the last, which needs more anchors than dimensions. ValueError for shapes

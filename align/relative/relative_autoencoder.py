@@ -15,15 +15,15 @@ class RelativeAutoencoder(nn.Module):
     similarity: str = "euclidean"
 
     def encode(self, images: Array) -> Array:
-        """Encode images `[n, 28, 28, 1]` to codes `[n, d]`, not yet relative to anything."""
+        """Encode images `[n, height, width, channels]` to codes `[n, d]`, not yet relative to anything."""
         return self.encoder(images)
 
     def decode(self, representation: Array) -> Array:
-        """Decode a representation `[n, a]` to images `[n, 28, 28, 1]`."""
+        """Decode a representation `[n, a]` to images `[n, height, width, channels]`."""
         return self.decoder(representation)
 
     def __call__(self, images: Array, anchors: Array) -> Array:
-        """Reconstruct images `[n, 28, 28, 1]` by way of the anchor images `[a, 28, 28, 1]`."""
+        """Reconstruct images `[n, height, width, channels]` by way of anchor images `[a, height, width, channels]`."""
         # The patches of a hundred images fit into the caches of a CPU; encoded at once, many anchors take longer.
         parts = jnp.array_split(anchors, -(-len(anchors) // 100))
         encoded = jnp.concatenate([self.encode(part) for part in parts])

@@ -21,15 +21,16 @@ def euclidean(codes: ArrayLike, anchors: ArrayLike) -> Array:
     products = matmul(codes, anchors.T)
     squared = jnp.sum(codes**2, -1)[:, None] + jnp.sum(anchors**2, -1)[None] - 2 * products
     # The root has no derivative at 0, where a code is an anchor itself: give it the subgradient 0.
-    positive = squared > 0
-    return jnp.where(positive, jnp.sqrt(jnp.where(positive, squared, 1.0)), 0.0) * power
+    zero = squared <= 0  # which NaN is not
+    return jnp.where(zero, 0.0, jnp.sqrt(jnp.where(zero, 1.0, squared))) * power
 
 
 def scaled(codes: ArrayLike, anchors: ArrayLike) -> Array:
     """Give the distances, centred and scaled by those among the anchors: `[n, d], [a, d] -> [n, a]`.
 
     All distances in a space are positive and share a mean many times their differences, a poor input to a network:
-    what a decoder sees of them here has mean 0 and standard deviation 1 over the anchors.
+    what a decoder sees of them here has mean 0 and standard deviation 1 over the anchors. Where no two anchors differ,
+    as of one alone, there is no scale among them, and none is taken out.
     """
     distances = euclidean(codes, anchors)
     among, power = unit(jnp.where(jnp.eye(distances.shape[1], dtype=bool), 0.0, euclidean(anchors, anchors)))
@@ -85,6 +86,6 @@ def represent(codes: ArrayLike, anchors: ArrayLike, similarity: str = "euclidean
 
     Raises ValueError for an unknown similarity or for codes and anchors of different dimensions.
     """
-    if similarity not in SIMILARITIES:
+    if not isinstance(similarity, str) or similarity not in SIMILARITIES:
         raise ValueError(f"similarity must be one of {', '.join(SIMILARITIES)}; it is {similarity!r}")
     return SIMILARITIES[similarity](codes, anchors)

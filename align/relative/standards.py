@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from jax import Array
+from jax import Array, lax
 from jax import numpy as jnp
 from jax.typing import ArrayLike
 
 from align.arrays import inputs
 from align.arrays.products import matmul
+from align.arrays.scales import unit
 
 
 def layer_normalised(representation: ArrayLike) -> Array:
@@ -60,5 +61,9 @@ def _standard(x, reference, axis, name):
 
 def _mean_and_spread(x, axis):
     """Give the mean and the standard deviation over an axis, which is kept; 1 where nothing varies."""
-    spread = x.std(axis, keepdims=True)
-    return x.mean(axis, keepdims=True), jnp.where(spread > 0, spread, 1.0)
+    x, power = unit(x, axis=axis)  # whose squares stay within the range of floats
+    # About one of them first: what is constant becomes zero, and not the rounding of a mean.
+    first = lax.stop_gradient(lax.slice_in_dim(x, 0, 1, axis=axis))
+    x = x - first
+    spread = x.std(axis, keepdims=True) * power
+    return (first + x.mean(axis, keepdims=True)) * power, jnp.where(spread > 0, spread, 1.0)

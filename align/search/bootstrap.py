@@ -9,7 +9,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from align.arrays import checks
+
 DRAWS = 2000
+FEWEST = 6  # values from which on an interval has ends
 # Share of the largest value: what lies closer is one value, as differences of shares are that should be equal.
 _SAME = 1e-12
 
@@ -29,14 +32,21 @@ def estimate(values: ArrayLike, *, confidence: float = 0.95, draws: int = DRAWS,
     """Estimate the mean of values `[queries]` over all queries like these, with its interval.
 
     Resamples of the queries say how far their mean lies from that of all, in units of its own standard error. Values
-    that are all the same have an interval of no width; two values alone say nothing of their spread, and have one
-    without ends. ValueError where there are fewer than two.
+    that are all the same have an interval of no width. Fewer than six say too little of their spread, and have one
+    without ends: of normal values three would hold the truth 80 times in a hundred and four 95 times, but of shares of
+    ten documents four some 85 times, five 90 and six 93 (near 0 or 1, where most are the same, 86). ValueError for
+    fewer than two values or any that is not finite, a confidence outside (0, 1), and no draws.
     """
     values = np.asarray(values, np.float64)
     if values.ndim != 1 or len(values) < 2:
         raise ValueError(f"values must be [queries], at least two; it is {values.shape}")
+    if not np.isfinite(values).all():
+        raise ValueError("values holds NaN or infinity")
+    if not checks.is_positive(confidence, most=math.nextafter(1, 0)):
+        raise ValueError(f"confidence must be a number between 0 and 1; it is {confidence!r}")
+    checks.check_counts(draws=draws)
     n, mean = len(values), float(values.mean())
-    if n == 2:
+    if n < FEWEST:
         return Estimate(mean, -math.inf, math.inf)
     same = _SAME * np.abs(values).max()
     if np.ptp(values) <= same:  # their mean may round, and a spread be left

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from align.arrays import checks
 from align.maps import AffineMap
 from align.search import bootstrap
 from align.search.documents import Best, shares_found, unit
@@ -46,9 +47,13 @@ def found(
 
     old_queries `[q, d_source]`, new_queries `[q, d_target]`: the same queries by both encoders. corpus: blocks of
     documents by both encoders, `[n, d_source]` and `[n, d_target]`. "inverted queries" go through the map's inverse;
-    `AffineMap.queries` finds what the mapped index does. ValueError for fewer documents than are to be found.
+    `AffineMap.queries` finds what the mapped index does. One query is enough, but no verdict can be had of fewer than
+    six. ValueError for no more documents than are to be found, for a `top` that is no count, and for queries or blocks
+    that are not of the map's dimensions, do not correspond or, of the queries, are not finite.
     """
-    old_queries, new_queries = unit(old_queries), unit(new_queries)
+    checks.check_counts(top=top)
+    dimensions = fitted.weight.shape
+    old_queries, new_queries = _queries(old_queries, new_queries, dimensions)
     many = max((top, *candidates))
     searches = {AGAIN: Best(new_queries, top), OLD: Best(old_queries, many), INDEX: Best(new_queries, many)}
     searches[QUERIES] = Best(unit(np.asarray(fitted.inverse()(new_queries))), top)
@@ -56,6 +61,11 @@ def found(
         searches[NO_MAP] = Best(new_queries, top)
     come = 0
     for old, new in corpus:
+        if (np.shape(old), np.shape(new)) != tuple((len(old), d) for d in dimensions):
+            raise ValueError(
+                f"corpus must be blocks [n, {dimensions[0]}] and [n, {dimensions[1]}] of the same documents; "
+                f"one is {np.shape(old)} and {np.shape(new)}"
+            )
         documents = {AGAIN: unit(new), INDEX: unit(np.asarray(fitted(old)))}
         old = unit(old)
         for way, search in searches.items():
@@ -78,16 +88,35 @@ def found(
     )
 
 
+def _queries(old, new, dimensions):
+    """Return the queries of both encoders at unit length."""
+    rows = {"old_queries": np.asarray(old), "new_queries": np.asarray(new)}
+    for (name, each), d in zip(rows.items(), dimensions, strict=True):
+        if each.ndim != 2 or each.shape[1] != d or not len(each):
+            raise ValueError(f"{name} must be [queries, {d}], at least one; it is {each.shape}")
+        if not np.isfinite(each).all():
+            raise ValueError(f"{name} holds NaN or infinity")
+    shapes = [each.shape for each in rows.values()]
+    if shapes[0][0] != shapes[1][0]:
+        raise ValueError(f"old_queries and new_queries must be the same queries; they are {shapes[0]} and {shapes[1]}")
+    return [unit(each) for each in rows.values()]
+
+
 def verdict(measured: Found) -> tuple[bool | None, str]:
-    """Return whether the mapped index finds more than what needs no map, None where that is open, and why in words."""
+    """Return whether the mapped index finds more than what needs no map, None where that is open, and why in words.
+
+    It is open of fewer than six queries, whatever they found: see `estimate`.
+    """
     ways = measured.ways
     other = max((way for way in (OLD, NO_MAP) if way in ways), key=lambda way: float(ways[way].mean()))
     name = {OLD: "the old encoder, kept,", NO_MAP: "no map at all"}[other]
     gain = ways[INDEX] - ways[other]
-    difference = bootstrap.estimate(gain)
     by_map, without = float(ways[INDEX].mean()), float(ways[other].mean())
     rest = _with_candidates(measured)
     seen = f"the mapped index finds {by_map:.3f} of what re-embedding finds, {name} {without:.3f}"
+    if len(gain) < bootstrap.FEWEST:
+        return None, f"open: {seen}; too few queries to tell: {len(gain)}{rest}"
+    difference = bootstrap.estimate(gain)
     between = f"95 % interval of the difference {difference.low:+.3f} to {difference.high:+.3f}"
     if difference.low > 0:
         return True, f"worth it: {seen} ({between}){rest}"

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.linalg import blas
 
 from align.arrays import checks
-from align.streaming.record import BLOCK, Statistics, check_blocks, finished
+from align.streaming.record import BLOCK, Statistics, as_rows, check_blocks, finished
 
 _BLOCK_BYTES = 1 << 25  # of float32 rows read at a time
 
@@ -18,7 +18,7 @@ def from_blocks(blocks: Iterable[tuple], *, target_moments: bool = True) -> Stat
     source `[rows, d_source]`, target `[rows, d_target]`, weights `[rows]`; the number of rows may differ from block to
     block. target_moments: the target's own second moments too, which measures need and fits do not; without them it
     takes a quarter of the products less, where both sides are as wide. ValueError for shapes that do not fit, arrays
-    that are masked or of other than real numbers, negative weights, and no rows at all.
+    that are masked or of other than real numbers, negative weights, no dimensions, and no rows at all.
     """
     checks.check_flags(target_moments=target_moments)
     sums: Any = None
@@ -36,6 +36,8 @@ def _parts(blocks):
     like = None
     for block in blocks:
         parts = [None if part is None else np.asanyarray(part) for part in block]
+        if len(parts) not in (2, 3):
+            raise ValueError(f"blocks must be (source, target) or (source, target, weights); one has {len(parts)}")
         source, target, weights = check_blocks(*parts, like=like)
         like = (source.shape[1], target.shape[1]) if len(source) else like
         if weights is not None:
@@ -87,14 +89,16 @@ class _Sums:
 def from_arrays(source: Any, target: Any, *, weights: Any = None, target_moments: bool = True) -> Statistics:
     """Accumulate source `[n, d_source]` and target `[n, d_target]`, weights `[n]` or None, block by block.
 
-    Whatever slices like an array will do, such as a memory-mapped file: some 32 MiB of it are read at a time. The rest
-    is as for `from_blocks`.
+    Whatever slices like an array will do, such as a memory-mapped file: some 32 MiB of it are read at a time. Lists are
+    made arrays. The rest is as for `from_blocks`.
     """
+    source, target, weights = as_rows(source), as_rows(target), None if weights is None else as_rows(weights)
     if source.ndim != 2 or target.ndim != 2 or source.shape[0] != target.shape[0]:
         raise ValueError(f"source and target must be [n, d] with as many rows; they are {source.shape}, {target.shape}")
     if weights is not None and weights.shape != source.shape[:1]:
         raise ValueError(f"weights must be [{source.shape[0]}], one per row of source; it is {weights.shape}")
-    rows = max(1, _BLOCK_BYTES // (4 * BLOCK * (source.shape[1] + target.shape[1]))) * BLOCK
+    width = max(1, source.shape[1] + target.shape[1])  # of none at all the first block says that it needs one
+    rows = max(1, _BLOCK_BYTES // (4 * BLOCK * width)) * BLOCK
 
     def blocks():
         for start in range(0, source.shape[0], rows):

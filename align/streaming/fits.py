@@ -17,7 +17,7 @@ from align.linalg.moments import Moments, about_origin
 from align.linalg.procrustes import procrustes, through_means
 from align.linalg.shrinkage import TOWARDS, StreamedRidgePath, default_strengths, shrinkage
 from align.maps import AffineMap, diagnosis
-from align.streaming.record import Statistics, check_finite, target_squares
+from align.streaming.record import Statistics, checked, target_squares
 
 _PROCRUSTES = ("orthogonal", "rigid", "similarity")
 _OPTIONS: dict[str, tuple[str, ...]] = {
@@ -46,10 +46,8 @@ def fit(statistics: Statistics, solver: str, **options: Any) -> AffineMap:
         inputs.check_embeddable(statistics.source_mean[None], statistics.target_mean[None])
         reflection = options.get("reflection", True)
         checks.check_flags(reflection=reflection)
-        fitted = _in_float64(_fit_procrustes, statistics, solver, reflection)
-    else:
-        fitted = _in_float64(_fit_least_squares, statistics, _cutoff(statistics, options.get("rcond")), solver)
-    return _map(statistics, *fitted)
+        return _fitted(_fit_procrustes, statistics, solver, reflection)
+    return _fitted(_fit_least_squares, statistics, _cutoff(statistics, options.get("rcond")), solver)
 
 
 def ridge(
@@ -74,7 +72,7 @@ def ridge(
         raise ValueError(f"weights must sum to more than one, as they count rows; they sum to {statistics.total:g}")
     if strengths is not None:
         strengths = np.asarray(inputs.as_strengths(strengths), np.float64)
-    return _map(statistics, *_in_float64(_fit_ridge, statistics, strengths, towards, reflection))
+    return _fitted(_fit_ridge, statistics, strengths, towards, reflection)
 
 
 def _cutoff(statistics, rcond):
@@ -85,8 +83,8 @@ def _cutoff(statistics, rcond):
     return max(float(rcond), float(np.sqrt(d * np.finfo(np.float64).eps)))
 
 
-def _in_float64(function, statistics, *arguments):
-    check_finite(statistics)
+def _fitted(function, statistics, *arguments):
+    statistics = checked(statistics)
     zeros = [np.zeros_like(mean) for mean in (statistics.source_mean, statistics.target_mean)]
     m = Moments(
         total=statistics.total,
@@ -100,7 +98,8 @@ def _in_float64(function, statistics, *arguments):
         source=statistics.source,
     )
     with enable_x64(True):
-        return jax.tree.map(np.asarray, function(m, *arguments))
+        fitted = jax.tree.map(np.asarray, function(m, *arguments))
+    return _map(statistics, *fitted)
 
 
 @np.errstate(over="ignore", under="ignore")  # what leaves the range of the result is a failure below

@@ -3,13 +3,12 @@
 import numpy as np
 
 from align.arrays import checks
-from align.streaming.record import Statistics, check_finite, target_squares
+from align.streaming.record import Statistics, checked, target_squares
 
 
 def canonical_correlations(statistics: Statistics) -> np.ndarray:
     """Return the canonical correlations, descending, `[min(d_source, d_target)]`, those of unused dimensions zero."""
-    _check_target_moments(statistics)
-    check_finite(statistics)
+    statistics = _with_target_moments(statistics)
     halves = []
     for moment in (statistics.source, statistics.target):
         values, vectors = np.linalg.eigh(moment)
@@ -21,8 +20,7 @@ def canonical_correlations(statistics: Statistics) -> np.ndarray:
 @np.errstate(invalid="ignore", divide="ignore")  # a constant set has no alignment: NaN
 def linear_cka(statistics: Statistics) -> float:
     """Return the linear centred kernel alignment (Kornblith et al. 2019), biased, in [0, 1]; NaN of a constant set."""
-    _check_target_moments(statistics)
-    check_finite(statistics)
+    statistics = _with_target_moments(statistics)
     norms = np.linalg.norm(statistics.source) * np.linalg.norm(statistics.target)
     return float(np.sum(statistics.cross**2) / norms)
 
@@ -35,7 +33,7 @@ def procrustes_distance(statistics: Statistics, *, normalise: bool = True) -> fl
     not to.
     """
     checks.check_flags(normalise=normalise)
-    check_finite(statistics)
+    statistics = checked(statistics)
     aligned = np.linalg.svd(statistics.cross, compute_uv=False).sum()
     squares = np.trace(statistics.source), target_squares(statistics).sum()
     if normalise:
@@ -43,6 +41,7 @@ def procrustes_distance(statistics: Statistics, *, normalise: bool = True) -> fl
     return float(np.sqrt(max(sum(squares) - 2 * aligned, 0)))
 
 
-def _check_target_moments(statistics):
+def _with_target_moments(statistics):
     if statistics.target.ndim != 2:
         raise ValueError("statistics must have the target's second moments; they were made with target_moments=False")
+    return checked(statistics)

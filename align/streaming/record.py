@@ -27,7 +27,9 @@ class Statistics(NamedTuple):
 
 
 def merge(*parts: Statistics) -> Statistics:
-    """Return the record of all the rows behind the parts (Chan, Golub and LeVeque 1979)."""
+    """Return the record of all the rows behind the parts, at least one (Chan, Golub and LeVeque 1979)."""
+    if not parts:
+        raise ValueError("parts must be records, at least one; there was none")
     return functools.reduce(_merge, parts)
 
 
@@ -56,8 +58,11 @@ def check_blocks(
 
     Nor may they be masked, as no mask would be heeded, or hold other than real numbers.
     """
+    source, target, weights = as_rows(source), as_rows(target), None if weights is None else as_rows(weights)
     if source.ndim != 2 or target.ndim != 2 or source.shape[0] != target.shape[0]:
         raise ValueError(f"source and target must be [rows, d], as many rows; they are {source.shape}, {target.shape}")
+    if 0 in (source.shape[1], target.shape[1]):
+        raise ValueError(f"source and target must have at least one dimension; they are {source.shape}, {target.shape}")
     if weights is not None and weights.shape != source.shape[:1]:
         raise ValueError(f"weights must be [{source.shape[0]}], one per row of source; it is {weights.shape}")
     if like is not None and (source.shape[1], target.shape[1]) != like:
@@ -71,6 +76,11 @@ def check_blocks(
         if array is not None and not any(jnp.issubdtype(array.dtype, kind) for kind in (jnp.floating, jnp.integer)):
             raise ValueError(f"{name} must hold real numbers; its dtype is {array.dtype}")
     return source, target, weights
+
+
+def as_rows(part: Any) -> Any:
+    """Return what has a shape as it is, and anything else, such as a list, as an array."""
+    return part if hasattr(part, "shape") else np.asanyarray(part)
 
 
 def finished(
@@ -110,8 +120,22 @@ def target_squares(statistics: Statistics) -> np.ndarray:
     return np.diag(statistics.target) if statistics.target.ndim == 2 else statistics.target
 
 
-def check_finite(statistics: Statistics) -> None:
-    """ValueError for a record that holds NaN or infinity."""
+def checked(statistics: Statistics) -> Statistics:
+    """Return a record without the spread that rounding leaves of what is constant; ValueError for NaN or infinity."""
     for name, field in statistics._asdict().items():
         if not np.isfinite(field).all():
             raise ValueError(f"statistics must be finite; {name} holds NaN or infinity, and so do the rows")
+    x, y = (
+        np.sqrt(np.maximum(squares, 0) / statistics.total) > 4 * np.finfo(np.float64).eps * np.abs(mean)
+        for squares, mean in (
+            (np.diag(statistics.source), statistics.source_mean),
+            (target_squares(statistics), statistics.target_mean),
+        )
+    )
+    if x.all() and y.all():
+        return statistics
+    return statistics._replace(
+        source=np.where(np.outer(x, x), statistics.source, 0),
+        cross=np.where(np.outer(x, y), statistics.cross, 0),
+        target=np.where(np.outer(y, y) if statistics.target.ndim == 2 else y, statistics.target, 0),
+    )

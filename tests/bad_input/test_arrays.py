@@ -93,13 +93,15 @@ CHOICES = {
         "kmeans: text for iterations": Refusal(
             lambda: anchors.kmeans(KEY, X, 2, iterations="many"), "iterations", "'many'", "whole number from 0"
         ),
-        "d_optimal: prior 0": Refusal(lambda: anchors.d_optimal(KEY, X, 2, prior=0), "prior", "it is 0", "positive"),
-        "d_optimal: prior NaN": Refusal(
-            lambda: anchors.d_optimal(KEY, X, 2, prior=float("nan")), "prior", "it is nan", "positive"
-        ),
-        "d_optimal: text for the prior": Refusal(
-            lambda: anchors.d_optimal(KEY, X, 2, prior="weak"), "prior", "'weak'", "positive"
-        ),
+    }
+    | {
+        f"d_optimal: prior {prior!r}": Refusal(
+            lambda prior=prior: anchors.d_optimal(KEY, X, 2, prior=prior),
+            "prior",
+            f"it is {prior!r}",
+            "from 1.19209e-07",
+        )
+        for prior in (0, float("nan"), "weak", 1e-40, 1e39)
     }
 )
 def test_anchors(refusal):
@@ -131,7 +133,7 @@ CODES = {
         f"represent: similarity {name!r}": Refusal(
             lambda name=name: relative.represent(X, Y, name), "similarity", repr(name), "one of euclidean, scaled"
         )
-        for name in ("dot", "", "Cosine", "euklidisch ≠ euclidean", None)
+        for name in ("dot", "", "Cosine", "euklidisch ≠ euclidean", None, ["cosine"])
     }
     | {
         "layer_normalised: one axis": Refusal(

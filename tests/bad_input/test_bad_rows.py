@@ -159,6 +159,9 @@ COUNTED = {
     "unsigned integers": (np.array([[255], [0], [0]], np.uint8), (2, 0, 0)),
     "float16": (ROWS.astype(np.float16), (2, 2, 3)),
     "bfloat16": (jnp.asarray(ROWS, jnp.bfloat16), (2, 2, 3)),
+    "float64 that are one float32": (np.array([[1.0], [1 + 1e-12], [1e-60], [0.0]]), (1, 0, 0)),
+    "float64 beyond float32": (np.array([[1e60], [1e60], [np.inf]]), (0, 1, 1)),
+    "integers that are one float32": (np.array([[2**53], [2**53 + 1]]), (0, 0, 0)),
     "no rows": (ROWS[:0], (0, 0, 0)),
     "a list": ([[0.0, 0.0], [1.0, 0.0]], (1, 0, 0)),
 }
@@ -176,6 +179,7 @@ def test_bad_rows_are_counted(what):
         "complex numbers": Refusal(
             lambda: metrics.bad_rows(np.ones((2, 2), np.complex64)), "x", "complex64", "real numbers"
         ),
+        "a masked array": Refusal(lambda: metrics.bad_rows(np.ma.masked_array(ROWS)), "x", "(9, 2)", "array of real"),
         "strings": Refusal(lambda: metrics.bad_rows([["a"]]), "x", "list", "array of real numbers"),
     }
 )

@@ -10,6 +10,12 @@ from align.maps import AffineMap
 X = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
 MAP = AffineMap(np.eye(3, 2, dtype=np.float32), np.zeros(2, np.float32))
 NOT_FINITE = AffineMap(np.full((3, 3), np.nan, np.float32), np.zeros(3, np.float32))
+
+
+def found(corpus=((X, X[:, :2]),), old=X, new=X[:, :2], **options):
+    return search.found(MAP, old, new, corpus, **options)
+
+
 # Of the library: a call, and the words that its error must hold.
 CALLS = {
     "queries of the source": (lambda: MAP.queries(np.ones((4, 3))), "x must be [..., 2]", "maps to", "(4, 3)"),
@@ -35,9 +41,20 @@ CASES = {
     "a map that is not finite": (lambda: search.auto(X, X, towards=NOT_FINITE), "towards holds NaN or infinity"),
     "one value": (lambda: search.estimate([0.5]), "values must be [queries], at least two", "(1,)"),
     "a table of values": (lambda: search.estimate(np.ones((4, 2))), "values must be [queries]", "(4, 2)"),
-    "few documents": (
-        lambda: search.found(MAP, X, X[:, :2], [(X[:4], X[:4, :2])]), "4 documents", "more than the 10"
-    ),
+    "values that are not finite": (lambda: search.estimate([0.5, np.nan, 1]), "values holds NaN or infinity"),
+    "all confidence": (lambda: search.estimate(X[:, 0], confidence=1), "confidence must be", "0 and 1; it is 1"),
+    "no confidence": (lambda: search.estimate(X[:, 0], confidence=0.0), "confidence must be", "it is 0.0"),
+    "no draws": (lambda: search.estimate(X[:, 0], draws=0), "draws must be a whole number, at least 1", "it is 0"),
+    "no documents to find": (lambda: found(top=0), "top must be a whole number", "it is 0"),
+    "half a document to find": (lambda: found(top=2.5), "top must be a whole number", "it is 2.5"),
+    "fewer new queries": (lambda: found(new=X[:9, :2]), "must be the same queries", "(20, 3) and (9, 2)"),
+    "old queries of the target": (lambda: found(old=X[:, :2]), "old_queries must be [queries, 3]", "(20, 2)"),
+    "new queries of the source": (lambda: found(new=X), "new_queries must be [queries, 2]", "(20, 3)"),
+    "no queries": (lambda: found(old=X[:0], new=X[:0, :2]), "old_queries must be", "at least one", "(0, 3)"),
+    "queries that are not finite": (lambda: found(old=np.nan * X), "old_queries holds NaN or infinity"),
+    "blocks of other rows": (lambda: found([(X, X[:9, :2])]), "corpus must be blocks [n, 3] and [n, 2]", "(9, 2)"),
+    "blocks of one encoder": (lambda: found([(X, X)]), "of the same documents", "(20, 3) and (20, 3)"),
+    "few documents": (lambda: found([(X[:4], X[:4, :2])]), "4 documents", "more than the 10"),
 }  # fmt: skip
 CALLS |= CASES
 FIT = ("fit", "x.npy", "y.npy", "-o", "new.safetensors")
@@ -73,6 +90,8 @@ UNPARSED = [
     ((*SCORE, "--top", "0"), "--top", "'0'", "not a positive integer"),
     ((*SCORE, "--fail-under", "recall@10"), "--fail-under", "'recall@10' is not NAME=VALUE"),
     ((*SCORE, "--fail-under", "top_1=high"), "--fail-under", "'top_1=high' is not NAME=VALUE"),
+    ((*SCORE, "--fail-under", "top_1=nan"), "--fail-under", "'top_1=nan' is not NAME=VALUE with a finite number"),
+    ((*SCORE, "--fail-under", "top_1=-inf"), "--fail-under", "'top_1=-inf' is not NAME=VALUE with a finite number"),
     ((*APPLY, "x.npy", "--queries=yes", *OUT), "--queries", "'yes'", "ignored explicit argument"),
 ]
 

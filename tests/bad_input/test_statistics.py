@@ -40,6 +40,23 @@ BROKEN = functools.cache(lambda: record()._replace(cross=np.full((3, 3), np.nan)
         ),
         "no rows": Refusal(lambda: streaming.from_arrays(X[:0], Y[:0]), "blocks", "there was none", "at least one row"),
         "no blocks": Refusal(lambda: streaming.from_blocks([]), "blocks", "there was none", "at least one row"),
+        "a block of one array": Refusal(
+            lambda: streaming.from_blocks([(X,)]), "blocks", "one has 1", "(source, target)"
+        ),
+        "no dimensions": Refusal(
+            lambda: streaming.from_arrays(X[:, :0], Y[:, :0]), "source and target", "(6, 0), (6, 0)", "at least one"
+        ),
+        "blocks without dimensions of the target": Refusal(
+            lambda: streaming.from_blocks([(X, Y[:, :0])]), "source and target", "(6, 3), (6, 0)", "at least one"
+        ),
+        "nothing for a source": Refusal(lambda: streaming.from_arrays(None, Y), "source and target", "()", "[n, d]"),
+        "a list of one axis": Refusal(
+            lambda: streaming.from_sharded([1.0, 2.0], Y[:2], jax.make_mesh((2,), ("rows",))),
+            "source",
+            "(2,)",
+            "[rows, d]",
+        ),
+        "no records": Refusal(streaming.merge, "parts", "there was none", "at least one"),
         "a block of one axis": Refusal(
             lambda: streaming.from_blocks([(X, Y[:, 0])]), "source and target", "(6, 3), (6,)", "[rows, d]"
         ),
