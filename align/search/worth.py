@@ -105,7 +105,7 @@ def _queries(old, new, dimensions):
 def verdict(measured: Found) -> tuple[bool | None, str]:
     """Return whether the mapped index finds more than what needs no map, None where that is open, and why in words.
 
-    It is open of fewer than six queries, whatever they found: see `estimate`.
+    It is open of fewer than six queries, whatever they found: see `bootstrap.estimate`.
     """
     ways = measured.ways
     other = max((way for way in (OLD, NO_MAP) if way in ways), key=lambda way: float(ways[way].mean()))
