@@ -17,7 +17,7 @@ from align.rows import read
 
 sys.path.append(str(Path(__file__).parents[1] / "experiments"))
 from align_lab.heads import classify_page, head_comparisons
-from align_lab.many import many_page
+from align_lab.many.many_page import DATA, gains
 
 # The pages, and the places in them that are filled.
 PAGES = {"guide.md": ("networks", "index", "queries", "swaps", "database"), "encoders.md": ("crossings",)}
@@ -84,7 +84,6 @@ FAMILIES = [("rigid", "affine", 100), ("rigid", "affine", None)]
 FAMILIES += [("stitching_k2", "ridge", count) for count in (100, 1000, None)]
 FAMILIES += [("stitching_k2", "rigid", count) for count in (100, 1000, None)]
 WORDS = {"rigid": "`rigid`", "affine": "`affine`", "ridge": "`ridge`", "stitching_k2": "a trained MLP"}
-DATA = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
 WITHIN, BETWEEN = "within an architecture", "between architectures"
 # Of networks of what architectures, and whether between two of them.
 AMONG = {"another seed": (WITHIN, {"conv", "mlp", "residual"}), "conv ↔ mlp": (BETWEEN, {"conv", "mlp"})}
@@ -246,7 +245,7 @@ def tables(results: Path) -> dict[str, dict[tuple[str, str], str]]:
         "heads": heads(results),
         "families": families(results),
         "factors": factors(results),
-        "gains": many_page.gains(read(results / "rows" / "consensus.jsonl")),
+        "gains": gains(read(results / "rows" / "consensus.jsonl")),
     }
 
 

@@ -29,9 +29,8 @@ the mean test errors of rigid maps of all training images from the others to its
 """
 GAINING = ("rigid", "ridge", "procrustes", "consensus")
 DATA = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
-ALIKE = {"own": "own error", "procrustes": "Procrustes distance", "cka": "CKA distance"}
-FORETELLING = tuple(ALIKE)
-ALIKE |= {"into": "into", "out_of": "out of"}
+FORETELLING = {"own": "own error", "procrustes": "Procrustes distance", "cka": "CKA distance"}
+ALIKE = FORETELLING | {"into": "into", "out_of": "out of"}
 COLUMNS = {"residual": "residual", "test_error": "test error", "around": "around", "by_way": "by way"}
 
 

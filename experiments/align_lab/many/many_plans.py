@@ -23,8 +23,7 @@ class Gathering:
 
     @property
     def name(self) -> str:
-        networks = " + ".join(f"{len(space.seeds)} {space.model}" for space in self.spaces)
-        return f"{networks}, latent {self.spaces[0].latent}, {self.anchors} of {self.pool * self.anchors} anchors"
+        return f"{_networks(self.spaces)}, {self.anchors} of {self.pool * self.anchors} anchors"
 
 
 @dataclass(frozen=True)
@@ -40,5 +39,8 @@ class Likeness:
 
     @property
     def name(self) -> str:
-        networks = " + ".join(f"{len(space.seeds)} {space.model}" for space in self.spaces)
-        return f"{networks}, latent {self.spaces[0].latent}, by themselves"
+        return f"{_networks(self.spaces)}, by themselves"
+
+
+def _networks(spaces):
+    return " + ".join(f"{len(space.seeds)} {space.model}" for space in spaces) + f", latent {spaces[0].latent}"
