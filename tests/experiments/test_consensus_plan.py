@@ -11,7 +11,7 @@ import pytest
 from align import rows as results
 from align import solvers
 from align_lab import recipes
-from align_lab.many import agreements, carried, gatherings, likeness, many_page
+from align_lab.many import agreements, carried, gatherings, likeness, many_page, many_plans
 from align_lab.many.many_plans import Gathering, Likeness
 from align_lab.plans import Networks
 from align_lab.store import Store
@@ -20,7 +20,7 @@ from align_lab.store import Store
 def wanted(**changes):
     known = {"dataset": "mnist_sample", "model": "conv", "settings": ((4, 10),), "methods": gatherings.METHODS}
     known |= {"seeds": (0, 1, 2, 3, 4), "overrides": recipes.Overrides({}), "draws": (0, 1)}
-    return gatherings.Gathered(**known, groups=(("conv",), ("mlp", "conv")), **changes)
+    return gatherings.Gathered(**{**known, "groups": (("conv",), ("mlp", "conv")), **changes})
 
 
 def test_each_network_is_trained_once_and_architectures_share_the_seeds(tmp_path):
@@ -28,11 +28,27 @@ def test_each_network_is_trained_once_and_architectures_share_the_seeds(tmp_path
     trained = [one for one in plan if isinstance(one, Networks)]
     assert [(one.model, one.seeds) for one in trained] == [("conv", (0, 1, 2, 3, 4)), ("mlp", (0, 1, 2))]
     gathered = [one for one in plan if isinstance(one, Gathering)]
-    assert {(agreements.group(one), one.anchors, one.pool) for one in gathered} == {
+    assert {(many_plans.columns(one.spaces)["group"], one.anchors, one.pool) for one in gathered} == {
         (group, 10, pool) for group in ("conv:5", "mlp:3+conv:2") for pool in (1, 2)
     }
     listed = [row for one in gathered for row in agreements.rows(one)]
     assert len({results.identity(row) for row in listed}) == len(listed) == 4 * len(gatherings.METHODS) * 2
+
+
+def test_rows_tell_how_every_architecture_was_trained(monkeypatch):
+    def listed():
+        asked = wanted(dataset="mnist")
+        alone, *_, both = (one for one in gatherings.plan(asked, None) if isinstance(one, Likeness))
+        return likeness.rows(alone), likeness.rows(both)
+
+    alone, both = listed()
+    assert {row["settings"]["learning_rate"] for row in alone} == {0.005}
+    assert all(row["settings"]["mlp"]["learning_rate"] == 0.001 for row in both)
+    assert all(row["settings"]["conv"] == alone[0]["settings"] for row in both)
+    # What one architecture is measured by is the others, too: none of its rows is kept where their training changes.
+    monkeypatch.setitem(recipes.OF_MODEL, ("mnist", "mlp"), {"learning_rate": 2e-3})
+    again, changed = listed()
+    assert again == alone and not {*map(results.identity, both)} & {*map(results.identity, changed)}
 
 
 def drawn():
@@ -109,7 +125,7 @@ def test_a_network_that_is_not_like_the_others_is_far_and_carries_badly(tmp_path
     one = Likeness((dataclasses.replace(space, seeds=(0, 1, 2, 3)),))
     assert likeness.cost(one, store) > 0
     likeness.work(one, store, lambda share: None)
-    found = store.rows(likeness.TABLE)
+    found = store.rows(many_plans.ALIKE)
     assert [row["network"] for row in found] == ["conv 0", "conv 1", "conv 2", "conv 3"] and not likeness.cost(
         one, store
     )
@@ -124,7 +140,7 @@ def test_tables_and_picture(tmp_path):
     made = [{**row, **measures, "residual": 0.5 + 0.01 * place} for place, row in enumerate(agreements.rows(gathering))]
     results.append(tmp_path / "rows" / "consensus.jsonl", made)
     (one,) = (one for one in gatherings.plan(wanted(), Store(tmp_path)) if one == Likeness(gathering.spaces))
-    found = [{**row, **dict.fromkeys(many_page.ALIKE, 0.1 * k)} for k, row in enumerate(likeness.rows(one))]
+    found = [{**row, **dict.fromkeys(many_page.MEASURES, 0.1 * k)} for k, row in enumerate(likeness.rows(one))]
     results.append(tmp_path / "rows" / "alike.jsonl", found)
     page = many_page.write(tmp_path)
     assert "| conv 3 | 0.3000 | 0.3000 |" in page.read_text()
@@ -137,6 +153,10 @@ def test_tables_and_picture(tmp_path):
     ("flag", "message"),
     [
         ("--groups=conv+tree", r"--groups must be such as conv or conv\+mlp; one of them is 'conv.tree'"),
+        ("--groups=mlp,conv+mlp+conv", r"--groups must name an architecture once in a group; one of them is 'conv.mlp"),
+        ("--groups=", "--groups must have one value or more; it is empty"),
+        ("--anchors=", "--anchors must have one value or more; it is empty"),
+        ("--methods=", "--methods must have one value or more; it is empty"),
         ("--seeds=2", "--seeds must be 3 or more for a circle; it is 2"),
         ("--anchors=1,20", "--anchors must be 2 or more; the least is 1"),
         ("--anchors=5000", "--anchors must be at most half the number of training images, 6000"),

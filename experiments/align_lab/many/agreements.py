@@ -9,26 +9,18 @@ import jax.numpy as jnp
 
 from align import networks
 from align_lab import draws
-from align_lab.many.many_plans import Gathering, Likeness
+from align_lab.many.many_plans import TABLE, Gathering, Likeness, columns
 from align_lab.store import Store
 from align_lab.trainings import encoded
 
-TABLE = "consensus"
 SECONDS = 5.0  # of a row, ten networks on two cores, to weigh a progress bar
-
-
-def group(gathering: Gathering | Likeness) -> str:
-    """Name the networks that are gathered, such as conv:5+mlp:5."""
-    return "+".join(f"{space.model}:{len(space.seeds)}" for space in gathering.spaces)
 
 
 def rows(gathering: Gathering) -> list[dict]:
     """List the rows that a gathering asks for, without what is measured."""
-    space = gathering.spaces[0]
-    columns = {"table": TABLE, "dataset": space.dataset, "group": group(gathering), "latent": space.latent}
-    columns |= {"anchors": gathering.anchors, "pool": gathering.pool * gathering.anchors}
-    cells = product(gathering.methods, gathering.draws)
-    return [{**columns, "method": m, "draw": draw, "settings": space.settings.described()} for m, draw in cells]
+    known = {"table": TABLE, **columns(gathering.spaces), "anchors": gathering.anchors}
+    known |= {"pool": gathering.pool * gathering.anchors}
+    return [{**known, "method": method, "draw": draw} for method, draw in product(gathering.methods, gathering.draws)]
 
 
 def cost(gathering: Gathering, store: Store) -> float:

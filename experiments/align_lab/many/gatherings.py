@@ -6,11 +6,10 @@ from absl import flags
 
 from align_lab.asked import ARCHITECTURES, MOST_SEEDS, Asked, Defaults, integers
 from align_lab.launch import Experiment
-from align_lab.many.many_plans import Gathering, Likeness
+from align_lab.many.many_plans import ALIKE, TABLE, Gathering, Likeness
 from align_lab.plans import Networks
 from align_lab.tables import autoencoders
 
-TABLE = "consensus"
 METHODS = ("rigid", "similarity", "affine", "ridge", "procrustes", "consensus")
 POOLS = (1, 2)  # anchors in all, over those that a network has embedded
 
@@ -48,13 +47,18 @@ class Choices:
         groups = tuple(tuple(text.split("+")) for text in given.groups)
         if wrong := [text for text in given.groups if not set(text.split("+")) <= set(ARCHITECTURES)]:
             raise ValueError(f"--groups must be such as conv or conv+mlp; one of them is {wrong[0]!r}")
+        if twice := [text for text, group in zip(given.groups, groups, strict=True) if len({*group}) < len(group)]:
+            raise ValueError(f"--groups must name an architecture once in a group; one of them is {twice[0]!r}")
         if given.seeds < 3:
             raise ValueError(f"--seeds must be 3 or more for a circle; it is {given.seeds}")
-        least = min(integers("anchors", given), default=2)
-        if least < 2:
-            raise ValueError(f"--anchors must be 2 or more; the least is {least}")
+        for name in ("groups", "latent", "anchors", "methods"):
+            if not given[name].value:
+                raise ValueError(f"--{name} must have one value or more; it is empty")
+        anchors = integers("anchors", given)
+        if min(anchors) < 2:
+            raise ValueError(f"--anchors must be 2 or more; the least is {min(anchors)}")
         asked = vars(self.networks.read(given, store)) | {"methods": tuple(dict.fromkeys(given.methods))}
-        images, most = len(store.data(asked["dataset"]).train.images), max(POOLS) * max(integers("anchors", given))
+        images, most = len(store.data(asked["dataset"]).train.images), max(POOLS) * max(anchors)
         if most > images:
             raise ValueError(f"--anchors must be at most half the number of training images, {images}")
         return Gathered(**asked, groups=groups, draws=tuple(range(given.draws)))
@@ -96,4 +100,4 @@ def pictures(wanted: Gathered, store):
     yield f"Table: {many_page.write(store.results)}"
 
 
-CONSENSUS = Experiment(Choices(), plan, pictures, (TABLE, "alike"))
+CONSENSUS = Experiment(Choices(), plan, pictures, (TABLE, ALIKE))

@@ -8,20 +8,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from align import evaluation, metrics, models, solvers
-from align_lab.many.agreements import gathered, group
-from align_lab.many.many_plans import Likeness
+from align_lab.many.agreements import gathered
+from align_lab.many.many_plans import ALIKE, Likeness, columns
 from align_lab.store import Store
 
-TABLE = "alike"
 SECONDS = 1.5  # of an ordered pair on two cores, to weigh a progress bar
 
 
 def rows(likeness: Likeness) -> list[dict]:
     """List the rows that are asked for, one a network, without what is measured."""
-    space = likeness.spaces[0]
-    columns = {"table": TABLE, "dataset": space.dataset, "group": group(likeness), "latent": space.latent}
-    names = [f"{each.model} {seed}" for each in likeness.spaces for seed in each.seeds]
-    return [{**columns, "network": name, "settings": space.settings.described()} for name in names]
+    known = {"table": ALIKE, **columns(likeness.spaces)}
+    return [{**known, "network": f"{space.model} {seed}"} for space in likeness.spaces for seed in space.seeds]
 
 
 def cost(likeness: Likeness, store: Store) -> float:

@@ -11,8 +11,8 @@ from align.arrays import atomic
 from align.rows import read
 from align_lab import mixtures
 from align_lab.many import likeness
-from align_lab.many.agreements import TABLE, gathered, group
-from align_lab.many.many_plans import Gathering
+from align_lab.many.agreements import gathered
+from align_lab.many.many_plans import ALIKE, TABLE, Gathering, columns
 from align_lab.store import Store
 
 HEAD = """# Many networks, one space
@@ -30,13 +30,13 @@ the mean test errors of rigid maps of all training images from the others to its
 GAINING = ("rigid", "ridge", "procrustes", "consensus")
 DATA = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
 FORETELLING = {"own": "own error", "procrustes": "Procrustes distance", "cka": "CKA distance"}
-ALIKE = FORETELLING | {"into": "into", "out_of": "out of"}
+MEASURES = FORETELLING | {"into": "into", "out_of": "out of"}
 COLUMNS = {"residual": "residual", "test_error": "test error", "around": "around", "by_way": "by way"}
 
 
 def write(results: Path) -> Path:
     """Write the tables of all rows in a folder of results, and a picture for each group of networks, into it."""
-    rows, alike = (read(results / "rows" / f"{table}.jsonl") for table in (TABLE, likeness.TABLE))
+    rows, alike = (read(results / "rows" / f"{table}.jsonl") for table in (TABLE, ALIKE))
     parts = [HEAD]
     for own in _by(rows, "dataset", "latent", "group"):
         first = own[0]
@@ -97,14 +97,14 @@ def _by_themselves(rows):
     """Give the table of the networks, and how well distances foretell errors, from five networks on."""
     if not rows:
         return []
-    lines = [[row["network"], *(f"{row[name]:.4f}" for name in ALIKE)] for row in rows]
-    parts = [markdown.table(["network", *ALIKE.values()], lines), ""]
+    lines = [[row["network"], *(f"{row[name]:.4f}" for name in MEASURES)] for row in rows]
+    parts = [markdown.table(["network", *MEASURES.values()], lines), ""]
     if len(rows) > 4:
         from scipy import stats
 
         transfers = [row["into"] + row["out_of"] for row in rows]
         found = {name: stats.spearmanr([row[name] for row in rows], transfers).statistic for name in FORETELLING}
-        told = ", ".join(f"{ALIKE[name]} {value:+.2f}" for name, value in found.items())
+        told = ", ".join(f"{MEASURES[name]} {value:+.2f}" for name, value in found.items())
         parts += [f"Rank correlation with the errors of its maps, into and out of it: {told}.", ""]
     return parts
 
@@ -153,10 +153,9 @@ def networks_as_points(gathering: Gathering, store: Store) -> Path:
         line[2].locator_params(nbins=5)
         line[2].set_title("in a plane, as far apart as can be", fontsize=10)
         line[2].legend(fontsize=8)
-    space = gathering.spaces[0]
-    return drawing.save(
-        figure, store.picture(f"networks_{space.dataset}_latent{space.latent}_{_stem(group(gathering))}")
-    )
+    known = columns(gathering.spaces)
+    name = f"networks_{known['dataset']}_latent{known['latent']}_{_stem(known['group'])}"
+    return drawing.save(figure, store.picture(name))
 
 
 def in_a_plane(matrix: np.ndarray) -> np.ndarray:

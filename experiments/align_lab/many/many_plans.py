@@ -5,6 +5,8 @@ from typing import ClassVar
 
 from align_lab.plans import Networks
 
+TABLE, ALIKE = "consensus", "alike"  # of gatherings, and of networks by themselves
+
 
 @dataclass(frozen=True)
 class Gathering:
@@ -40,6 +42,19 @@ class Likeness:
     @property
     def name(self) -> str:
         return f"{_networks(self.spaces)}, by themselves"
+
+
+def columns(spaces: tuple[Networks, ...]) -> dict:
+    """Give what rows say of the networks that are brought together, such as the group conv:5+mlp:5.
+
+    How they were trained is said by architecture where it differs: a measure of one is against all others.
+    """
+    group = "+".join(f"{space.model}:{len(space.seeds)}" for space in spaces)
+    trained = {space.model: space.settings.described() for space in spaces}
+    settings, *others = trained.values()
+    same = all(other == settings for other in others)
+    known = {"dataset": spaces[0].dataset, "group": group, "latent": spaces[0].latent}
+    return {**known, "settings": settings if same else trained}
 
 
 def _networks(spaces):
