@@ -68,7 +68,13 @@ class Curves(NamedTuple):
 
 
 def curves(
-    path: Path, panels: Mapping[str, Curves], x: str, y: str, *, scales: tuple[str, str] = ("log", "linear")
+    path: Path,
+    panels: Mapping[str, Curves],
+    x: str,
+    y: str,
+    *,
+    scales: tuple[str, str] = ("log", "linear"),
+    about: str = "",
 ) -> Path:
     """Draw panels of curves, two side by side, by default over a logarithmic x; a name looks the same in all of them.
 
@@ -115,10 +121,10 @@ def curves(
     if scales[1] == "log":
         _plain_numbers(axes[0][0].yaxis)
     _legend_below(figure, axes.flat[: len(panels)], columns=2 * columns)
-    return save(figure, path)
+    return save(figure, path, about=about)
 
 
-def dots(path: Path, panels: Mapping[str, Mapping[str, Mapping[str, float]]], x: str) -> Path:
+def dots(path: Path, panels: Mapping[str, Mapping[str, Mapping[str, float]]], x: str, *, about: str = "") -> Path:
     """Draw panels `{title: {series: {line: x}}}`: a line per name, a marker per series, over a logarithmic x."""
     lines = list(dict.fromkeys(line for panel in panels.values() for series in panel.values() for line in series))
     size = (2.2 + 3.3 * len(panels), 1.3 + 0.26 * len(lines))
@@ -137,7 +143,7 @@ def dots(path: Path, panels: Mapping[str, Mapping[str, Mapping[str, float]]], x:
         axis.grid(alpha=0.3, which="both")
     axes[0][0].invert_yaxis()
     _legend_below(figure, axes.flat, columns=4)
-    return save(figure, path)
+    return save(figure, path, about=about)
 
 
 def _plain_numbers(axis):

@@ -1,5 +1,6 @@
 """The rows of the tables as plots: the errors of a table against what it varies, ours filled, the paper's hollow."""
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -17,9 +18,9 @@ _WHICH = ("fewer anchors at each latent", "more anchors at each latent")
 
 
 def redraw(wanted: Asked, store: Store, tables: Sequence[int]) -> Iterator[str]:
-    """Draw the pictures of some tables, unless all are newer than their rows; say where they are.
+    """Draw the pictures of some tables that do not show what is asked for yet; say where they are.
 
-    A picture shows rows of the data and the training that are asked for, whichever cells.
+    A picture shows rows of the data and the training that are asked for, whichever cells, and says of which it is made.
     """
 
     from align_lab.cells import described
@@ -34,12 +35,10 @@ def redraw(wanted: Asked, store: Store, tables: Sequence[int]) -> Iterator[str]:
             row for row in store.rows(table) if row["dataset"] == wanted.dataset and row["settings"] == trained(row)
         ]
 
-    def changed(path):
-        return path.stat().st_mtime_ns if path.exists() else -1
-
-    pictures = [store.picture(name) for name, of in PICTURES.items() if set(of) & set(tables)]
-    if max(map(changed, pictures), default=-1) < max(changed(store.file(table)) for table in tables):
-        yield from (f"Picture: {path}" for path in draw(tables, comparable, store.results / "pictures"))
+    for name, ours in _shown(tables, comparable):
+        path = store.picture(name)
+        if drawing.made_of(path) != _about(ours) and _draw(path, ours):
+            yield f"Picture: {path}"
 
 
 def draw(tables: Sequence[int], read: Callable[[int], list[dict]], folder: Path) -> list[Path]:
@@ -47,25 +46,36 @@ def draw(tables: Sequence[int], read: Callable[[int], list[dict]], folder: Path)
 
     Where there is one latent dimension, a table is a mark per method, else a line over the latents.
     """
-    drawn = []
+    return [path for name, ours in _shown(tables, read) if _draw(path := folder / f"{name}.png", ours)]
+
+
+def _shown(tables, read):
+    """Give the means of the rows of every picture of some tables, by its name."""
     for name, needed in PICTURES.items():
-        rows = [row for table in needed for row in read(table)] if set(needed) & set(tables) else []
-        ours = paper.summarise(rows)
-        path = folder / f"{name}.png"
-        if name == "ablation":
-            panels = _variants(ours)
-        elif name == "table5" or len({key.latent for key in ours}) == 1:
-            panels = _settings(ours)
-        else:
-            panels = _over_latents(ours)
-        if not panels:
-            continue
-        if isinstance(next(iter(panels.values())), drawing.Curves):
-            label = ABOVE if _floor(next(iter(ours))) else "test error"
-            drawn.append(drawing.curves(path, panels, "latent dimension", label, scales=("log", "log")))
-        else:
-            drawn.append(drawing.dots(path, panels, "test error"))
-    return drawn
+        if set(needed) & set(tables):
+            yield name, paper.summarise([row for table in needed for row in read(table)])
+
+
+def _about(ours):
+    return hashlib.sha256(repr(ours).encode()).hexdigest()
+
+
+def _draw(path, ours):
+    """Draw a picture by its name, and say whether there is anything to draw."""
+    if path.stem == "ablation":
+        panels = _variants(ours)
+    elif path.stem == "table5" or len({key.latent for key in ours}) == 1:
+        panels = _settings(ours)
+    else:
+        panels = _over_latents(ours)
+    if not panels:
+        return False
+    if isinstance(next(iter(panels.values())), drawing.Curves):
+        label = ABOVE if _floor(next(iter(ours))) else "test error"
+        drawing.curves(path, panels, "latent dimension", label, scales=("log", "log"), about=_about(ours))
+    else:
+        drawing.dots(path, panels, "test error", about=_about(ours))
+    return True
 
 
 def _over_latents(ours):
