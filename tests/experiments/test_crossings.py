@@ -1,6 +1,7 @@
 """Maps between encoders: what is planned, which texts are on which side, and what is measured; little is fitted."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -88,6 +89,19 @@ def test_texts_of_another_kind_take_the_targets_place(library, store, tmp_path):
     other = dataclasses.replace(library, others=Library(str(tmp_path / "others.npz"), "", 0, 0))
     drawn = sides.sides(crossing(other, "turned", "one", control=named.OTHERS), 0, store)
     assert drawn.target.shape == (20, 5) and (drawn.target == 7).all() and not (drawn.held_out[1] == 7).any()
+
+
+def test_a_control_by_texts_of_another_kind_says_which(library, store, tmp_path, call):
+    def planned(seed):
+        np.savez(tmp_path / "others.npz", turned=np.random.default_rng(seed).normal(size=(30, 5)))
+        flags = ("--between=one:turned", "--methods=unpaired", "--controls=", "--texts=20", "--pairs=0", "--keys=1")
+        known = (f"--vectors={library.file}", f"--others={tmp_path / 'others.npz'}", f"--held_out={HELD_OUT}")
+        done = call("between_encoders", *known, *flags, "--dry_run", "--json", f"--workdir={tmp_path}")
+        assert done.code == 0, done.err
+        return next(line for line in done.out.splitlines() if "in place of" in line)
+
+    first, second = planned(0), planned(1)
+    assert re.search(r"others: others, SHA-256 [0-9a-f]{16} in place of turned", first) and first != second
 
 
 def test_measures_by_hand():

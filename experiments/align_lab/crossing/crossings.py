@@ -79,7 +79,10 @@ class Choices:
         file = given.vectors if given.vectors in ("", "sample") else expanded(given.vectors)
         others = _others(given)
         library = Library(file, expanded(given.corpus), 0 if file else given.documents, given.held_out, others)
-        controls += (OTHERS,) if others else ()
+        if others:
+            from align_lab.crossing import vectors
+
+            controls += (f"{OTHERS}: {vectors.name(others)}, {vectors.source(others, store)}",)
         kept = _texts(library, store) - library.held_out
         if 2 * max(texts, default=1) > kept or max(pairs, default=0) > kept:
             raise ValueError(

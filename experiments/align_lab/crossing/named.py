@@ -6,5 +6,5 @@ PAIRED = ("procrustes", "ridge")
 UNAIDED = ("mini-vec2vec",)
 METHODS = ("unpaired", *PAIRED, *UNAIDED, "centroids", "self-learning")
 CONTROLS = ("gaussian", "shuffled", "independent", "images")
-# Texts of another kind by the target's encoder: a map that is found all the same may be right.
+# Texts of another kind by the target's encoder: a map that is found all the same may be right. Which they are follows.
 OTHERS = "others"

@@ -33,7 +33,7 @@ def sides(crossing: Crossing, key: int, store: Store) -> Sides:
     target = both[1][second]
     if crossing.control:
         random = np.random.default_rng([key, 1])
-        if crossing.control == OTHERS:
+        if crossing.control.startswith(OTHERS):
             target = _others(random, crossing, store)
         else:
             target = CONTROLS[crossing.control](random, target, store)
