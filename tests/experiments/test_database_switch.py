@@ -42,6 +42,22 @@ def test_kills_lose_nothing_and_no_answer_is_wrong(made):
     assert published["kills"] == 20 and (published["lost"], published["wrong"]) == (0, 0)
 
 
+def test_rows_of_other_vectors_or_settings_are_not_taken_for_these(tmp_path):
+    np.savez(tmp_path / "drawn.npz", one=np.eye(9), two=np.eye(9))
+    library = Library(str(tmp_path / "drawn.npz"), "", 0, 2)
+    moved = Moved(Space("one", library), Space("two", library), documents=4, pairs=3, kills=0)
+    store = Store(tmp_path / "workdir")
+    assert database_stages.cost(moved, store) > 0
+    measures = {"recall": 0.5, "milliseconds": 1.0}
+    row = database_stages.rows(moved)[0]
+    store.add([row | measures, row | measures | {"queries": 3, "recall": 0.25}])
+    told = list(database_asked.pictures(database_asked.Asked(moved), store))
+    assert told == ["the old encoder, kept: recall@10 0.500, 1.0 ms a query"]
+    np.savez(tmp_path / "drawn.npz", one=-np.eye(9), two=np.eye(9))
+    with pytest.raises(ValueError, match=r"rows by the name drawn of SHA-256 [0-9a-f]+; these are of SHA-256"):
+        database_stages.cost(moved, Store(tmp_path / "workdir"))
+
+
 def test_one_version_is_searched_whatever_is_written(tmp_path):
     random = np.random.default_rng(0)
     old, new = random.normal(size=(30, 4)), random.normal(size=(30, 3))

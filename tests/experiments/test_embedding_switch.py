@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -79,6 +80,18 @@ def test_a_linear_relation_is_recovered(texts, store):
 
     again = switching.plan(asked(texts), Store(store.workdir))
     assert [launch.worker(one).cost(one, Store(store.workdir)) for one in again] == [0, 0, 0]
+
+
+def test_rows_of_another_corpus_by_the_same_name_are_not_taken_for_these(texts, store):
+    wanted = asked(texts, solvers=("affine",), anchors=(10,), seeds=(0,))
+    (kept,) = {row["data_source"] for row in made(wanted, store)}
+    again = Store(store.workdir)
+    assert searches.cost(switching.plan(wanted, again)[-1], again) == 0
+    file = Path(texts.corpus)
+    file.write_text(file.read_text().replace("amber", "ambergris"))
+    changed = Store(store.workdir)
+    with pytest.raises(ValueError, match=f"rows by the name corpus of {kept}; these are of SHA-256 [0-9a-f]+: name"):
+        searches.cost(switching.plan(wanted, changed)[-1], changed)
 
 
 def test_documents_that_are_asked_are_left_out_of_the_index(texts, store):

@@ -10,7 +10,7 @@ from align_lab import launch
 from align_lab.plans import Intervals, Library
 from align_lab.screen import Screen
 from align_lab.store import Store
-from align_lab.switch import adapters, groups, interval_coverage, swap_page, swapping, swaps
+from align_lab.switch import adapters, groups, interval_coverage, interval_trials, swap_page, swapping, swaps
 
 LIBRARY, BETWEEN = Library("sample", "", 0, 60), (("minilm", "mpnet"),)
 
@@ -86,6 +86,9 @@ def test_intervals_hold_the_truth(tmp_path):
     rows = store.rows(interval_coverage.TABLE)
     assert [row["figure"] for row in rows] == list(interval_coverage.FIGURES)
     assert all(0.8 <= row["coverage"] <= 1 and 0 < row["width"] < 0.2 for row in rows)
+    store.add([rows[0] | {"draws": 20, "coverage": 0.123}])
+    told = list(interval_trials.pictures(interval_trials.Asked(Library("sample", "", 0, 0), (50,), 40), store))
+    assert len(told) == len(interval_coverage.FIGURES) and "12.3%" not in " ".join(told)
     published = results.read(EXPERIMENTS / "results/rows/intervals.jsonl")
     assert len(published) == 12 and all(0.93 <= row["coverage"] <= 0.97 for row in published)
 

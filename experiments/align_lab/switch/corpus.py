@@ -1,6 +1,8 @@
 """Texts: a corpus of queries with their documents, and what is drawn from it."""
 
 import gzip
+import hashlib
+import itertools
 import re
 from pathlib import Path
 
@@ -15,17 +17,27 @@ def name(texts: Texts) -> str:
     return "wordnet" if Path(texts.corpus).is_dir() else Path(texts.corpus).stem
 
 
+def source(texts: Texts, store: Store) -> str:
+    """Say which texts rows are of: by the digest of the whole corpus."""
+    words = "\0".join(itertools.chain.from_iterable(_pairs(texts, store)))
+    return f"SHA-256 {hashlib.sha256(words.encode()).hexdigest()[:16]}"
+
+
 def drawn(texts: Texts, store: Store) -> tuple[list[str], list[str]]:
     """Draw documents, and the queries of the first of them."""
 
     def draw():
-        pairs = read_pairs(texts.corpus)
+        pairs = _pairs(texts, store)
         if len(pairs) < texts.documents:
             raise ValueError(f"{len(pairs)} documents in {texts.corpus} for --documents={texts.documents}")
         chosen = np.random.default_rng(0).permutation(len(pairs))[: texts.documents]
         return [pairs[i][1] for i in chosen], [pairs[i][0] for i in chosen[: texts.queries]]
 
     return store.remember(texts, draw)
+
+
+def _pairs(texts, store):
+    return store.remember(("corpus", texts.corpus), lambda: read_pairs(texts.corpus))
 
 
 def read_pairs(corpus: str) -> list[tuple[str, str]]:

@@ -5,7 +5,7 @@ import dataclasses
 from absl import flags
 
 from align.arrays.paths import expanded
-from align_lab.launch import Experiment
+from align_lab.launch import Experiment, rows_of
 from align_lab.plans import Library, Moved, Space
 
 TABLE = "database_switch"
@@ -69,11 +69,7 @@ def plan(asked: Asked, store) -> list[Moved]:
 
 def pictures(asked: Asked, store):
     """Say what came of it, a line for each stage."""
-    one = asked.moved
-    ours = (one.old.encoder, one.new.encoder, one.documents, one.pairs)
-    for row in store.rows(TABLE):
-        if (row["old"], row["new"], row["documents"], row["anchors"]) != ours:
-            continue
+    for row in rows_of(plan(asked, store), store, TABLE):
         found = f"recall@10 {row['recall']:.3f}"
         if row["method"] == OLD:
             yield f"the old encoder, kept: {found}, {row['milliseconds']:.1f} ms a query"

@@ -59,6 +59,8 @@ def rows(moved: Moved) -> list[dict]:
 
 def cost(moved: Moved, store: Store) -> float:
     """Estimate the seconds that two cores take for the rows that are not there yet."""
+    library = moved.old.library
+    store.come_from(TABLE, vectors.name(library), vectors.source(library, store))
     missing = store.missing(rows(moved))
     return 4.0 * len(missing) + 10.0 * sum(row["kills"] for row in missing)
 

@@ -5,7 +5,7 @@ import dataclasses
 from absl import flags
 
 from align_lab.asked import integers
-from align_lab.launch import Experiment
+from align_lab.launch import Experiment, rows_of
 from align_lab.plans import Intervals, Library
 
 TABLE = "intervals"
@@ -53,7 +53,7 @@ def plan(asked: Asked, store) -> list[Intervals]:
 
 def pictures(asked: Asked, store):
     """Say what came of it, a line for each figure."""
-    for row in store.rows(TABLE):
+    for row in rows_of(plan(asked, store), store, TABLE):
         yield f"{row['queries']} queries, {row['figure']}: the interval holds the truth in {row['coverage']:.1%}"
 
 

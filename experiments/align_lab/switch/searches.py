@@ -57,6 +57,8 @@ def rows(switch: Switch) -> list[dict]:
 
 def cost(switch: Switch, store: Store) -> float:
     """Estimate the seconds that two cores take for the rows that are not there yet."""
+    texts = switch.new.texts
+    store.come_from(TABLE, corpus.name(texts), corpus.source(texts, store))
     return SECONDS * len(_missing(switch, store))
 
 
