@@ -106,13 +106,18 @@ def identity(row: dict) -> tuple:
 
 
 def append(path: Path, rows: Iterable[dict]) -> None:
-    """Append rows to a JSON Lines file, all of them or none, each on a line of its own.
+    """Append rows to a JSON Lines file, as `append_lines` does; RowError for a row that is no result, before that."""
+    append_lines(path, [check_row(row) for row in rows])
 
-    RowError for a row that is no result, before anything is written; OSError where the disk is full, after what came of
-    it is taken back. A last line without an end, left by a process that was killed while it wrote, is cut off first;
-    processes that append at the same time take turns, so that none cuts off what another is writing.
+
+def append_lines(path: Path, objects: Iterable[dict]) -> None:
+    """Append objects to a JSON Lines file, all of them or none, each on a line of its own.
+
+    OSError where the disk is full, after what came of it is taken back. A last line without an end, left by a process
+    that was killed while it wrote, is cut off first; processes that append at the same time take turns, so that none
+    cuts off what another is writing.
     """
-    text = "".join(json.dumps(check_row(row)) + "\n" for row in rows).encode()
+    text = "".join(json.dumps(one) + "\n" for one in objects).encode()
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab+", buffering=0) as file:
         wait_for_turn(file.fileno())
@@ -133,16 +138,18 @@ def read(path: Path) -> list[dict]:
 
     RowError names the file and the line of anything else that is no row.
     """
-    if not path.exists():
-        return []
     rows = []
-    *lines, _unfinished = path.read_bytes().split(b"\n")
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(whole_lines(path), start=1):
         try:
             rows.append(check_row(json.loads(line)))
         except (ValueError, TypeError) as error:
             raise RowError(f"{path}, line {number} is no result row: {error}") from error
     return rows
+
+
+def whole_lines(path: Path) -> list[bytes]:
+    """Read the lines of a file, none where there is no file; an unfinished last line is left out."""
+    return path.read_bytes().split(b"\n")[:-1] if path.exists() else []
 
 
 def revision(folder: Path) -> str | None:

@@ -104,11 +104,8 @@ class Store:
 
     def log_time(self, name: str, seconds: float) -> None:
         """Append how long a task took to timings.jsonl, which the report sums by stage."""
-        path = self.file("timings")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a") as file:
-            line = {"experiment": self.experiment, "task": name, "seconds": round(seconds, 2)}
-            file.write(json.dumps(line) + "\n")
+        line = {"experiment": self.experiment, "task": name, "seconds": round(seconds, 2)}
+        rows.append_lines(self.file("timings"), [line])
 
     def remember(self, key: Hashable, make: Callable[[], Any]) -> Any:
         """Give what was made under a key before, or make it: codes are encoded once, and serve many maps."""
@@ -127,8 +124,7 @@ class Store:
 
 def times_of_the_paper(results: Path) -> list[dict]:
     """Give what the tasks of paper.py took, as logged among results: not those of others that share the folder."""
-    path = results / "rows" / "timings.jsonl"
-    logged = map(json.loads, path.read_text().splitlines()) if path.exists() else ()
+    logged = map(json.loads, rows.whole_lines(results / "rows" / "timings.jsonl"))
     return [line for line in logged if line.get("experiment", "paper") == "paper"]
 
 

@@ -135,7 +135,10 @@ def test_times_are_of_one_experiment(tmp_path):
     one.log_time("train", 60), other.log_time("train", 600)
     with one.file("timings").open("a") as file:
         file.write('{"task": "of before there were names", "seconds": 60}\n')
+        file.write('{"experiment": "paper", "task": "of a process that was ki')
     assert [line["seconds"] for line in times_of_the_paper(one.results)] == [60, 60]
+    one.log_time("draw", 6)
+    assert [line["seconds"] for line in times_of_the_paper(one.results)] == [60, 60, 6]
 
 
 def test_singular_values(experiment):

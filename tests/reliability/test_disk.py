@@ -1,5 +1,6 @@
 """A disk that is full or cannot be written is a clear error, and what was there before is there after."""
 
+import contextlib
 import errno
 import resource
 
@@ -8,13 +9,15 @@ from kill import TINY, leftovers
 from running import Experiment
 
 from align import rows as results
+from align_lab.store import Store
 
 RUN = (*TINY, "--model=mlp")
 
 
 def contents(folder):
-    """Read all files but the log of times, which grows."""
-    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != "timings.jsonl"}
+    """Read all files; of the log of times, which grows, only what stands after its last whole line."""
+    found = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {path: text.rpartition(b"\n")[2] if path.name == "timings.jsonl" else text for path, text in found.items()}
 
 
 def fill(folder):
@@ -25,6 +28,17 @@ def fill(folder):
                 pass
         except OSError as error:
             assert error.errno == errno.ENOSPC
+
+
+@contextlib.contextmanager
+def at_most(size):
+    """Let no file grow beyond so many bytes."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def test_a_full_disk(disk, remount, call):
@@ -83,13 +97,19 @@ def test_rows_that_do_not_fit_are_taken_back(tmp_path):
     row = {**dict.fromkeys(results.NETWORKS.identity, 1), "test_error": 0.5, "filling": "-" * 20_000}
     results.append(path, [row] * 10)
     before = path.read_bytes()
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 30_000, limits[1]))  # the second of two does not fit
-    try:
-        with pytest.raises(OSError, match=r"no row was appended: File too large: .*table3\.jsonl"):
-            results.append(path, [row] * 2)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    error = r"no row was appended: File too large: .*table3\.jsonl"
+    with at_most(len(before) + 30_000), pytest.raises(OSError, match=error):  # the second of two does not fit
+        results.append(path, [row] * 2)
     assert path.read_bytes() == before
     results.append(path, [row])
     assert len(results.read(path)) == 11
+
+
+def test_a_time_that_does_not_fit_is_taken_back(tmp_path):
+    store = Store(tmp_path)
+    store.log_time("train", 60)
+    path = store.file("timings")
+    before = path.read_bytes()
+    with at_most(len(before) + 9), pytest.raises(OSError, match=r"File too large: .*timings\.jsonl"):
+        store.log_time("train", 600)
+    assert path.read_bytes() == before
