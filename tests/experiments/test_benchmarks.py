@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from running import EXPERIMENTS
 
-from align_lab.bench import bench_report, growth, growth_plots, harness, processes
+from align_lab.bench import bench_report, footprint, growth, growth_plots, harness, joined_files, processes
 
 
 @pytest.fixture
@@ -110,6 +110,23 @@ def test_one_command(tmp_path):
     for row in rows:
         assert row["ours"]["weight_norm"] == pytest.approx(row["peers"]["numpy loop"]["weight_norm"], rel=1e-3)
     assert "20 rigid fits" in (tmp_path / "tables" / "benchmarks.md").read_text()
+
+
+def test_what_fills_a_disk_is_small_where_that_is_asked(call, tmp_path, monkeypatch):
+    asked = []
+    for module in (footprint, joined_files):
+        monkeypatch.setattr(module, "measure", lambda folder, count, results: asked.append((folder.name, count)))
+    known = ("--here", "--only=memory,joins", f"--results={tmp_path}")
+    assert call("benchmarks", *known, "--small").code == call("benchmarks", *known).code == 0
+    assert asked == [("memory", 50_000), ("joins", 50_000), ("memory", 10_000_000), ("joins", 1_000_000)]
+
+
+def test_what_fills_a_disk_makes_the_folder_of_its_row(tmp_path, monkeypatch):
+    monkeypatch.setattr(footprint, "PAIRS", 50_000)
+    footprint.measure(tmp_path / "files", 50_000, tmp_path / "new")
+    (row,) = map(json.loads, (tmp_path / "new" / "rows" / "memory.jsonl").read_text().splitlines())
+    assert row["rows"] == 50_000 and row["largest_error"] < 0.01
+    assert not (tmp_path / "files").exists()
 
 
 @pytest.mark.parametrize(("name", "latent"), [("conv", 50), ("conv", 10), ("mlp", 50)])

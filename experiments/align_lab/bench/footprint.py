@@ -6,7 +6,6 @@ RssAnon; pages of a mapped file are the system's to drop) beyond what it had whe
 The result is printed, and added to memory.jsonl for the full size.
 """
 
-import json
 import multiprocessing
 import shutil
 import threading
@@ -16,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from rich.progress import track
 
+from align import rows
 from align_lab.bench import measurements
 
 PAIRS, DIMENSIONS, PART = 10_000_000, 256, 50_000
@@ -53,8 +53,7 @@ def measure(folder: Path, count: int, results: Path) -> None:
         f"largest error of the map {row['largest_error']:.1e}"
     )
     if count == PAIRS:
-        with (results / "rows" / "memory.jsonl").open("a") as file:
-            file.write(json.dumps(row) + "\n")
+        rows.append_lines(results / "rows" / "memory.jsonl", [row])
 
 
 def write(folder, count):

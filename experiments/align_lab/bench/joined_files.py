@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from rich.progress import track
 
+from align import rows
 from align_lab.bench import measurements
 
 PAIRS, DIMENSIONS, PART, KILLS = 1_000_000, 768, 20_000, 5
@@ -68,8 +69,7 @@ def measure(folder: Path, count: int, results: Path) -> None:
         f"largest error {error:.1e}; {left} of {KILLS} killed left a file"
     )
     if count == PAIRS:
-        with (results / "rows" / "joined_files.jsonl").open("a") as file:
-            file.write(json.dumps(row) + "\n")
+        rows.append_lines(results / "rows" / "joined_files.jsonl", [row])
 
 
 def write(folder: Path, count: int) -> tuple[np.ndarray, np.ndarray]:

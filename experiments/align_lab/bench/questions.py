@@ -40,6 +40,7 @@ QUESTIONS = {
 }
 # Not asked unless named: they fill a disk.
 ON_DISK = {"memory": "footprint", "joins": "joined_files"}
+FEWEST_PAIRS = 50_000
 
 
 def run(folder: Path) -> None:
@@ -51,7 +52,11 @@ def run(folder: Path) -> None:
     flags.DEFINE_bool("again", False, "Measure also what has a row.")
     flags.DEFINE_string("results", None, f"Folder of rows and report; workdir/benchmarks with --small, else {folder}.")
     flags.DEFINE_integer(
-        "pairs", None, "Pairs that memory (10,000,000 without it) and joins (1,000,000) are asked about.", 50_000
+        "pairs",
+        None,
+        "Pairs that memory and joins are asked about; the default is 10,000,000 and 1,000,000, with --small "
+        f"{FEWEST_PAIRS:,}. Only the default of the full size is added to the rows.",
+        FEWEST_PAIRS,
     )
     flags.DEFINE_string("workdir", "workdir", "Where memory and joins write their files, and remove them.")
     flags.DEFINE_bool("here", False, "Measure in this process, on the platform of JAX_PLATFORMS.")
@@ -95,7 +100,8 @@ def _measure_here(names, results):
     for name in names:
         if name in ON_DISK:
             module = importlib.import_module(f"align_lab.bench.{ON_DISK[name]}")
-            module.measure(user_path(FLAGS.workdir) / name, FLAGS.pairs or module.PAIRS, results)
+            count = FLAGS.pairs or (FEWEST_PAIRS if FLAGS.small else module.PAIRS)
+            module.measure(user_path(FLAGS.workdir) / name, count, results)
         else:
             jobs = importlib.import_module(f"align_lab.bench.{QUESTIONS[name].module}").jobs(FLAGS.small)
             harness.measure(jobs, results, harness.effort(FLAGS.repeats, FLAGS.small), FLAGS.small, FLAGS.again)
