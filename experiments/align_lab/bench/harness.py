@@ -114,7 +114,7 @@ def comparison(case: Case) -> Job:
 def summary(row: dict) -> str:
     """Say in a line what a row found."""
     if row["kind"] != "comparison":
-        return f"{row['question']}: {row.get('slope') or row.get('seconds')}"
+        return f"{row['question']}: {row['seconds']}"
     peers = [
         f"{name} {one['median']:.4g} s ({one['median'] / row['ours']['median']:.2f}x)"
         if "median" in one
