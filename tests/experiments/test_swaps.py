@@ -35,6 +35,18 @@ def test_a_plan_does_what_is_quick_for_all_pairs_first():
     assert {row["direction"] for row in listed if row["method"] == "ridge"} == {"index", "queries"}
 
 
+def test_the_defaults_leave_texts_for_a_cloud_where_one_is_needed(call, tmp_path):
+    def planned(*flags):
+        done = call("embedding_switch", "--vectors=sample", "--dry_run", f"--workdir={tmp_path}", *flags)
+        return " ".join((done.out + done.err).split())
+
+    assert "data: 3,000 documents and 1,000 queries of sample" in planned()
+    assert "data: 6,000 documents and 1,000 queries of sample" in planned("--groups=bars,families")
+    refused = planned("--documents=6000", "--groups=clouds")
+    assert "documents <= 5,998 texts of --vectors without the queries, and 2 for a cloud" in refused
+    assert "data: 6,000 documents" in planned("--documents=6000", "--groups=auto")
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     store = Store(tmp_path_factory.mktemp("workdir"))

@@ -14,6 +14,7 @@ TOP = 10
 WITH_VECTORS = ("between", "groups")  # flags that say nothing without a file of vectors
 _ANCHORS = (20, 50, 100, 300, 1000, 3000, 10_000)
 _DOCUMENTS, _QUERIES = 10_000, 1000
+_CLOUD = 2  # the fewest rows of a cloud
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,17 +59,19 @@ def read(given: flags.FlagValues, store) -> Swaps:
     queries = given.queries if given["queries"].present else _QUERIES  # of their own, unless given
     library = Library(file, "", 0, queries)
     arrays = vectors.ready(library, store)
-    texts = len(next(iter(arrays.values())))
-    documents = given.documents if given["documents"].present else min(_DOCUMENTS, texts - queries)
+    rest = len(next(iter(arrays.values()))) - queries
+    cloud = _CLOUD if {"unpaired", "clouds"} & set(given.groups) else 0  # beside the index, by the new encoder
+    documents = given.documents if given["documents"].present else min(_DOCUMENTS, rest // (2 if cloud else 1))
     anchors = (
         integers("anchors", given)
         if given["anchors"].present
         else tuple(count for count in _ANCHORS if count <= documents)
     )
-    if queries <= TOP or not max((20, *anchors)) <= documents <= texts - queries:
+    if queries <= TOP or not max((20, *anchors)) <= documents <= rest - cloud:
         raise ValueError(
             f"--documents={documents}, --queries={queries}, --anchors={','.join(map(str, anchors))}: expected more "
-            f"than {TOP} queries, and anchors <= documents <= {texts:,} texts of --vectors without the queries"
+            f"than {TOP} queries, and anchors <= documents <= {rest - cloud:,} texts of --vectors without the queries"
+            f"{f', and {cloud} for a cloud' if cloud else ''}"
         )
     pairs = [tuple(text.split(":")) for text in given.between or ()] or list(itertools.permutations(arrays, 2))
     if wrong := [pair for pair in pairs if len(pair) != 2 or not set(pair) <= set(arrays) or pair[0] == pair[1]]:
