@@ -4,6 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from align.arrays import atomic
+
 
 def table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     """Lay out a table, a text per column in every line; the last line ends without a line break."""
@@ -30,6 +32,14 @@ def sections(path: Path) -> dict[str, str]:
         else:
             found[heading] += line + "\n"
     return found
+
+
+def write(path: Path, text: str) -> Path:
+    """Write a page, whole or not at all, into a folder that is made where it is not there; return its path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic.replacing(path) as partial:
+        partial.write_text(text)
+    return path
 
 
 def fill(page: str, name: str, text: str) -> str:

@@ -12,7 +12,6 @@ from pathlib import Path
 from statistics import fmean
 
 from align import markdown
-from align.arrays import atomic
 from align.rows import read
 
 sys.path.append(str(Path(__file__).parents[1] / "experiments"))
@@ -276,7 +275,4 @@ def _errors(files, columns):
 if __name__ == "__main__":
     for name, places in PAGES.items():
         path = FOLDER / name
-        filled = fill(path.read_text(), places, RESULTS)
-        with atomic.replacing(path) as partial:
-            partial.write_text(filled)
-        print(f"filled {path}")
+        print(f"filled {markdown.write(path, fill(path.read_text(), places, RESULTS))}")

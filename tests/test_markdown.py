@@ -20,6 +20,12 @@ def test_sections_by_heading(tmp_path):
     assert dict(found) == {"table 3": "One cell.\n\n", "table 4": "\nTwo\nlines.\n"}
 
 
+def test_a_page_is_written_whole_into_a_folder_that_may_be_missing(tmp_path):
+    for text in ("one\n", "two\n"):
+        assert markdown.write(tmp_path / "tables" / "page.md", text).read_text() == text
+    assert [each.name for each in (tmp_path / "tables").iterdir()] == ["page.md"]
+
+
 def test_what_stands_between_markers_is_replaced():
     page = "before\n<!-- results -->\nold\n<!-- /results -->\nafter\n"
     filled = markdown.fill(page, "results", "new")

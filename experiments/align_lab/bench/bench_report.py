@@ -9,7 +9,6 @@ from collections import defaultdict
 from pathlib import Path
 
 from align import markdown
-from align.arrays import atomic
 from align_lab.bench import comparison_tables, growth_plots, measurements
 
 # Other processes' share of the machine from which a row is marked.
@@ -45,11 +44,7 @@ def write(results: Path) -> Path:
         ]
     if all(device.startswith("cpu") for device in kinds):
         parts.append("## Accelerator\n\nJAX found none on this machine: skipped.\n")
-    page = results / "tables" / "benchmarks.md"
-    page.parent.mkdir(parents=True, exist_ok=True)
-    with atomic.replacing(page) as partial:
-        partial.write_text("\n".join(part for part in parts if part))
-    return page
+    return markdown.write(results / "tables" / "benchmarks.md", "\n".join(part for part in parts if part))
 
 
 def _latest(measured):

@@ -6,7 +6,6 @@ from statistics import fmean
 from typing import Any
 
 from align import drawing, markdown
-from align.arrays import atomic
 from align_lab.crossing import crossing_sums
 from align_lab.crossing.named import METHODS, PAIRED
 
@@ -24,13 +23,9 @@ orthogonal map (`procrustes`) fitted to as many pairs as there are texts a side.
 
 def write(rows: Sequence[dict], results: Path) -> Path:
     """Write the tables of some rows, and a picture for each kind of texts, into a folder of results."""
-    page = results / "tables" / f"{TABLE}.md"
-    page.parent.mkdir(parents=True, exist_ok=True)
-    with atomic.replacing(page) as partial:
-        partial.write_text(HEAD + tables(rows))
     for dataset, own in _by_dataset(rows).items():
         plot(own, results / "pictures" / f"{TABLE}_{dataset}.png")
-    return page
+    return markdown.write(results / "tables" / f"{TABLE}.md", HEAD + tables(rows))
 
 
 def _by_dataset(rows):

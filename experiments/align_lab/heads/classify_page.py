@@ -5,7 +5,6 @@ from pathlib import Path
 from statistics import fmean
 
 from align import drawing, markdown
-from align.arrays import atomic
 from align_lab import mixtures
 from align_lab.heads import code_maps
 from align_lab.heads.head_comparisons import Compared, compared
@@ -61,11 +60,7 @@ def write(rows: Sequence[dict], results: Path) -> Path:
         parts += ["### Which family is better", "", _questions(own), ""]
     if held_out:
         parts += ["## How the training was chosen", "", _chosen(held_out), ""]
-    path = results / "tables" / f"{TABLE}.md"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic.replacing(path) as partial:
-        partial.write_text("\n".join(parts))
-    return path
+    return markdown.write(results / "tables" / f"{TABLE}.md", "\n".join(parts))
 
 
 def kinds(rows: Iterable[dict]) -> dict[str, list[dict]]:

@@ -5,7 +5,6 @@ from pathlib import Path
 from statistics import fmean
 
 from align import drawing, markdown, paper
-from align.arrays import atomic
 from align.rows import read
 from align_lab import mixtures
 from align_lab.ladder.climbing import COUNTS, TABLE
@@ -43,11 +42,7 @@ def write(results: Path) -> Path:
             own = _between(found, source, target)
             base = [r for r in found if r["method"] == "autoencoder" and r["target_model"] == target]
             parts += ["", f"### {source} → {target}", "", *_direction(latent, own, base)]
-    path = results / "tables" / f"{TABLE}.md"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic.replacing(path) as partial:
-        partial.write_text("\n".join([*parts, ""]))
-    return path
+    return markdown.write(results / "tables" / f"{TABLE}.md", "\n".join([*parts, ""]))
 
 
 def picture(space: Networks, store: Store) -> Path | None:

@@ -7,7 +7,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from align import drawing, markdown
-from align.arrays import atomic
 from align.rows import read
 from align_lab import mixtures
 from align_lab.many import likeness
@@ -71,11 +70,7 @@ def write(results: Path) -> Path:
         parts += [markdown.table(["anchors", "method", *COLUMNS.values(), "draws"], lines), ""]
         known = ("dataset", "latent", "group", "settings")
         parts += _by_themselves([row for row in alike if all(row[name] == first[name] for name in known)])
-    path = results / "tables" / f"{TABLE}.md"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic.replacing(path) as partial:
-        partial.write_text("\n".join(parts))
-    return path
+    return markdown.write(results / "tables" / f"{TABLE}.md", "\n".join(parts))
 
 
 def gains(rows: list[dict]) -> dict[tuple[str, str], str]:

@@ -8,7 +8,6 @@ from statistics import fmean
 import numpy as np
 
 from align import drawing, markdown
-from align.arrays import atomic
 from align_lab import mixtures
 from align_lab.rigidity import forced_plot, rigid_gaps
 from align_lab.rigidity.relations import FAMILIES, OWN, TABLE
@@ -50,11 +49,7 @@ def write(rows: Sequence[dict], results: Path) -> Path:
         parts += [f"![Residuals of rigid maps against what is forced on them](../pictures/{drawn.name})", ""]
         words = "Of what tells pairs apart in the square of the rigid residual, what is forced explains, squared, R² ="
         parts += [f"{words} {forced_plot.explained(group):.3f}.", ""]
-    path = results / "tables" / f"{TABLE}.md"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic.replacing(path) as partial:
-        partial.write_text("\n".join(parts))
-    return path
+    return markdown.write(results / "tables" / f"{TABLE}.md", "\n".join(parts))
 
 
 def by_group(rows: Sequence[dict]) -> dict[tuple, Group]:

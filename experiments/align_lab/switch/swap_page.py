@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 
 from align import drawing, markdown
-from align.arrays import atomic
 from align_lab.switch.groups import GROUPS, TABLE
 
 AUTO = (*GROUPS["auto"], *GROUPS["clouds"])  # the choice by pairs alone, and beside two clouds
@@ -29,12 +28,8 @@ LINES = {
 
 def write(rows: list[dict], results: Path) -> Path:
     """Write tables and picture of some rows into a folder of results."""
-    page = results / "tables" / f"{TABLE}.md"
-    page.parent.mkdir(parents=True, exist_ok=True)
-    with atomic.replacing(page) as partial:
-        partial.write_text(text(rows))
     plot(rows, results / "pictures" / f"{TABLE}.png")
-    return page
+    return markdown.write(results / "tables" / f"{TABLE}.md", text(rows))
 
 
 def text(rows: list[dict]) -> str:

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 
 from align import drawing, markdown
-from align.arrays import atomic
 from align_lab.switch.searches import DIRECTIONS, NO_MAP, OLD, TABLE
 
 STYLES = ("o-", "s--", "^-", "v:", "D-.", "P-", "X--", "*-")
@@ -21,12 +20,8 @@ Made by `python experiments/embedding_switch.py`.
 
 def write(rows: list[dict], results: Path) -> Path:
     """Write table and picture of some rows into a folder of results."""
-    page = results / "tables" / f"{TABLE}.md"
-    page.parent.mkdir(parents=True, exist_ok=True)
-    with atomic.replacing(page) as partial:
-        partial.write_text(HEAD + tables(rows))
     plot(rows, results / "pictures" / f"{TABLE}.png")
-    return page
+    return markdown.write(results / "tables" / f"{TABLE}.md", HEAD + tables(rows))
 
 
 def summary(rows: list[dict], **cell) -> dict[tuple, tuple]:

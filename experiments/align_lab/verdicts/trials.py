@@ -110,13 +110,9 @@ def summaries(found: Iterable[dict]) -> list[dict[str, str]]:
 def write(found: list[dict], results: Path) -> Path:
     """Write the table of all rows into a folder of results."""
     from align import markdown
-    from align.arrays import atomic
 
-    path = results / "tables" / f"{TABLE}.md"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic.replacing(path) as partial:
-        partial.write_text(f"{HEAD}\n{markdown.records(summaries(found))}")
-    return path
+    page = f"{HEAD}\n{markdown.records(summaries(found))}"
+    return markdown.write(results / "tables" / f"{TABLE}.md", page)
 
 
 def pictures(tried: Tried, store):
