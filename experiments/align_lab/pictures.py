@@ -41,6 +41,8 @@ def reconstructions(cell: Cell, store: Store) -> Path:
     own = replace(cell, source=target)
     lines = [("own", own, "autoencoder", (second, second))]
     for method in cell.methods:
+        if method == "autoencoder":
+            continue
         if method in OWN:
             lines.append((f"{method} (own)", own, method, (second, second)))
         lines.append((method, cell, method, (first, second)))
@@ -91,8 +93,9 @@ def latents(wanted: Networks, methods: Sequence[str], store: Store, points: int 
     source, target = pairs[int(np.argmin(residuals))]
     name, goal = f"source, seed {source.seed}", f"target, seed {target.seed}"
     panels = {name: np.asarray(source.test[:points])}
+    known = Pair(networks.named_key(0, "latents"), source.train, target.train, store.data(wanted.dataset).train.labels)
     for method in methods:
-        (fitted,) = METHODS[method]([Pair(networks.named_key(0, "latents"), source.train, target.train)])
+        (fitted,) = METHODS[method]([known])
         panels[f"source, {method} map"] = np.asarray(fitted(source.test[:points]))
     panels[goal] = np.asarray(target.test[:points])
     planes = {title: np.asarray((source if title == name else target).train) for title in panels}

@@ -7,7 +7,7 @@ import shutil
 import pytest
 from running import EXPERIMENTS, TINY
 
-from align import markdown
+from align import drawing, markdown
 from align.rows import read
 from align_lab import charts
 from align_lab.bench import bench_report
@@ -128,6 +128,20 @@ def test_a_picture_of_other_methods_or_networks_is_another(experiment):
     second = picture.read_bytes()
     assert experiment("figures", *known, "--methods=linear,rigid", "--epochs=1").code == 0
     assert len({first, second, picture.read_bytes()}) == 3
+
+
+def test_latents_carried_by_the_means_of_classes(experiment):
+    run = experiment("figures", "--dataset=mnist_sample", *TINY, "--methods=means_rigid")
+    assert run.code == 0, run.err
+    assert "latents_mlp_latent4.png" in run.out
+
+
+def test_an_autoencoder_is_no_method_of_its_own_in_a_picture(experiment, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(drawing, "image_grid", lambda path, rows, **said: drawn.append(list(rows)) or path)
+    known = ("--dataset=mnist_sample", *TINY, "--anchors=20", "--methods=autoencoder,rigid")
+    assert experiment("anchors", *known).code == 0
+    assert drawn == [["test image", "own", "rigid"]]
 
 
 def test_times_are_of_one_experiment(tmp_path):
