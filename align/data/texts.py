@@ -6,7 +6,7 @@ whole numbers from −127 to 127 with one scale for all.
 """
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,16 +25,3 @@ def encoder_sample() -> Encoders:
     """Read the sample. The rows correspond; take different ones of either side for clouds without pairs."""
     with np.load(PATH) as file:
         return Encoders(*(file[name].astype(np.float32) * file[f"{name}_scale"] for name in Encoders._fields))
-
-
-def write_sample(path: str | Path, minilm: np.ndarray, mpnet: np.ndarray) -> None:
-    """Write a sample from embeddings `[texts, d]` of the same texts by both encoders."""
-    arrays: dict[str, Any] = {}
-    for name, array in zip(Encoders._fields, (minilm, mpnet), strict=True):
-        centred = np.asarray(array, np.float64) - np.mean(array, axis=0, dtype=np.float64)
-        centred /= np.linalg.norm(centred, axis=1, keepdims=True)
-        basis = np.linalg.eigh(centred.T @ centred)[1][:, ::-1][:, :COORDINATES]
-        coordinates = centred @ basis
-        scale = np.abs(coordinates).max() / 127
-        arrays |= {name: np.rint(coordinates / scale).astype(np.int8), f"{name}_scale": np.float32(scale)}
-    np.savez_compressed(path, **arrays)
