@@ -40,6 +40,8 @@ def imported_by(code, environment):
 
 def test_there_are_scripts():
     assert {"anchors", "full", "relative", "geometry", "architectures"} <= set(SCRIPTS)
+    readme = (EXPERIMENTS.parent / "README.md").read_text()
+    assert [script for script in SCRIPTS if f"| `experiments/{script}.py` |" not in readme] == []
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
