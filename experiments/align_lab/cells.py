@@ -1,7 +1,7 @@
 """The cells of the tables: the rows each asks for, and how its methods make them."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import permutations, product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,7 +12,7 @@ from jax import numpy as jnp
 from align import evaluation, models, networks
 from align_lab import draws
 from align_lab.methods import METHODS, Pair
-from align_lab.plans import Cell
+from align_lab.plans import Cell, together
 from align_lab.representations import KINDS, OWN
 from align_lab.store import Store
 from align_lab.trainings import decoders, encoded
@@ -41,7 +41,7 @@ def rows(cell: Cell) -> list[dict]:
     for method in dict.fromkeys(("autoencoder", *cell.methods)):
         own = [(seed, seed) for seed in source.seeds] if cell.own and not across and method in OWN else []
         pairs = between if cell.transfer and method != "autoencoder" else []
-        settings = described(method, source.settings, cell.relative)
+        settings = described(method, {end.model: end.settings for end in (source, target)}, cell.relative)
         listed += [
             {
                 "table": cell.table,
@@ -60,11 +60,14 @@ def rows(cell: Cell) -> list[dict]:
     return listed
 
 
-def described(method: str, autoencoders: "Settings", relative: "Settings") -> dict:
-    """Describe how the networks of a method are trained: new decoders for codes of autoencoders, themselves trained."""
+def described(method: str, autoencoders: Mapping[str, "Settings"], relative: "Settings") -> dict:
+    """Describe how the networks of a method are trained: new decoders for codes of autoencoders, themselves trained.
+
+    autoencoders: the settings of both ends, by architecture.
+    """
     if method not in KINDS:
-        return autoencoders.described()
-    encoders = {} if KINDS[method].whole else {"encoders": autoencoders.described()}
+        return together(autoencoders)
+    encoders = {} if KINDS[method].whole else {"encoders": together(autoencoders)}
     return {**relative.described(), **encoders}
 
 

@@ -26,9 +26,9 @@ def redraw(wanted: Asked, store: Store, tables: Sequence[int]) -> Iterator[str]:
     from align_lab.cells import described
 
     def trained(row):
-        latent, source = row["latent"], row["source_model"]
-        relative = wanted.training(latent, source, row["target_model"], relative=True)
-        return described(row["method"], wanted.training(latent, source), relative)
+        latent, ends = row["latent"], (row["source_model"], row["target_model"])
+        autoencoders = {model: wanted.training(latent, model) for model in ends}
+        return described(row["method"], autoencoders, wanted.training(latent, *ends, relative=True))
 
     def comparable(table):
         return [

@@ -4,11 +4,19 @@ A plan is read, compared and printed without anything being run. `worker` names 
 record asks for: `cost(record, store)` estimates what is left of it, `work(record, store, advance)` does that.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from align.training import Settings
+
+
+def together(settings: Mapping[str, "Settings"]) -> dict[str, Any]:
+    """Describe how networks of several architectures were trained: once, or by architecture where that differs."""
+    described = {model: one.described() for model, one in settings.items()}
+    first, *others = described.values()
+    return first if all(other == first for other in others) else described
 
 
 @dataclass(frozen=True)

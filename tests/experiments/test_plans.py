@@ -166,6 +166,20 @@ def test_the_rows_of_the_ladder(store):
     assert {row["settings"]["run"] for row in listed["labels"]} == {None}
 
 
+def test_rows_between_architectures_say_how_either_was_trained(store):
+    """Another recipe for one of them leaves no row of the other training behind."""
+    plan = tables.architectures(asked(tables.ARCHITECTURES, dataset="mnist_sample", settings=((4, 20),)), store)
+    settings = {(row["source_model"], row["target_model"], row["method"]): row["settings"] for row in asked_rows(plan)}
+    own = {model: settings[model, model, "autoencoder"] for model in ("conv", "mlp")}
+    assert own["conv"]["learning_rate"] == 5e-3 and own["mlp"]["learning_rate"] == 1e-3
+    for ends in (("conv", "mlp"), ("mlp", "conv")):
+        assert settings[*ends, "linear"] == settings[*ends, "decoder_only"]["encoders"] == own
+    assert settings["mlp", "mlp", "decoder_only"]["encoders"] == own["mlp"]
+    # On Fashion-MNIST both have one recipe, which is said once.
+    fashion = asked(tables.FULL, "fashion_mnist_sample", settings=((4, 20),), methods=("linear",))
+    assert {row["settings"]["epochs"] for row in asked_rows(tables.architectures(fashion, store))} == {7}
+
+
 def test_candidates_are_distinct():
     found = [candidates.Candidate("mnist", 10, 2, e, d, Settings(**options)) for e, d, options in candidates.CANDIDATES]
     assert len({rows.identity(candidates.rows(one)[0]) for one in found}) == len(candidates.CANDIDATES)

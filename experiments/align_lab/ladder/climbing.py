@@ -11,7 +11,7 @@ from jax import numpy as jnp
 
 from align import evaluation, models
 from align_lab.ladder import rung_maps
-from align_lab.plans import Rungs
+from align_lab.plans import Rungs, together
 from align_lab.store import Store
 from align_lab.trainings import encoded
 
@@ -66,21 +66,22 @@ def pairs(step: Rungs) -> list[tuple[str, int, str, int]]:
 
 def rows(step: Rungs) -> list[dict]:
     """List the rows that a step asks for, without what is measured."""
-    space, listed = step.spaces[0], []
+    space, listed, settings = step.spaces[0], [], {each.model: each.settings for each in step.spaces}
     for rung, (source, source_seed, target, target_seed) in itertools.product(rungs(step), pairs(step)):
         own = rung.method == "autoencoder"
+        ends = (target,) if own else (source, target)
         listed.append(
             {
                 "table": TABLE,
                 "dataset": space.dataset,
                 "method": rung.method,
-                "source_model": target if own else source,
+                "source_model": ends[0],
                 "target_model": target,
                 "latent": space.latent,
                 "anchors": rung.anchors,
                 "source_seed": target_seed if own else source_seed,
                 "target_seed": target_seed,
-                "settings": {**space.settings.described(), "run": rung.run},
+                "settings": {**together({model: settings[model] for model in ends}), "run": rung.run},
             }
         )
     return listed

@@ -1,6 +1,7 @@
 """The ladder as tables and pictures: a line per method over the number of anchors, a level for what knows no pair."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 
@@ -10,7 +11,7 @@ from align_lab import mixtures
 from align_lab.ladder.climbing import COUNTS, TABLE
 from align_lab.ladder.rung_maps import LABELS, PAIRED, SELECTIONS
 from align_lab.ladder.verdicts import verdicts
-from align_lab.plans import Networks
+from align_lab.plans import Networks, together
 from align_lab.store import Store
 
 # What the solver without pairs is called where it is given some, beside the two clouds.
@@ -45,15 +46,20 @@ def write(results: Path) -> Path:
     return markdown.write(results / "tables" / f"{TABLE}.md", "\n".join([*parts, ""]))
 
 
-def picture(space: Networks, store: Store) -> Path | None:
-    """Draw error against anchors in a space, a panel per direction, from rows of its seeds and training, if any."""
-    settings = space.settings.described()
+def picture(spaces: Sequence[Networks], store: Store) -> Path | None:
+    """Draw error against anchors, a panel per direction, from rows of these networks' seeds and training, if any."""
+    space, settings = spaces[0], {each.model: each.settings for each in spaces}
+
+    def trained(row):
+        return together({row[end]: settings[row[end]] for end in ("source_model", "target_model")})
+
     found = [
         row
         for row in store.rows(TABLE)
         if (row["dataset"], row["latent"]) == (space.dataset, space.latent)
         and {row["source_seed"], row["target_seed"]} <= set(space.seeds)
-        and {**row["settings"], "run": None} == {**settings, "run": None}
+        and {row["source_model"], row["target_model"]} <= set(settings)
+        and {**row["settings"], "run": None} == {**trained(row), "run": None}
     ]
     panels = {}
     for source, target in _directions(row for row in found if row["method"] == "rigid"):

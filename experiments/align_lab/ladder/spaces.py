@@ -7,7 +7,7 @@ from absl import flags
 
 from align.dataset_names import family, like
 from align.paper import LATENTS
-from align_lab.asked import MOST_LATENT, MOST_SEEDS, Asked, Defaults
+from align_lab.asked import MOST_LATENT, MOST_SEEDS, Asked, Defaults, check_names
 from align_lab.launch import Experiment
 from align_lab.plans import Networks, Rungs
 from align_lab.tables import MODELS, autoencoders, check_both_families
@@ -28,6 +28,17 @@ class Ladder(Asked):
     steps: tuple[str, ...] = STEPS
     keys: int = 10
 
+    def described(self, store) -> list[str]:
+        """Say on what data, and what will be computed there, a text for each."""
+        settings: dict[str, list] = {}
+        for name, latent in self.spaces:
+            settings.setdefault(_data(self, store, name).name, []).append((latent, None))
+        own = [
+            dataclasses.replace(self, dataset=dataset, settings=tuple(chosen), methods=self.steps)
+            for dataset, chosen in settings.items()
+        ]
+        return [text for one in own for text in Asked.described(one, store)]
+
 
 class Choices(NamedTuple):
     """The flags of the ladder, and those of the networks."""
@@ -36,9 +47,11 @@ class Choices(NamedTuple):
 
     def define_flags(self) -> None:
         """Define the flags."""
-        flags.DEFINE_list(
-            "spaces", list(SPACES), "Data sets (any --dataset) and latent dimensions, such as mnist-50,cifar10-100."
+        spaces = (
+            "Data sets and latent dimensions, such as mnist-50,cifar10-100; mnist and fashion_mnist are the sample of "
+            "either, or other data, where --dataset is."
         )
+        flags.DEFINE_list("spaces", list(SPACES), spaces)
         flags.DEFINE_list("steps", list(STEPS), "Parts of the ladder.")
         flags.DEFINE_integer(
             "keys", 10, "Runs of a method that knows no pair, per ordered pair of networks.", 1, MOST_SEEDS
@@ -47,11 +60,13 @@ class Choices(NamedTuple):
 
     def read(self, given: flags.FlagValues, store) -> Ladder:
         """Read the flags; ValueError for a space or a step that there is none of."""
-        if unknown := set(given.steps) - set(STEPS):
-            raise ValueError(f"--steps must be of {', '.join(STEPS)}; there is {', '.join(sorted(unknown))}")
-        spaces = tuple(dict.fromkeys(map(_space, given.spaces)))
+        check_names("steps", given.steps, STEPS)
+        spaces = tuple(dict.fromkeys(map(_space, given.spaces or [""])))
         steps = tuple(step for step in STEPS if step in given.steps)
-        asked = self.networks.read(given, store)
+        of_families = any(name in MODELS_OF for name, _ in spaces)
+        if of_families:
+            check_both_families(given.dataset)
+        asked = self.networks.read(given, store, None if of_families else spaces[0][0])
         return Ladder(**vars(asked), spaces=spaces, steps=steps, keys=given.keys)
 
 
@@ -75,10 +90,12 @@ def plan(wanted: Ladder, store) -> list:
 
 
 def _networks(wanted: Ladder, store, name: str, latent: int) -> tuple[Networks, ...]:
-    check_both_families(wanted.dataset)
-    data = store.data(like(name, wanted.dataset) if name in MODELS_OF else name)
-    own = dataclasses.replace(wanted, dataset=data.name)
+    own = dataclasses.replace(wanted, dataset=_data(wanted, store, name).name)
     return tuple(autoencoders(own, model, latent) for model in MODELS_OF.get(family(own.dataset), MODELS[:1]))
+
+
+def _data(wanted: Ladder, store, name: str):
+    return store.data(like(name, wanted.dataset) if name in MODELS_OF else name)
 
 
 def pictures(wanted: Ladder, store):
@@ -87,7 +104,7 @@ def pictures(wanted: Ladder, store):
 
     for name, latent in wanted.spaces:
         networks = _networks(wanted, store, name, latent)
-        if drawn := ladder_page.picture(networks[0], store):
+        if drawn := ladder_page.picture(networks, store):
             yield f"Picture: {drawn}"
     yield f"Tables: {ladder_page.write(store.results)}"
 

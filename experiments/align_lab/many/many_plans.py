@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from align_lab.plans import Networks
+from align_lab.plans import Networks, together
 
 TABLE, ALIKE = "consensus", "alike"  # of gatherings, and of networks by themselves
 
@@ -50,11 +50,8 @@ def columns(spaces: tuple[Networks, ...]) -> dict:
     How they were trained is said by architecture where it differs: a measure of one is against all others.
     """
     group = "+".join(f"{space.model}:{len(space.seeds)}" for space in spaces)
-    trained = {space.model: space.settings.described() for space in spaces}
-    settings, *others = trained.values()
-    same = all(other == settings for other in others)
-    known = {"dataset": spaces[0].dataset, "group": group, "latent": spaces[0].latent}
-    return {**known, "settings": settings if same else trained}
+    settings = together({space.model: space.settings for space in spaces})
+    return {"dataset": spaces[0].dataset, "group": group, "latent": spaces[0].latent, "settings": settings}
 
 
 def _networks(spaces):
