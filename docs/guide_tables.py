@@ -17,6 +17,7 @@ from align.rows import read
 sys.path.append(str(Path(__file__).parents[1] / "experiments"))
 from align_lab.heads import classify_page, head_comparisons
 from align_lab.many.many_page import DATA, gains
+from align_lab.rigidity import rigidity_page
 
 # The pages, and the places in them that are filled.
 PAGES = {"guide.md": ("networks", "index", "queries", "swaps", "database"), "encoders.md": ("crossings",)}
@@ -57,6 +58,7 @@ SWAPS = {
     "`auto --clouds`": ("auto, clouds", "index", "recall"),
     "`auto --clouds`, 200 of a query embedded again": ("auto, clouds", "index", "of_200"),
 }
+WORDNET = {"dataset": "wordnet"}  # the texts of all that the pages say of encoders
 ENCODERS = ("orthogonal", "rigid", "linear", "affine", "ridge")
 
 KNOWN_PAIRS = {"all pairs": None, "1,000 pairs": 1000, "100 pairs": 100, "20 pairs": 20, "10 pairs": 10}
@@ -112,8 +114,8 @@ def encoders(results: Path, direction: str) -> dict[tuple[str, str], str]:
 
     The last line is that of the old index asked by the old encoder, which knows no anchors.
     """
-    rows = read(results / "rows" / "embedding_switch.jsonl")
-    rows = [row for row in rows if (row["old"], row["asking"]) == ("paraphrase-minilm-l3-v2", "words")]
+    between = {"old": "paraphrase-minilm-l3-v2", "new": "all-minilm-l6-v2", "asking": "words"}
+    rows = _rows(results, "embedding_switch", **WORDNET, **between, documents=25_000, queries=500)
     old = [row["recall"] for row in rows if row["method"] == "old encoder"]
     found = {}
     for method in ENCODERS:
@@ -131,9 +133,7 @@ def crossings(results: Path) -> dict[tuple[str, str], str]:
 
     A cell has the mean top-1, that of the orthogonal map from as many pairs as texts, and the runs that were trusted.
     """
-    rows = [
-        row for row in read(results / "rows" / "encoders.jsonl") if not row["control"] and row["dataset"] == "wordnet"
-    ]
+    rows = _rows(results, "encoders", **WORDNET, control="", held_out=4000)
     cells = {(row["texts"], row["pairs"], row["source"], row["target"]) for row in rows if row["method"] == "unpaired"}
     found = {}
     for texts, pairs, source, target in sorted(cells):
@@ -148,7 +148,7 @@ def crossings(results: Path) -> dict[tuple[str, str], str]:
 
 def swaps(results: Path) -> dict[tuple[str, str], str]:
     """Give the recall of the swap of an encoder in %, mean over ordered pairs of encoders, by method and pairs."""
-    rows = read(results / "rows" / "encoder_switch.jsonl")
+    rows = _rows(results, "encoder_switch", **WORDNET, documents=10_000, queries=1000)
     counts = sorted({row["anchors"] for row in rows if row["anchors"] is not None})
     between = {(row["old"], row["new"]) for row in rows}
     found = {}
@@ -166,11 +166,11 @@ def swaps(results: Path) -> dict[tuple[str, str], str]:
 def database(results: Path) -> dict[tuple[str, str], str]:
     """Give what is found in a database at each stage of a switch, and the milliseconds of a query."""
     found = {}
-    for row in read(results / "rows" / "database_switch.jsonl"):
-        if not row["kills"]:
-            stage = "the old encoder, kept" if row["share"] is None else f"{row['share']:.0%} moved"
-            found["recall@10", stage] = f"{row['recall']:.3f}"
-            found["milliseconds of a query", stage] = f"{row['milliseconds']:.0f}"
+    sizes = {"documents": 10_000, "queries": 300, "anchors": 1000, "kills": 0}
+    for row in _rows(results, "database_switch", **WORDNET, old="minilm_l6", new="mpnet", **sizes):
+        stage = "the old encoder, kept" if row["share"] is None else f"{row['share']:.0%} moved"
+        found["recall@10", stage] = f"{row['recall']:.3f}"
+        found["milliseconds of a query", stage] = f"{row['milliseconds']:.0f}"
     return found
 
 
@@ -211,15 +211,13 @@ def families(results: Path) -> dict[tuple[str, str], str]:
 
 
 def _of_classifiers(results):
-    rows = [row for row in read(results / "rows" / "classify.jsonl") if not row["settings"]["held_out"]]
-    return [row for row in rows if row["dataset"] in DATA and row["latent"] == 50]
+    rows = [row for row in _rows(results, "classify", latent=50) if not row["settings"]["held_out"]]
+    return [row for row in rows if row["dataset"] in DATA]
 
 
 def factors(results: Path) -> dict[tuple[str, str], str]:
     """Give the errors of rigid and linear maps between networks that differ in a factor, longest training first."""
-    rows = [
-        row for row in read(results / "rows" / "rigidity.jsonl") if (row["dataset"], row["latent"]) == ("mnist", 50)
-    ]
+    rows = [row for row in _rows(results, "rigidity", dataset="mnist", latent=50) if not rigidity_page.changed(row)]
     lines = dict.fromkeys((-row["settings"]["epochs"], row["variant"]) for row in rows)
     found = {}
     for epochs, variant in sorted(lines, key=lambda line: line[0]):
@@ -244,7 +242,7 @@ def tables(results: Path) -> dict[str, dict[tuple[str, str], str]]:
         "heads": heads(results),
         "families": families(results),
         "factors": factors(results),
-        "gains": gains(read(results / "rows" / "consensus.jsonl")),
+        "gains": gains(_rows(results, "consensus", latent=50)),
     }
 
 
@@ -261,6 +259,12 @@ def layout(table: dict[tuple[str, str], str]) -> str:
     columns = list(dict.fromkeys(column for _, column in table))
     lines = dict.fromkeys(line for line, _ in table)
     return markdown.table(["", *columns], ([line, *(table.get((line, one), "") for one in columns)] for line in lines))
+
+
+def _rows(results, table, **columns):
+    """Read the rows of a table with these columns: others of the same table are other questions."""
+    rows = read(results / "rows" / f"{table}.jsonl")
+    return [row for row in rows if all(row[name] == value for name, value in columns.items())]
 
 
 def _errors(files, columns):

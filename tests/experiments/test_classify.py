@@ -124,6 +124,9 @@ def test_intervals_are_over_networks():
     worse = head_comparisons.compared(rows_of({(s, t): -0.1 for s in range(3) for t in range(3)}), "a", "b")
     assert worse.verdict == "the second is better"
     assert head_comparisons.compared(rows_of({(0, 1): 0.1}), "a", "b") is None
+    twice = [*rows_of(dict.fromkeys(((s, t) for s in range(3) for t in range(3)), 0.1))]
+    twice += [{**row, "accuracy": 0.5} for row in twice]
+    assert head_comparisons.compared(twice, "a", "b").mean == pytest.approx(0.05)
 
 
 def test_tables_and_picture(tmp_path):

@@ -209,4 +209,4 @@ def test_runs_are_right_by_the_map_from_all_pairs_and_counted_by_confidence(tmp_
     assert crossing_sums.controls(found, of_all) == {("gaussian", 20): (1, 0, 0), (named.OTHERS, 20): (2, 2, 1)}
     text = crossing_page.write(found, tmp_path).read_text()
     assert "| 20 | one → turned | 0 | 0.600 (0.400) | 0.750 (0.500) |" in text
-    assert (tmp_path / "pictures" / "encoders_drawn.png").stat().st_size > 10_000
+    assert (tmp_path / "pictures" / "encoders_drawn_held12.png").stat().st_size > 10_000

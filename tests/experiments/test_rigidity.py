@@ -52,6 +52,8 @@ def test_every_variant_is_trained_and_then_compared(tmp_path):
     listed = [row for one in plan if isinstance(one, Relations) for row in relations.rows(one)]
     assert len({results.identity(row) for row in listed}) == len(listed) == 3 * (3 + 2 * 6 * 6)
     assert all(launch.worker(one).cost(one, store) > 0 for one in plan)
+    twice = factors.plan(wanted(settings=((50, 50), (50, 100))), store)
+    assert [type(one) for one in twice] == [Varied, Relations] * 3 + [Relations] * 3
 
 
 def test_a_variant_changes_one_thing_of_another():
@@ -173,9 +175,13 @@ def test_tables_and_picture(tmp_path):
     page = rigidity_page.write([*cut, *more], tmp_path).read_text()
     assert "1 epochs, 20 pairs" in page and "1 epochs, 100 pairs" in page
     assert "| constant | 0.4000" in page and "| ours | 0.4000" not in page
-    assert "different settings" not in page
-    twice = [{**row, "settings": {**row["settings"], "batch": 32}} for row in made]
-    assert "different settings" in rigidity_page.write([*made, *twice], tmp_path).read_text()
+    # Rows of another training than the variants' own do not take the place of these, nor are they taken with them.
+    other = [{**row, "settings": {**row["settings"], "batch": 32}} for row in made]
+    other = [{**row, "test_error": row["test_error"] + 0.1} for row in other]
+    page = rigidity_page.write([*made, *other], tmp_path).read_text()
+    assert "| constant | 0.4000 | 0.4500 | 0.4300 | 0.4200 |" in page.partition("1 epochs, batch 32")[0]
+    assert "| constant | 0.5000 | 0.5500 | 0.5300 | 0.5200 |" in page.partition("1 epochs, batch 32")[2]
+    assert (tmp_path / "pictures" / "rigidity_mnist_sample_latent50_epochs1_batch_32.png").exists()
 
 
 def table(text, heading):
@@ -216,7 +222,11 @@ def test_a_run_and_again(experiment):
 
 @pytest.mark.parametrize(
     ("flag", "message"),
-    [("--variants=tree", "--variants has no 'tree'; there are ours, constant"), ("--seeds=1", "--seeds=1")],
+    [
+        ("--variants=tree", "--variants has no 'tree'; there are ours, constant"),
+        ("--variants=", "--variants must have one value or more; it is empty"),
+        ("--seeds=1", "--seeds=1"),
+    ],
 )
 def test_flags_that_make_no_sense_are_named(experiment, flag, message):
     ended = experiment("rigidity", "--dataset=mnist_sample", "--dry_run", flag)

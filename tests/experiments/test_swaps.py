@@ -71,7 +71,7 @@ def test_tables_and_picture_of_a_swap(made, tmp_path):
     rows, _ = made
     text = swap_page.write(rows, tmp_path).read_text()
     assert "**Mean over 1 ordered pairs of encoders**" in text and "| ridge, queries | " in text
-    assert (tmp_path / "pictures" / "encoder_switch.png").stat().st_size > 10_000
+    assert (tmp_path / "pictures" / "encoder_switch_wordnet_sample_documents400_queries60.png").stat().st_size > 10_000
     regrets = swap_page.regrets(rows)
     assert min(min(lost) for name, lost in regrets.items() if name != "auto") == 0
     assert f"| auto | {100 * np.mean(regrets['auto']):.1f} | " in text and "Means over 1 draws of the pairs." in text

@@ -8,6 +8,7 @@ from typing import Any
 from align import drawing, markdown
 from align_lab.crossing import crossing_sums
 from align_lab.crossing.named import METHODS, PAIRED
+from align_lab.parting import parted
 
 TABLE = "encoders"
 _LOOKS = dict(zip(METHODS, ("o-", "s--", "^-.", "v:", "D--", "P:"), strict=True))
@@ -23,23 +24,22 @@ orthogonal map (`procrustes`) fitted to as many pairs as there are texts a side.
 
 def write(rows: Sequence[dict], results: Path) -> Path:
     """Write the tables of some rows, and a picture for each kind of texts, into a folder of results."""
-    for dataset, own in _by_dataset(rows).items():
-        plot(own, results / "pictures" / f"{TABLE}_{dataset}.png")
+    for setting, own in parted(rows, "dataset", "held_out").items():
+        plot(own, results / "pictures" / _picture(*setting))
     return markdown.write(results / "tables" / f"{TABLE}.md", HEAD + tables(rows))
 
 
-def _by_dataset(rows):
-    names = dict.fromkeys(row["dataset"] for row in rows)
-    return {name: [row for row in rows if row["dataset"] == name] for name in names}
+def _picture(dataset, held_out):
+    return f"{TABLE}_{dataset}_held{held_out}.png"
 
 
 def tables(rows: Sequence[dict]) -> str:
     """Lay out what the solver finds, what others find beside it, the controls, and how far its confidence is right."""
     parts = []
-    for dataset, own in _by_dataset(rows).items():
+    for (dataset, held_out), own in parted(rows, "dataset", "held_out").items():
         of_all = crossing_sums.references(own)
-        parts += [f"## {dataset}, {own[0]['held_out']:,} texts held out"]
-        parts += [f"![Top-1 against the number of known pairs](../pictures/{TABLE}_{dataset}.png)"]
+        parts += [f"## {dataset}, {held_out:,} texts held out"]
+        parts += [f"![Top-1 against the number of known pairs](../pictures/{_picture(dataset, held_out)})"]
         parts += [*_found(own, of_all), *_beside(own)]
         parts += [*_controls(own, of_all), *_calibration(own, of_all)]
     return "\n\n".join(parts) + "\n"

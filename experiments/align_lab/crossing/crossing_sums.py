@@ -33,7 +33,7 @@ def _draw(row):
 
 
 def cells(rows: Sequence[dict]) -> dict[tuple, dict[str, list[dict]]]:
-    """Group rows without controls: `{(texts, source, target, pairs): {method: rows}}`, in order."""
+    """Group rows of the same texts without controls: `{(texts, source, target, pairs): {method: rows}}`, in order."""
     found = defaultdict(lambda: defaultdict(list))
     for row in rows:
         if not row["control"]:

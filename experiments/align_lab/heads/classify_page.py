@@ -8,6 +8,7 @@ from align import drawing, markdown
 from align_lab import mixtures
 from align_lab.heads import code_maps
 from align_lab.heads.head_comparisons import Compared, compared
+from align_lab.parting import parted
 
 TABLE = "classify"
 HEAD = """# The head of a classifier on the mapped codes of another
@@ -38,8 +39,7 @@ def write(rows: Sequence[dict], results: Path) -> Path:
     parts = [HEAD]
     held_out = [row for row in rows if row["settings"]["held_out"]]
     tested = [row for row in rows if not row["settings"]["held_out"]]
-    for dataset, latent in dict.fromkeys((row["dataset"], row["latent"]) for row in tested):
-        own = [row for row in tested if (row["dataset"], row["latent"]) == (dataset, latent)]
+    for (dataset, latent), own in parted(tested, "dataset", "latent").items():
         parts += [f"## {dataset}, latent {latent}", "", *mixtures.warning(own), _networks(own), ""]
         panels = {}
         for title, part in kinds(own).items():
@@ -177,22 +177,15 @@ def _questions(rows):
 
 
 def _chosen(rows):
+    own = [row for row in rows if row["method"] == "classifier"]
+    names = [name for name in dict.fromkeys(name for row in own for name in row["settings"]) if name != "cloud"]
     tried: dict[tuple, list[float]] = {}
-    for row in rows:
-        if row["method"] == "classifier":
-            one = row["settings"]
-            how = (
-                row["dataset"],
-                row["target_model"],
-                one["epochs"],
-                one["batch"],
-                one["learning_rate"],
-                one["held_out"],
-            )
-            tried.setdefault(how, []).append(100 * row["accuracy"])
-    lines = [[*map(str, how), f"{fmean(found):.2f}", str(len(found))] for how, found in sorted(tried.items())]
+    for row in own:
+        how = row["dataset"], row["target_model"], row["latent"], *(row["settings"].get(name, "") for name in names)
+        tried.setdefault(tuple(map(str, how)), []).append(100 * row["accuracy"])
+    lines = [[*how, f"{fmean(found):.2f}", str(len(found))] for how, found in sorted(tried.items())]
     note = "On training images that were held out, never on test images.\n\n"
-    columns = ["data", "network", "epochs", "batch", "learning rate", "held out", "accuracy, %", "seeds"]
+    columns = ["data", "network", "latent", *(name.replace("_", " ") for name in names), "accuracy, %", "seeds"]
     return note + markdown.table(columns, lines)
 
 

@@ -1,6 +1,7 @@
 """Two methods on the same pairs of networks: the mean difference, and an interval over networks."""
 
 from collections.abc import Iterable, Sequence
+from statistics import fmean
 from typing import NamedTuple
 
 import numpy as np
@@ -28,16 +29,17 @@ def compared(rows: Iterable[dict], first: str, second: str, measure: str = "accu
     """Compare a measure of two methods on the pairs of networks that have both; None where there are less than four.
 
     Pairs that share a network are not independent: networks are drawn with replacement, those that give their codes and
-    those that read them apart, and a pair counts as often as both of its ends were drawn (Owen 2007).
+    those that read them apart, and a pair counts as often as both of its ends were drawn (Owen 2007). Rows of a pair in
+    different settings are taken together, by their mean.
     """
-    found: dict[str, dict[tuple, float]] = {first: {}, second: {}}
+    found: dict[str, dict[tuple, list[float]]] = {first: {}, second: {}}
     for row in rows:
         if row["method"] in found:
-            found[row["method"]][_ends(row)] = row[measure]
+            found[row["method"]].setdefault(_ends(row), []).append(row[measure])
     both = sorted(found[first].keys() & found[second].keys())
     if len(both) < 4:
         return None
-    differences = np.array([found[first][pair] - found[second][pair] for pair in both])
+    differences = np.array([fmean(found[first][pair]) - fmean(found[second][pair]) for pair in both])
     random = np.random.default_rng(0)
     weights = np.prod([_drawn(random, [pair[end] for pair in both]) for end in (0, 1)], axis=0)
     whole = weights.sum(1) > 0

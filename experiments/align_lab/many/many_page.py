@@ -12,6 +12,7 @@ from align_lab import mixtures
 from align_lab.many import likeness
 from align_lab.many.agreements import gathered
 from align_lab.many.many_plans import ALIKE, TABLE, Gathering, columns
+from align_lab.parting import parted
 from align_lab.store import Store
 
 HEAD = """# Many networks, one space
@@ -37,15 +38,15 @@ def write(results: Path) -> Path:
     """Write the tables of all rows in a folder of results, and a picture for each group of networks, into it."""
     rows, alike = (read(results / "rows" / f"{table}.jsonl") for table in (TABLE, ALIKE))
     parts = [HEAD]
-    for own in _by(rows, "dataset", "latent", "group"):
+    for own in parted(rows, "dataset", "latent", "group").values():
         first = own[0]
         title = f"{first['dataset']}, latent {first['latent']}, {first['group']}"
         name = f"{first['dataset']}_latent{first['latent']}_{_stem(first['group'])}"
         panels = {}
         lines = []
-        for each in _by(own, "pool_share"):
+        for each in parted(_shared(own), "pool_share").values():
             curves: dict[str, dict] = {}
-            for cell in sorted(_by(each, "anchors", "method"), key=lambda cell: cell[0]["anchors"]):
+            for cell in sorted(parted(each, "anchors", "method").values(), key=lambda cell: cell[0]["anchors"]):
                 one = cell[0]
                 anchors = str(one["anchors"]) + ("" if one["pool"] == one["anchors"] else f" of {one['pool']}")
                 means = {column: fmean(row[column] for row in cell) for column in COLUMNS}
@@ -74,14 +75,16 @@ def write(results: Path) -> Path:
 
 
 def gains(rows: list[dict]) -> dict[tuple[str, str], str]:
-    """Give the errors of the next network's decoder by anchors and method, and by the networks that are gathered."""
+    """Give the errors of the next network's decoder by anchors and method, and by the networks that are gathered.
+
+    rows: of networks of one latent dimension.
+    """
     found = {}
-    for cell in sorted(
-        _by(rows, "anchors", "pool_share", "method"), key=lambda cell: (cell[0]["pool_share"], cell[0]["anchors"])
-    ):
+    cells = parted(_shared(rows), "anchors", "pool_share", "method").values()
+    for cell in sorted(cells, key=lambda cell: (cell[0]["pool_share"], cell[0]["anchors"])):
         first = cell[0]
         of = "" if first["pool"] == first["anchors"] else f" of {first['pool']}"
-        for own in _by(cell, "dataset", "group") if first["method"] in GAINING else ():
+        for own in parted(cell, "dataset", "group").values() if first["method"] in GAINING else ():
             group = " + ".join(" ".join(part.split(":")[::-1]) for part in own[0]["group"].split("+"))
             column = f"{DATA.get(own[0]['dataset'], own[0]['dataset'])}, {group}"
             found[f"{first['anchors']}{of}, `{first['method']}`", column] = f"{fmean(r['test_error'] for r in own):.3f}"
@@ -104,12 +107,9 @@ def _by_themselves(rows):
     return parts
 
 
-def _by(rows, *names):
-    groups: dict[tuple, list] = {}
-    for row in rows:
-        row = {**row, "pool_share": row["pool"] // row["anchors"]}
-        groups.setdefault(tuple(row[name] for name in names), []).append(row)
-    return list(groups.values())
+def _shared(rows):
+    """Say of rows how many anchors there are in all, over those that a network has embedded."""
+    return [{**row, "pool_share": row["pool"] // row["anchors"]} for row in rows]
 
 
 def _stem(name):

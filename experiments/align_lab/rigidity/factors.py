@@ -91,6 +91,8 @@ class Choices:
     def read(self, given: flags.FlagValues, store) -> Factors:
         """Read the flags; ValueError names the one whose value makes no sense."""
         check_names("variants", given.variants, tuple(VARIANTS))
+        if not given.variants:
+            raise ValueError("--variants must have one value or more; it is empty")
         asked = vars(self.networks.read(given, store))
         return Factors(**asked, variants=tuple(dict.fromkeys(given.variants)))
 
@@ -102,7 +104,7 @@ def plan(wanted: Factors, store) -> list:
         for name in wanted.variants:
             networks = wanted.varied(name, latent)
             plan += [networks, Relations(networks, anchors)]
-    return plan
+    return list(dict.fromkeys(plan))
 
 
 def pictures(wanted: Factors, store):

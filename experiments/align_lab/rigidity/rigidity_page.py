@@ -1,6 +1,8 @@
 """The factors as tables and a picture: errors of rigid and linear maps by variant, and what each factor changes."""
 
+import re
 from collections.abc import Sequence
+from dataclasses import asdict
 from itertools import permutations
 from pathlib import Path
 from statistics import fmean
@@ -8,7 +10,7 @@ from statistics import fmean
 import numpy as np
 
 from align import drawing, markdown
-from align_lab import mixtures
+from align.training import Settings
 from align_lab.rigidity import forced_plot, rigid_gaps
 from align_lab.rigidity.relations import FAMILIES, OWN, TABLE
 from align_lab.rigidity.variants import VARIANTS
@@ -27,20 +29,16 @@ Group = dict[str, list[dict]]
 def write(rows: Sequence[dict], results: Path) -> Path:
     """Write the tables of all rows, and a picture of each group of networks, into a folder of results."""
     parts, groups = [HEAD], by_group(rows)
-    for (dataset, latent, epochs, few), group in groups.items():
-        others = {where[-1] for where in groups if where[:-1] == (dataset, latent, epochs)} - {few}
-        title = f"{dataset}, latent {latent}, {epochs} epochs" + (f", {few} pairs" if others else "")
+    for where, group in groups.items():
+        dataset, latent, epochs, change, few = where
+        others = {other[-1] for other in groups if other[:-1] == where[:-1]} - {few}
+        title = f"{dataset}, latent {latent}, {epochs} epochs" + (f", {change}" if change else "")
+        title += f", {few} pairs" if others else ""
         excess = {f"{few} pairs": _excess(group, few), "all pairs": _excess(group, None)}
         name = f"{TABLE}_{dataset}_latent{latent}_epochs{epochs}" + (f"_anchors{few}" if others else "")
+        name += re.sub(r"\W+", "_", f" {change}") if change else ""
         drawn = drawing.dots(results / "pictures" / f"{name}.png", excess, "error above the network's own")
-        everything = [row for own in group.values() for row in own]
-        parts += [
-            f"## {title}",
-            "",
-            *mixtures.warning(everything),
-            f"![Errors above the networks' own](../pictures/{drawn.name})",
-            "",
-        ]
+        parts += [f"## {title}", "", f"![Errors above the networks' own](../pictures/{drawn.name})", ""]
         parts += [f"### From {few} pairs", "", _errors(group, few), "", "### From all pairs", "", _errors(group, None)]
         parts += ["", "### What a factor changes of the gap", "", _factors(group, few), ""]
         parts += ["### What the gap is made of", "", _parts(group, few), ""]
@@ -53,13 +51,14 @@ def write(rows: Sequence[dict], results: Path) -> Path:
 
 
 def by_group(rows: Sequence[dict]) -> dict[tuple, Group]:
-    """Part rows by data, latent dimension, epochs and number of anchors, those from all pairs with each.
+    """Part rows by data, latent dimension, epochs, `changed` and number of anchors, those from all pairs with each.
 
     In a group they are by variant, in the order of the table of variants; one that was interrupted is left out.
     """
     found: dict[tuple, Group] = {}
-    for row in sorted(rows, key=lambda row: -row["settings"]["epochs"]):
-        where = (row["dataset"], row["latent"], row["settings"]["epochs"])
+    known = (row for row in rows if row["variant"] in VARIANTS)
+    for row in sorted(known, key=lambda row: -row["settings"]["epochs"]):
+        where = (row["dataset"], row["latent"], row["settings"]["epochs"], changed(row))
         found.setdefault(where, {}).setdefault(row["variant"], []).append(row)
     parted = {}
     for where, group in found.items():
@@ -67,6 +66,16 @@ def by_group(rows: Sequence[dict]) -> dict[tuple, Group]:
             own = {name: [row for row in group.get(name, ()) if row["anchors"] in (None, few)] for name in VARIANTS}
             parted[*where, few] = {name: listed for name, listed in own.items() if _whole(listed, few)}
     return {where: group for where, group in parted.items() if group}
+
+
+def changed(row: dict) -> str:
+    """Say what was other than the variant's own in how its networks were made, epochs aside; "" for nothing."""
+    variant, given = VARIANTS[row["variant"]], {**row["settings"]}
+    other = {"architecture": given.pop("architecture")}
+    other = {} if other["architecture"] == str(variant.architecture) else other
+    own, given = (asdict(Settings(**one)) for one in (variant.training, given))
+    other |= {name: value for name, value in given.items() if name != "epochs" and value != own[name]}
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in other.items())
 
 
 def _whole(rows, few):

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from align import drawing, markdown
+from align_lab.parting import parted
 from align_lab.switch.groups import GROUPS, TABLE
 
 AUTO = (*GROUPS["auto"], *GROUPS["clouds"])  # the choice by pairs alone, and beside two clouds
@@ -26,37 +27,49 @@ LINES = {
 }
 
 
+HEAD = """# The encoder of a search, swapped
+
+Made by `python experiments/embedding_switch.py --vectors=...`, with `--documents` and `--queries` for what the headings
+name: documents indexed by an old encoder, asked by a new one. Recall@10 of full re-embedding in %, and in brackets the
+same when the new encoder embeds the first 200 of every query again; by the number of documents that both have embedded.
+"index": the index is mapped to the new encoder, or the queries go through the transposed map, which is the same;
+"queries": a map from new to old is applied to the queries."""
+SETTING = ("dataset", "documents", "queries")
+
+
 def write(rows: list[dict], results: Path) -> Path:
-    """Write tables and picture of some rows into a folder of results."""
-    plot(rows, results / "pictures" / f"{TABLE}.png")
+    """Write tables of some rows, and a picture for each index and number of queries, into a folder of results."""
+    for setting, own in parted(rows, *SETTING).items():
+        plot(own, results / "pictures" / _picture(*setting))
     return markdown.write(results / "tables" / f"{TABLE}.md", text(rows))
 
 
+def _picture(dataset, documents, queries):
+    return f"{TABLE}_{dataset}_documents{documents}_queries{queries}.png"
+
+
 def text(rows: list[dict]) -> str:
-    """Lay the rows out in Markdown: the mean over ordered pairs of encoders, the choice, then every pair."""
-    seeds = 1 + max(row["seed"] or 0 for row in rows)
-    documents, queries = rows[0]["documents"], rows[0]["queries"]
-    between = _between(rows)
-    parts = [
-        "# The encoder of a search, swapped",
-        f"Made by `python experiments/embedding_switch.py --vectors={rows[0]['dataset']}.npz --seeds={seeds}`: an "
-        f"index of {documents:,} definitions by an old encoder, {queries:,} others ask by a new one. Recall@10 of full "
-        "re-embedding in %, and in brackets the same when the new encoder embeds the first 200 of every query again; "
-        'by the number of documents that both have embedded. "index": the index is mapped to the new encoder, or the '
-        'queries go through the transposed map, which is the same; "queries": a map from new to old is applied to the '
-        f"queries. {_drawn(rows, seeds)}",
-        f"![Recall at 10 against the number of pairs](../pictures/{TABLE}.png)",
-        f"**Mean over {len(between)} ordered pairs of encoders**",
-        _table(rows, between),
-        *_choice(rows),
-    ]
-    for pair in between:
-        parts += [f"**{pair[0]} → {pair[1]}**", _table(rows, [pair])]
+    """Lay the rows out in Markdown, those of each index and number of queries for themselves."""
+    parts = [HEAD]
+    for setting, own in parted(rows, *SETTING).items():
+        dataset, documents, queries = setting
+        parts += [f"## {dataset}, {documents:,} documents, {queries:,} queries", _drawn(own)]
+        parts += [f"![Recall at 10 against the number of pairs](../pictures/{_picture(*setting)})", *_section(own)]
     return "\n\n".join(parts) + "\n"
 
 
-def _drawn(rows, seeds):
+def _section(rows):
+    """Give the mean over ordered pairs of encoders, the choice, then every pair."""
+    between = _between(rows)
+    parts = [f"**Mean over {len(between)} ordered pairs of encoders**", _table(rows, between), *_choice(rows)]
+    for pair in between:
+        parts += [f"**{pair[0]} → {pair[1]}**", _table(rows, [pair])]
+    return parts
+
+
+def _drawn(rows):
     """Say how often pairs were drawn, and of which methods less often."""
+    seeds = 1 + max(row["seed"] or 0 for row in rows)
     drawn: dict[str, set] = {}
     for row in rows:
         if row["seed"] is not None:
