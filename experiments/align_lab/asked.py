@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 TRAINING = ("epochs", "batch", "learning_rate", "schedule", "weight_decay", "memory", "initial")
 Setting = tuple[int, int | None]
+MAY_BE_EMPTY = ("controls",)  # lists of which an experiment can do without any
 ARCHITECTURES = ("conv", "mlp", "residual")
 # Far beyond what answers anything, and short of what fails for lack of memory or time without a word.
 MOST_LATENT, MOST_SEEDS, MOST_EPOCHS, MOST_BATCH = 10_000, 100, 10_000, 100_000
@@ -110,7 +111,8 @@ class Defaults(NamedTuple):
         if any(anchors for _, anchors in self.settings):
             flags.DEFINE_list("anchors", None, "Numbers of anchors; the default are the paper's at each latent.")
         if self.methods:
-            flags.DEFINE_list("methods", list(self.methods), "Methods, by their names in align_lab/methods.py.")
+            where = "align_lab/methods.py" + (" or align_lab/representations.py" if self.relative else "")
+            flags.DEFINE_list("methods", list(self.methods), f"Methods, by their names in {where}.")
         flags.DEFINE_integer(
             "seeds",
             3,
@@ -121,7 +123,10 @@ class Defaults(NamedTuple):
         epochs = "Epochs of training; the default is 14, on MNIST below latent 50 12, on Fashion-MNIST 7."
         flags.DEFINE_integer("epochs", None, epochs, 1, MOST_EPOCHS)
         if self.relative:
-            words = "Epochs of networks on relative representations."
+            words = (
+                "Epochs of networks on relative representations, which on Fashion-MNIST are trained at a constant rate "
+                "of 1e-3, with weight decay 0.05, unless the flags say otherwise."
+            )
             flags.DEFINE_integer("relative_epochs", recipes.Overrides({}).relative_epochs, words, 1, MOST_EPOCHS)
         flags.DEFINE_integer("batch", None, "Images in a step of training; the default is 64.", 1, MOST_BATCH)
         rate = "Learning rate of Adam, at its peak; the default is 5e-3 on MNIST (1e-3 of mlp), 2e-3 on any other data."
@@ -130,19 +135,22 @@ class Defaults(NamedTuple):
         flags.DEFINE_float("weight_decay", None, decay)
         folder = "Folder of IDX files or prepared sets; the default is $ALIGN_DATA_DIR, or found for you."
         flags.DEFINE_string("data_dir", None, folder)
-        schedule = "Its schedule; the paper's is constant, at 1e-3."
+        schedule = "Schedule of the learning rate; the default is onecycle, the paper's is constant, at 1e-3."
         flags.DEFINE_enum("schedule", None, ["onecycle", "constant"], schedule)
         memory = "Adam's b2, of squared gradients; the default is 0.99 under onecycle, else 0.999."
         flags.DEFINE_float("memory", None, memory)
-        initial = "How parameters are drawn: normal as Flax does, uniform as PyTorch does, or orthogonal."
+        initial = (
+            "How parameters are drawn: normal as Flax does, uniform as PyTorch does, or orthogonal; the default is "
+            "normal."
+        )
         flags.DEFINE_enum("initial", None, ["normal", "uniform", "orthogonal"], initial)
 
-    def read(self, given: flags.FlagValues, store: "Store") -> Asked:
-        """Read the flags; ValueError names the one whose value makes no sense."""
+    def read(self, given: flags.FlagValues, store: "Store", dataset: str | None = None) -> Asked:
+        """Read the flags; ValueError names the one whose value makes no sense. dataset: in the place of --dataset."""
         settings = chosen_settings(self.settings, given)
         methods = tuple(dict.fromkeys(given.methods)) if self.methods else ()
         check_methods(methods, relative=self.relative)
-        data = store.data(given.dataset)
+        data = store.data(dataset or given.dataset)
         images, most = len(data.train.images), max((count or 0 for _, count in settings), default=0)
         if most > images:
             raise ValueError(f"--anchors must be at most the number of training images, {images}; it is {most}")
@@ -209,7 +217,9 @@ def numbers(name: str, given: flags.FlagValues) -> tuple[float, ...] | None:
 
 
 def check_names(flag: str, names: list[str], known: tuple[str, ...]) -> None:
-    """Raise ValueError for names that a flag does not know."""
+    """Raise ValueError for names that a flag does not know, or none where it needs some."""
+    if not names and flag not in MAY_BE_EMPTY:
+        raise ValueError(f"--{flag} must have one value or more; it is empty")
     if unknown := [name for name in names if name not in known]:
         raise ValueError(f"--{flag} has no {', '.join(map(repr, unknown))}; there are {', '.join(known)}")
 

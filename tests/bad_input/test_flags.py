@@ -106,6 +106,21 @@ OTHERS = {
 }
 
 
+@pytest.mark.parametrize(
+    ("script", "flags", "name"),
+    [
+        ("knowledge", ("--steps=",), "steps"),
+        ("classify", ("--models=",), "models"),
+        ("classify", ("--steps=",), "steps"),
+        ("rigidity", ("--variants=",), "variants"),
+        ("embedding_switch", ("--vectors=sample", "--groups="), "groups"),
+        ("embedding_switch", ("--solvers=",), "solvers"),
+    ],
+)
+def test_flags_that_ask_for_nothing(refused, script, flags, name):
+    assert refused(script, *flags) == f"error: --{name} must have one value or more; it is empty\n"
+
+
 # Values that are no settings of the paper's are refused beside those that are: none is dropped without a word.
 @pytest.mark.parametrize(
     ("script", "flag", "words"),
@@ -118,6 +133,7 @@ OTHERS = {
         ("figures", "--methods=decoder_only", "--methods has no decoder_only"),
         ("paper", "--dataset=fashion_mnist_sample", "--dataset=mnist_sample takes both families"),
         ("knowledge", "--dataset=fashion_mnist_sample", "--dataset=mnist_sample takes both families"),
+        ("knowledge", "--spaces=", "one of them is ''"),
     ],
 )
 def test_flags_that_would_be_ignored(refused, script, flag, words):

@@ -119,9 +119,24 @@ def test_spaces_and_steps_are_checked(experiment):
     message = "--spaces must be such as mnist-50 or fashion_mnist-100; one of them is 'mnist-0'"
     assert spaces.code == 1 and message in spaces.err
     steps = experiment("knowledge", "--dataset=mnist_sample", "--steps=pairs,stairs")
-    assert (
-        steps.code == 1 and "--steps must be of pairs, selection, labels, few, bound, unpaired, controls" in steps.err
-    )
+    message = "--steps has no 'stairs'; there are pairs, selection, labels, few, bound, unpaired, controls"
+    assert steps.code == 1 and message in steps.err
+
+
+def test_knowledge_introduces_the_data_of_its_spaces_and_loads_no_other(experiment, monkeypatch):
+    loaded = []
+    real = data.load
+    monkeypatch.setattr(data, "load", lambda name, *rest, **more: loaded.append(name) or real(name, *rest, **more))
+    known = ("--steps=pairs", "--seeds=2", "--dry_run")
+    run = experiment("knowledge", "--spaces=fashion_mnist_sample-5", *known)
+    assert run.code == 0, run.err
+    said = " ".join(run.out.split())
+    assert "data: fashion_mnist_sample (from: sample), 6,000 + 1,000 images of 28 x 28" in said
+    assert "to compute: latent 5; pairs; 2 seeds, epochs: 7, onecycle 0.002" in said
+    assert said.count("data: ") == 1 and loaded == ["fashion_mnist_sample"]
+    both = experiment("knowledge", "--spaces=mnist-3,fashion_mnist-5,mnist-4", "--dataset=mnist_sample", *known)
+    said = " ".join(both.out.split())
+    assert said.count("data: ") == 2 and "mnist_sample" in said and "to compute: latent 3, 4; pairs; " in said
 
 
 def test_the_search_keeps_its_rows(experiment, few, monkeypatch):

@@ -18,6 +18,18 @@ OWN = {
         "learning_rate": "Learning rate of Adam, at its peak; the default is 3e-3.",
         "weight_decay": "Weight decay; the default is 0.",
     },
+    "anchors": {
+        "methods": "by their names in align_lab/methods.py. (",
+        "schedule": "Schedule of the learning rate; the default is onecycle",
+        "initial": "the default is normal.",
+    },
+    **{
+        script: {
+            "methods": "by their names in align_lab/methods.py or align_lab/representations.py.",
+            "relative_epochs": "at a constant rate of 1e-3, with weight decay 0.05",
+        }
+        for script in ("ablation", "architectures", "relative")
+    },
     "rigidity": {
         "latent": "the default is 50.",
         "anchors": "the default is 100.",
