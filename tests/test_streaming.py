@@ -227,6 +227,9 @@ def test_a_constant_set_is_none_that_varies_by_its_rounding(scale):
             fitted = streaming.fit(record, solver)
             assert fitted.converged and fitted.residual == 0
             np.testing.assert_allclose(fitted(np.float32(x[:3])), target[:3], rtol=1e-6)
+        # A rotation misses what does not vary, by infinitely many times its spread: as in memory.
+        for one in (streaming.fit(record, "rigid"), solvers.rigid(x.astype(np.float32), np.ones_like(target))):
+            assert one.converged and np.isinf(one.residual)
 
 
 def test_lists_are_arrays():

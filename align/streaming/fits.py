@@ -102,7 +102,7 @@ def _fitted(function, statistics, *arguments):
     return _map(statistics, *fitted)
 
 
-@np.errstate(over="ignore", under="ignore")  # what leaves the range of the result is a failure below
+@np.errstate(over="ignore", under="ignore", divide="ignore")  # what leaves the range of the result is a failure below
 def _map(statistics, weight, bias, rank, condition, error, details=None):
     """Return the map in the default float of JAX, with its diagnosis."""
     dtype = jnp.result_type(float)
@@ -115,9 +115,9 @@ def _map(statistics, weight, bias, rank, condition, error, details=None):
         details = jax.tree.map(lambda a: rounded(a) if a.dtype.kind == "f" else jnp.asarray(a, jnp.int32), details)
     fitted = dataclasses.replace(fitted, details=details)
     spread, largest = target_squares(statistics).sum(), np.abs(weight).max()
-    share = error / spread if spread else error
+    share = error / spread if error > 0 else 0.0  # a constant target reached exactly leaves nothing
     resolved = largest == 0 or largest > float(jnp.finfo(dtype).tiny) / float(jnp.finfo(dtype).eps)
-    known = jnp.asarray(0.0 if np.isfinite(share) else np.nan, dtype)
+    known = jnp.asarray(0.0 if np.isfinite(error) else np.nan, dtype)
     fitted = diagnosis.diagnosed(fitted, None, known, jnp.ones((), dtype), bool(resolved))
     # A share of squares may be beyond the numbers whose root is not.
     return dataclasses.replace(fitted, residual=fitted.residual + rounded(np.sqrt(share)))
