@@ -97,6 +97,10 @@ def _compared(x, y, metric):
     result = {}
     if x.shape == y.shape:
         ranks = np.asarray(metrics.retrieval_ranks(x, y, metric=metric))
-        result = {f"top_{k}": float(np.mean(ranks <= k)) for k in (1, 5, 10)}
+        # Rows that count as missed rank last, which among few is not beyond k.
+        result = {
+            f"top_{k}": float(np.mean(ranks <= k) if k < len(x) else metrics.top_k_accuracy(x, y, k=k, metric=metric))
+            for k in (1, 5, 10)
+        }
         result["mean_reciprocal_rank"] = float(np.mean(1 / ranks))
     return result | {"linear_cka": float(metrics.linear_cka(x, y, unbiased=True))}

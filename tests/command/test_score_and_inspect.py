@@ -27,6 +27,16 @@ def test_score(folder, capsys, monkeypatch):
     assert sampled["rows"] == 200 and sampled["sample"] == 40
 
 
+def test_a_zero_row_is_not_found_among_few_either(folder, capsys):
+    source, target = pairs(seed=1)
+    target[0] = 0
+    np.save("few_x.npy", source[:8])
+    np.save("few_y.npy", target[:8])
+    scores = run(capsys, "score", "map.safetensors", "few_x.npy", "few_y.npy")
+    assert scores["top_10"] == scores["unmapped"]["top_10"] == 7 / 8
+    assert scores["bad_rows"] == {"few_y.npy": {"zero": 1, "not_finite": 0, "duplicate": 0}}
+
+
 def test_score_between_unequal_dimensions(folder, capsys):
     np.save("narrow.npy", pairs()[1][:, :4])
     run(capsys, "fit", "x.npy", "narrow.npy", "-o", "narrow.safetensors")
