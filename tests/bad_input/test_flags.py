@@ -2,6 +2,9 @@
 
 import pytest
 
+from align_lab.candidates import CANDIDATES
+
+PLACES = len(CANDIDATES)
 TINY = ("--dataset=mnist_sample", "--model=mlp", "--latent=4", "--anchors=20", "--seeds=2", "--epochs=1")
 WHOLE = "whole numbers from 1, such as 10,50"
 SAMPLES = "expected one of 'mnist', 'fashion_mnist', 'mnist_sample', 'fashion_mnist_sample', an image set of TensorFlow"
@@ -155,7 +158,7 @@ def test_flags_of_the_other_scripts(refused, script):
         (("--seeds=101",), ("--seeds=101", "in the range [1, 100]")),
         (("--latent=wide",), ("--latent=wide", "invalid literal for int")),
         (("--epochs=0",), ("--epochs=0", "in the range [1, 10000]")),
-        (("--candidates=13",), ("--candidates", "'13'", "places from 0 to 12")),
+        ((f"--candidates={PLACES}",), ("--candidates", f"'{PLACES}'", f"places from 0 to {PLACES - 1}")),
         (("--dataset=fashion_mnist",), ("--dataset=fashion_mnist", "one of <mnist|mnist_sample>")),
     ],
 )
