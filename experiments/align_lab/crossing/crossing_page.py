@@ -7,10 +7,9 @@ from typing import Any
 
 from align import drawing, markdown
 from align_lab.crossing import crossing_sums
-from align_lab.crossing.named import METHODS, PAIRED
+from align_lab.crossing.named import METHODS, PAIRED, TABLE
 from align_lab.parting import parted
 
-TABLE = "encoders"
 _LOOKS = dict(zip(METHODS, ("o-", "s--", "^-.", "v:", "D--", "P:"), strict=True))
 HEAD = f"""# Between encoders of texts: nothing known, or a few pairs
 

@@ -7,12 +7,10 @@ from absl import flags
 
 from align.arrays.paths import expanded
 from align_lab.asked import MOST_SEEDS, check_names, integers
-from align_lab.crossing.named import CONTROLS, METHODS, OTHERS, PAIRED, UNAIDED
+from align_lab.crossing.named import CONTROLS, METHODS, OTHERS, PAIRED, TABLE, UNAIDED
 from align_lab.launch import Experiment
 from align_lab.plans import Crossing, Library, Space
 from align_lab.switch.switching import MOST_TEXTS
-
-TABLE = "encoders"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Names of what crosses between encoders, and of what takes the place of a cloud; known before anything is imported."""
 
+TABLE = "encoders"
 # Of methods, those that know the pairs alone.
 PAIRED = ("procrustes", "ridge")
 # Of methods, those that can know no pairs.

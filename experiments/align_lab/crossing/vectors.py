@@ -9,6 +9,7 @@ import numpy as np
 
 from align.arrays import atomic
 from align.data.texts import encoder_sample
+from align_lab.crossing.ranked import unit
 from align_lab.plans import Library, Space, Texts
 from align_lab.store import Store
 from align_lab.switch import corpus, encoders
@@ -108,7 +109,7 @@ def work(space: Space, store: Store, advance: Callable[[float], None] = lambda s
     path = file(space, store)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic.replacing(path) as partial:
-        np.savez(partial, vectors=encoders.unit(vectors))
+        np.savez(partial, vectors=unit(vectors).astype(np.float32))
     advance(1.0)
 
 

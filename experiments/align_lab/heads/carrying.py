@@ -9,10 +9,9 @@ import numpy as np
 from align import models
 from align_lab.heads import code_maps
 from align_lab.heads.classifiers import Classified, encoded, images
-from align_lab.heads.head_plans import Heads
+from align_lab.heads.head_plans import TABLE, Heads
 from align_lab.store import Store
 
-TABLE = "classify"
 # Seconds on two cores of a row, to weigh a progress bar.
 SECONDS = {"own": 0.1, "pairs": 0.3, "labels": 3.0, "unpaired": 14.0, "few": 16.0, "stitching": 3.5, "relative": 1.0}
 

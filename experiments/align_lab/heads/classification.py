@@ -8,13 +8,12 @@ from absl import flags
 
 from align_lab import validation
 from align_lab.asked import ARCHITECTURES, Asked, Defaults, check_names
-from align_lab.heads.head_plans import Classifiers, Heads
+from align_lab.heads.head_plans import TABLE, Classifiers, Heads
 from align_lab.launch import Experiment
 
 if TYPE_CHECKING:
     from align.training import Settings
 
-TABLE = "classify"
 STEPS = ("own", "pairs", "labels", "unpaired", "few", "stitching", "relative")
 COUNTS = (10, 20, 50, 100, 1000, None)
 # Of what takes seconds each: fewer rungs.

@@ -8,9 +8,9 @@ from align import drawing, markdown
 from align_lab import mixtures
 from align_lab.heads import code_maps
 from align_lab.heads.head_comparisons import Compared, compared
+from align_lab.heads.head_plans import TABLE
 from align_lab.parting import parted
 
-TABLE = "classify"
 HEAD = """# The head of a classifier on the mapped codes of another
 
 Made by `python experiments/classify.py`, with `--dataset` and `--steps` for what is below. Encoders are trained to

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 if TYPE_CHECKING:
     from align.training import Settings
 
+TABLE = "classify"
+
 
 @dataclass(frozen=True)
 class Classifiers:

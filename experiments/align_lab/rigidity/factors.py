@@ -7,13 +7,12 @@ from absl import flags
 
 from align_lab.asked import Asked, Defaults, check_names
 from align_lab.launch import Experiment
-from align_lab.rigidity.variant_plans import Relations, Varied
+from align_lab.rigidity.variant_plans import TABLE, Relations, Varied
 from align_lab.rigidity.variants import VARIANTS
 
 if TYPE_CHECKING:
     from align.training import Settings
 
-TABLE = "rigidity"
 # What is compared unless the flags say otherwise; what decides most comes first.
 USUAL = (
     "narrow",

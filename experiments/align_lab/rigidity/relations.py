@@ -10,11 +10,10 @@ import numpy as np
 
 from align import evaluation, models, solvers
 from align_lab import draws
-from align_lab.rigidity.variant_plans import Relations
+from align_lab.rigidity.variant_plans import TABLE, Relations
 from align_lab.store import Store
 from align_lab.trainings import Network
 
-TABLE = "rigidity"
 # Families of maps, from few to many degrees of freedom; "rotation" is rigid without reflections.
 FAMILIES: dict[str, Callable] = {
     "orthogonal": solvers.orthogonal,

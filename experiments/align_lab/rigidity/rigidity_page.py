@@ -12,7 +12,8 @@ import numpy as np
 from align import drawing, markdown
 from align.training import Settings
 from align_lab.rigidity import forced_plot, rigid_gaps
-from align_lab.rigidity.relations import FAMILIES, OWN, TABLE
+from align_lab.rigidity.relations import FAMILIES, OWN
+from align_lab.rigidity.variant_plans import TABLE
 from align_lab.rigidity.variants import VARIANTS
 
 HEAD = """# What makes two latent spaces rigidly related

@@ -7,6 +7,8 @@ if TYPE_CHECKING:
     from align.training import Settings
     from align_lab.rigidity.variants import Architecture
 
+TABLE = "rigidity"
+
 
 @dataclass(frozen=True)
 class Varied:

@@ -7,9 +7,10 @@ from absl import flags
 from align.arrays.paths import expanded
 from align_lab.launch import Experiment, rows_of
 from align_lab.plans import Library, Moved, Space
+from align_lab.switch.groups import OLD
 
 TABLE = "database_switch"
-OLD, MOVING, KILLED = "old encoder", "moving", "killed"  # what rows are of
+MOVING, KILLED = "moving", "killed"  # what rows are of, beside the old encoder
 _BETWEEN = "minilm:mpnet"  # of what is shipped
 
 

@@ -19,10 +19,11 @@ from align_lab.crossing import vectors
 from align_lab.plans import Moved
 from align_lab.store import Store
 from align_lab.switch import database
-from align_lab.switch.database_asked import KILLED, MOVING, OLD, TABLE
+from align_lab.switch.database_asked import KILLED, MOVING, TABLE
+from align_lab.switch.groups import OLD, TOP
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
-TOP, BATCH = 10, 100
+BATCH = 100
 TOLERANCE = 1e-4  # of a cosine in float32
 ASKED = 5  # queries between two looks at the process, and after its end
 LONGEST = 1.0  # seconds that a process lives after it has begun

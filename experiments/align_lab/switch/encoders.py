@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from align.arrays import atomic
+from align_lab.crossing.ranked import unit
 from align_lab.plans import Embedding
 from align_lab.store import Store
 from align_lab.switch import corpus
@@ -141,10 +142,10 @@ def work(wanted: Embedding, store: Store, advance: Callable[[float], None] = lam
     path = file(wanted, store)
     if path.exists():
         return
-    vectors = encode(wanted.encoder, *corpus.drawn(wanted.texts, store))
+    vectors = (unit(each).astype(np.float32) for each in encode(wanted.encoder, *corpus.drawn(wanted.texts, store)))
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic.replacing(path) as partial:
-        np.savez(partial, **dict(zip(("documents", "queries"), map(unit, vectors), strict=True)))
+        np.savez(partial, **dict(zip(("documents", "queries"), vectors, strict=True)))
     advance(1.0)
 
 
@@ -161,9 +162,3 @@ def dimensions(wanted: Embedding, store: Store) -> int | None:
     if not path.exists():
         return None
     return store.remember(("dimensions", wanted), lambda: embedded(wanted, store)[0].shape[1])
-
-
-def unit(vectors):
-    """Return the rows at unit length, float32."""
-    # A text without a known word has no direction: it keeps the zero vector, and is similar to nothing.
-    return (vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)).astype(np.float32)

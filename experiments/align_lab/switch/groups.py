@@ -1,9 +1,11 @@
 """Names of what is compared when an encoder is swapped; known before anything is imported."""
 
-TABLE = "encoder_switch"
+TABLE, TABLE_OF_TEXTS = "encoder_switch", "embedding_switch"
+TOP = 10  # documents that a query is to find
+OLD, NO_MAP = "old encoder", "no map"
 # What is compared, in the order in which it is done: families and the choice among them, then what takes longer.
 GROUPS = {
-    "bars": ("old encoder", "no map"),
+    "bars": (OLD, NO_MAP),
     "families": (
         "rotation",
         "similarity",

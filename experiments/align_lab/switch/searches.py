@@ -6,16 +6,17 @@ from typing import NamedTuple
 
 import numpy as np
 
+from align.search.documents import Best, shares_found, unit
 from align.solvers import SOLVERS
 from align_lab.plans import Switch
 from align_lab.store import Store
 from align_lab.switch import corpus, encoders
+from align_lab.switch.groups import NO_MAP, OLD, TOP
+from align_lab.switch.groups import TABLE_OF_TEXTS as TABLE
 
-TABLE = "embedding_switch"
-TOP = 10
 DIRECTIONS = ("queries", "index")
-# What is found without a map: by embedding again, by the old encoder's own queries, and by the new one's as they are.
-AGAIN, OLD, NO_MAP = "re-embedding", "old encoder", "no map"
+# What is found without a map, beside the old encoder's own queries and the new one's as they are.
+AGAIN = "re-embedding"
 # Seconds on two cores of a map and a search, to weigh the tasks of a progress bar.
 SECONDS = 1.0
 
@@ -120,12 +121,13 @@ def _find(row, searched, first):
 
 
 def search(queries, documents) -> np.ndarray:
-    """Give the indices `[queries, 10]` of the documents `[n, d]` nearest to queries `[q, d]` by cosine, in no order."""
-    similarity = encoders.unit(np.asarray(queries)) @ encoders.unit(np.asarray(documents)).T
-    return np.argpartition(-similarity, TOP, axis=1)[:, :TOP]
+    """Give the indices `[queries, 10]` of the documents `[n, d]` nearest to queries `[q, d]` by cosine, best first."""
+    best = Best(unit(queries), TOP)
+    best.look_among(unit(documents))
+    return best.ranked()
 
 
 def scores(found: np.ndarray, wanted: np.ndarray, own: np.ndarray) -> dict[str, float]:
     """Give the recall of the wanted documents `[queries, 10]`, and the share of queries that found their own one."""
-    common = (found[:, :, None] == wanted[:, None, :]).sum((1, 2)) / TOP
-    return {"recall": float(common.mean()), "hit": float((found == own[:, None]).any(1).mean())}
+    recall, hit = (float(shares_found(found, each).mean()) for each in (wanted, own[:, None]))
+    return {"recall": recall, "hit": hit}

@@ -7,10 +7,9 @@ import numpy as np
 
 from align import drawing, markdown
 from align_lab.parting import parted
-from align_lab.switch.groups import GROUPS, TABLE
+from align_lab.switch.groups import GROUPS, NO_MAP, OLD, TABLE
 
 AUTO = (*GROUPS["auto"], *GROUPS["clouds"])  # the choice by pairs alone, and beside two clouds
-OLD, NO_MAP = GROUPS["bars"]
 # What the choice is measured by.
 SINGLE = GROUPS["families"]
 # What the picture shows, and how: (method, direction).

@@ -17,10 +17,9 @@ from align_lab.crossing import vectors
 from align_lab.plans import Swap
 from align_lab.store import Store
 from align_lab.switch.adapters import PEERS
+from align_lab.switch.groups import NO_MAP, OLD, TABLE, TOP
 
-TABLE = "encoder_switch"
-OLD, NO_MAP = "old encoder", "no map"
-TOP, CANDIDATES = 10, (50, 200)
+CANDIDATES = (50, 200)
 CLOUD = 5000  # rows a side of what is fitted without pairs
 # Methods by how they map: an index of the old encoder, or queries to it.
 CLOUDS = "auto, clouds"  # the choice, beside pairs also from a cloud of each encoder

@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from align import drawing, markdown
-from align_lab.switch.searches import DIRECTIONS, NO_MAP, OLD, TABLE
+from align_lab.switch.groups import NO_MAP, OLD
+from align_lab.switch.groups import TABLE_OF_TEXTS as TABLE
+from align_lab.switch.searches import DIRECTIONS
 
 STYLES = ("o-", "s--", "^-", "v:", "D-.", "P-", "X--", "*-")
 HEAD = f"""# The index of one text encoder, asked by another

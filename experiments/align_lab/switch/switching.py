@@ -10,10 +10,9 @@ from align_lab.asked import MOST_SEEDS, check_names, integers
 from align_lab.launch import Experiment
 from align_lab.plans import Embedding, Switch, Texts
 from align_lab.switch import swapping
+from align_lab.switch.groups import TABLE_OF_TEXTS, TOP
 
-TABLE = "embedding_switch"
 ASKING = ("words", "documents")
-TOP = 10
 WITH_PAIRS = ("pairs", "old", "new", "asking", "solvers")  # flags that say nothing of a file of vectors
 MOST_TEXTS = 10_000_000  # far beyond what is at hand, and short of what no memory holds
 
@@ -116,10 +115,10 @@ def pictures(wanted: "Encoders | swapping.Swaps", store):
     from align_lab.launch import rows_of
     from align_lab.switch import switch_page
 
-    rows = rows_of(plan(wanted, store), store, TABLE)
+    rows = rows_of(plan(wanted, store), store, TABLE_OF_TEXTS)
     page = switch_page.write(rows, store.results)
     yield switch_page.tables(rows)
     yield f"Table: {page}"
 
 
-EMBEDDING_SWITCH = Experiment(Choices(), plan, pictures, (TABLE, swapping.TABLE))
+EMBEDDING_SWITCH = Experiment(Choices(), plan, pictures, (TABLE_OF_TEXTS, swapping.TABLE))
