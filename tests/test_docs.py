@@ -1,34 +1,26 @@
-"""What is documented holds: every public name, every example, every command, and the figures of the guide."""
+"""What is documented holds: every public name, every example, and the figures of the guide."""
 
 import doctest
 import functools
 import importlib
 import inspect
 import json
-import os
 import re
 import runpy
-import shlex
-import subprocess
 import sys
 import textwrap
 from pathlib import Path
 from statistics import fmean
 
-import numpy as np
 import pdoc
-import pyarrow
-import pyarrow.parquet
 import pytest
+from documents import ROOT, blocks
 
 from align import rows as results
-from align.__main__ import main
 
-ROOT = Path(__file__).parent.parent
 GUIDE_TABLES = runpy.run_path(str(ROOT / "docs" / "guide_tables.py"))
 REFERENCE = runpy.run_path(str(ROOT / "docs" / "reference.py"))
 PAGES = pdoc.extract.walk_specs(REFERENCE["MODULES"])
-COMMAND_PAGES = ("README.md", "docs/guide.md")
 
 
 # Every public name
@@ -123,32 +115,6 @@ def test_reference_is_built(tmp_path):
 # Every example
 
 
-def blocks(text, language):
-    """Give the fenced blocks of a page."""
-    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """A working directory with the files and the arrays that examples take for granted."""
-    monkeypatch.chdir(tmp_path)
-    random = np.random.default_rng(0)
-    source = random.normal(size=(200, 6)).astype(np.float32)
-    target = (source @ np.linalg.qr(random.normal(size=(6, 6)))[0] + 3).astype(np.float32)
-    for name, array in {"x": source, "y": target, "old": source, "new": target, "old_index": source}.items():
-        np.save(f"{name}.npy", array)
-    np.savez("held_out.npz", old=source, new=target)
-    np.save("new_queries.npy", target[:50])
-    for name, side in (("old", source), ("new", target)):
-        np.save(f"few_{name}.npy", side[:30])
-    for name, rows, order in (("old", source, slice(None)), ("new", target, slice(None, None, -1))):
-        table = {"doc_id": [f"d{row}" for row in range(200)][order], "embedding": list(rows[order])}
-        pyarrow.parquet.write_table(pyarrow.table(table), f"{name}.parquet")
-    np.savez("queries.npz", old=source[:50], new=target[:50])
-    np.savez("corpus.npz", old=source[50:], new=target[50:])
-    return {"source": source, "target": target, "codes": source, "x": source, "np": np}
-
-
 def test_guide(folder):
     text = "\n".join(blocks((ROOT / "docs/guide.md").read_text(), "python"))
     examples = doctest.DocTestParser().get_doctest(text, {}, "guide", "docs/guide.md", 0)
@@ -172,63 +138,6 @@ def test_docstrings(page, folder):
         if "import" in example:
             exec(compile(example, page, "exec"), folder)
             assert float(folder["fitted"].residual) < 1e-3
-
-
-# Every command
-
-
-# Commands that are not run here, by how they begin, and why.
-EXEMPT = {
-    "python3 -m venv": "makes an environment",
-    ".venv/bin/pip install": "installs from the network",
-    "pip install": "installs from the network",
-    ".venv/bin/python -m pytest": "is this suite itself",
-    ".venv/bin/jupyter lab": "waits in a browser until it is stopped; test_notebooks runs what it opens",
-    "python docs/reference.py": "test_reference_is_built runs what it runs",
-    "python docs/guide_tables.py": "rewrites the guide; test_figures_of_the_guide compares what it would write",
-}
-
-
-def commands(page):
-    """List the commands of a page: the lines of its shell blocks, and of what stands inline all that has arguments."""
-    text = (ROOT / page).read_text()
-    lines = [line for block in blocks(text, "bash") for line in block.splitlines()]
-    inline = re.findall(r"`([^`]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
-    begins = r"(\.venv/bin/\w+|pip|python3?(?! -m align$)|align \w+) \S"
-    lines += [span for span in (" ".join(span.split()) for span in inline) if re.match(begins, span)]
-    return [command.strip() for line in lines for command in line.split(" && ") if command.strip()]
-
-
-@pytest.mark.parametrize("page", COMMAND_PAGES)
-def test_commands(page, folder, capsys):
-    done = []
-    for command in commands(page):
-        if any(command.startswith(begin) for begin in EXEMPT):
-            continue
-        program, *arguments = shlex.split(command, comments=True)
-        if program == "align":
-            assert main([*arguments, "--quiet"]) == 0, (command, capsys.readouterr().err)
-        elif "python" in program and arguments[0].startswith("experiments/"):
-            _plan(arguments)
-        else:
-            pytest.fail(f"{page} has a command that no test runs and none exempts: {command}")
-        done.append(command)
-    assert done
-
-
-def _plan(arguments):
-    """Have an experiment say what it would do; tests/experiments runs each of them whole, with a tiny setting."""
-    script, *flags = arguments
-    flags += ["--dataset=mnist_sample", "--dry_run", "--workdir=workdir"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
-    command = [sys.executable, str(ROOT / script), *flags]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-
-
-def test_exempt_commands_exist():
-    everything = [command for page in COMMAND_PAGES for command in commands(page)]
-    assert not [begin for begin in EXEMPT if not any(command.startswith(begin) for command in everything)]
 
 
 # Every figure
@@ -271,22 +180,6 @@ def test_figures_of_the_promises():
         best = max(mean.keys() - {"old encoder"}, key=lambda method: float(mean[method]))
         others = f"(`rigid` {mean['rigid']}, `linear` {mean['linear']}; the old encoder itself {mean['old encoder']})"
         assert re.search(rf"{mean[best]} %[^|(]* by `{best}` {re.escape(others)}", text)
-
-
-def test_commands_of_the_promises_choose_tests():
-    found = commands("docs/solvers.md")
-    assert len(found) > 15
-    for command in found:
-        _, *words = shlex.split(command)
-        if words[:2] != ["-m", "pytest"]:
-            assert (ROOT / words[0]).is_file(), command
-            continue
-        path = ROOT / words[2]
-        files = [path] if path.is_file() else [*path.glob("test_*.py")]
-        names = [name for file in files for name in re.findall(r"def (test_\w+)", file.read_text())]
-        for either in " ".join(words[4:]).split(" or "):
-            every = re.findall(r"\w+", either.replace(" and ", " "))
-            assert any(all(word in name for word in every) for name in names), f"{command}: {either} chooses no test"
 
 
 def test_a_guide_without_rows_keeps_its_text(tmp_path):

@@ -32,6 +32,15 @@ def test_examples(made, monkeypatch):
     assert doctest.DocTestRunner().run(examples).failed == 0
 
 
+def test_commands(made, monkeypatch, call):
+    monkeypatch.chdir(made)
+    found = re.findall(r"^    python experiments/(\w+)\.py (.*)$", TEXT, re.MULTILINE)
+    assert len(found) == 2
+    for script, flags in found:
+        done = call(script, *flags.split(), "--dry_run")
+        assert done.code == 0, done.err
+
+
 def test_real_colours(made):
     patches = data.load(str(made / "patches.npz"))
     assert patches.shape == (32, 32, 3) and (len(patches.train.labels), len(patches.test.labels)) == (5700, 450)
