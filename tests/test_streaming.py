@@ -126,6 +126,13 @@ def test_fits_need_no_moments_of_the_target(solver):
         streaming.merge(record, whole)
 
 
+def test_rows_of_weight_zero_cost_no_digits():
+    x, y = rows()
+    far, weights = np.full((2048, D), 1e7), np.repeat([0, 1], [2048, ROWS])
+    record = streaming.from_arrays(np.r_[far, x], np.r_[np.full((2048, E), 1e7), y], weights=weights)
+    assert_same(record, exact(x, y))
+
+
 def test_negative_weights_are_refused():
     x, y = rows()
     weights = np.ones(ROWS)

@@ -53,10 +53,8 @@ class _Sums:
     """Sums of rows about a shift, and of their products."""
 
     def __init__(self, source, target, target_moments):
-        # Any shift near the mean will do; it keeps the squares from cancelling.
-        self.shift = [np.asarray(part).mean(0, dtype=np.float64) for part in (source, target)]
         d, e = (part.shape[1] for part in (source, target))
-        self.total = 0.0
+        self.total, self.shift = 0.0, []
         self.first = [np.zeros(d), np.zeros(e)]
         self.source = np.zeros((d, d), order="F")  # the upper triangle
         self.cross = np.zeros((e, d), order="F")
@@ -66,6 +64,11 @@ class _Sums:
     @np.errstate(invalid="ignore", over="ignore")  # what is not finite is reported by whoever fits
     def add(self, source, target, weights):
         """Add rows, at most BLOCK, both sides about the shift and times the roots of their weights."""
+        if not self.total:
+            # Any shift near the mean of what counts will do; it keeps the squares from cancelling. Rows of weight zero
+            # have left the sums zero, about whatever they were taken.
+            counts = weights if weights is not None and weights.any() else None
+            self.shift = [np.average(np.asarray(part, np.float64), 0, counts) for part in (source, target)]
         x, y = (room[: len(source)] for room in self._rooms)
         roots = np.ones(len(x)) if weights is None else np.sqrt(weights)
         for rows, part, shift, first in zip((x, y), (source, target), self.shift, self.first, strict=True):
