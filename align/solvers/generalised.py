@@ -61,12 +61,17 @@ def consensus(
         Of several the one is taken whose maps best predict rows that were left out, a fifth of them at a time.
     scaled: give each space a scale of its own, and the consensus their mean spread.
 
-    ValueError for fewer than two spaces, shapes that do not fit, and concrete input that is not finite.
+    ValueError for fewer than two spaces, shapes that do not fit, and concrete input that is not finite or whose squares
+    leave the range of its dtype.
     """
     checks.check_flags(scaled=scaled)
     arrays = _as_spaces(spaces)
     counts = jnp.ones((arrays[0].shape[0], len(arrays)), arrays[0].dtype)
     counts = counts if weights is None else _as_weights(weights, arrays)
+    arrays = [jnp.where(counts[:, i, None] > 0, array, 0) for i, array in enumerate(arrays)]
+    for i, array in enumerate(arrays):
+        inputs.check_finite(**{f"spaces[{i}]": array})
+        inputs.check_squares(**{f"spaces[{i}]": array})
     if strengths is not None:
         strengths = inputs.as_array("strengths", strengths)
         inputs.as_strengths(jnp.where(jnp.isposinf(strengths), 0, strengths))
@@ -91,7 +96,6 @@ def _as_spaces(spaces):
                 f"spaces must be [rows, dimensions], with as many rows as the first, {arrays[0].shape}; "
                 f"spaces[{i}] is {array.shape}"
             )
-        inputs.check_finite(**{f"spaces[{i}]": array})
     return arrays
 
 

@@ -108,12 +108,13 @@ def test_circles_close_and_the_strength_is_chosen_by_rows_left_out():
 def test_what_stands_where_a_row_is_missing_is_no_matter():
     spaces, weights = drawn()
     weights = weights.astype(np.float32)
-    other = [np.where(w[:, None] > 0, s, 7e3).astype(np.float32) for s, w in zip(spaces, weights, strict=True)]
     spaces = [s.astype(np.float32) for s in spaces]
-    one, two = (solvers.consensus(s, weights=weights) for s in (spaces, other))
-    for a, b in zip(one.maps, two.maps, strict=True):
-        np.testing.assert_allclose(a.weight, b.weight, atol=1e-5)
-        np.testing.assert_allclose(a.residual, b.residual, rtol=1e-4)
+    one = solvers.consensus(spaces, weights=weights)
+    for number in (7e3, 1e20, np.nan):
+        other = [np.where(w[:, None] > 0, s, np.float32(number)) for s, w in zip(spaces, weights, strict=True)]
+        for a, b in zip(one.maps, solvers.consensus(other, weights=weights).maps, strict=True):
+            np.testing.assert_array_equal(a.weight, b.weight)
+            np.testing.assert_array_equal(a.residual, b.residual)
 
 
 def test_scales_are_found_where_rows_are_missing():
@@ -152,6 +153,8 @@ def test_it_maps_over_a_batch(strict_promotion):
             r"as many rows as the first, \(3, 2\); spaces\[1\] is \(4, 2\)",
         ),
         ({"spaces": [np.eye(3), np.full((3, 2), np.nan)]}, r"spaces\[1\] holds NaN or infinity"),
+        ({"spaces": [np.eye(3), 1e-19 * np.eye(3)]}, r"spaces\[1\] .* vanish in float32; expected a larger scale"),
+        ({"spaces": [np.eye(3), 1e20 * np.eye(3)]}, r"spaces\[1\] .* exceed float32; expected a smaller scale"),
         ({"weights": np.ones(3)}, r"weights must be \[2, 3\], a row for each space; it is \(3,\)"),
         ({"weights": [[1, 1, 1], [0, 0, 0]]}, "weights must leave every space a row; one of them has none"),
         ({"strengths": [-1.0]}, "strengths must not be negative"),
