@@ -93,7 +93,10 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, MultiOutputMixi
         X = check_array(X, dtype=_FLOATS, input_name="X")
         with enable_x64(X.dtype == np.float64):
             weight, bias = (getattr(self.map_, name).astype(X.dtype, copy=False) for name in ("weight", "bias"))
-            return np.asarray(AffineMap(weight, bias).inverse()(X))
+            # What counts as zero is the rounding of the fit, also in more digits than it had.
+            epsilon = max(np.finfo(dtype).eps for dtype in (self.map_.weight.dtype, X.dtype))
+            rcond = max(weight.shape) * float(epsilon)
+            return np.asarray(AffineMap(weight, bias).inverse(rcond=rcond)(X))
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return R² of y `[n, d_target]` as predicted from X `[n, d_source]`: 1 − relative residual².

@@ -201,6 +201,13 @@ def test_float64_that_stays_so_is_not(fitted, recwarn, double_precision):
     assert not recwarn
 
 
+def test_the_inverse_counts_as_zero_what_the_arithmetic_rounds():
+    weight = np.random.default_rng(0).normal(size=(6, 3)) @ np.random.default_rng(1).normal(size=(3, 6))
+    back = AffineMap(weight, np.zeros(6)).inverse()
+    assert back.rank == 3 and back.weight.dtype == np.float32
+    np.testing.assert_allclose(back.weight, np.linalg.pinv(weight, rcond=1e-6), atol=1e-5)
+
+
 DESCRIBED = {"format": "align.AffineMap", "version": "1"}
 HOSTILE = {
     "no weight": ({"bias": np.zeros(2, np.float32)}, DESCRIBED, "must hold weight, bias"),

@@ -97,6 +97,18 @@ def test_solvers_and_options_that_do_not_fit_are_refused(case):
         clone(aligner).fit(SOURCE, TARGET)
 
 
+@pytest.mark.parametrize("fitted_in", [np.float32, np.float64])
+def test_dimensions_that_the_fit_does_not_have_stay_unmapped_backwards(fitted_in):
+    flat = SOURCE @ np.diag([1, 1, 1, 0]) @ TURN  # of rank 3
+    aligner = Aligner("affine").fit(flat.astype(fitted_in), TARGET.astype(fitted_in))
+    for found in (
+        aligner.inverse_transform(TARGET),
+        aligner.inverse_transform(TARGET.astype(np.float32)),
+        aligner.map_.inverse()(TARGET),
+    ):
+        assert np.abs(found).max() < 10 * np.abs(flat).max()
+
+
 def test_masked_arrays_are_refused():
     masked, weights = np.ma.masked_greater(SOURCE, 1), np.ma.masked_greater(np.arange(40.0), 3)
     aligner = Aligner("affine").fit(SOURCE, TARGET)

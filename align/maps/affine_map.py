@@ -124,7 +124,7 @@ class AffineMap:
         but for the length of the query. A document that the map sends to zero is zero.
         """
         norms = self.norms(x)[..., None]
-        x = jnp.asarray(x).astype(norms.dtype)
+        x = inputs.as_array("x", x).astype(norms.dtype)
         longer = jnp.concatenate([x, jnp.ones_like(norms)], -1)
         return jnp.where(norms > 0, longer / jnp.where(norms > 0, norms, 1), 0)
 
@@ -152,14 +152,14 @@ class AffineMap:
         """
         if rcond is not None:
             checks.check_fraction(rcond=rcond)
-        inverse, rank, condition = pinv(self.weight, rcond=rcond)
+        weight, bias = inputs.as_floats(weight=self.weight, bias=self.bias)
+        inverse, rank, condition = pinv(weight, rcond=rcond)
         rank = rank.astype(jnp.int32)
-        kept = matmul(self.weight, inverse)
+        kept = matmul(weight, inverse)
         lost = kept - jnp.eye(self.d_source, dtype=kept.dtype)
-        bias = -matmul(self.bias[..., None, :], inverse)[..., 0, :]
         return AffineMap(
             inverse,
-            bias,
+            -matmul(bias[..., None, :], inverse)[..., 0, :],
             rank=rank,
             condition=condition,
             residual=jax.lax.stop_gradient(jnp.sqrt(jnp.mean(jnp.sum(lost**2, -1), -1))),
