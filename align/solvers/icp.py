@@ -86,13 +86,14 @@ def icp(
     match = matching if callable(matching) else MATCHINGS[matching]
     checks.check_counts(restarts=restarts, **({} if subset is None else {"subset": subset}))
     groups, _ = classes.group(source, target, source_labels, target_labels)
-    if start is None and source_labels is not None and target_labels is not None:
+    if start is not None:
+        check_start(start)
+    elif source_labels is not None and target_labels is not None:
         *positions, count = classes.share(source, source_labels, target, target_labels)
         start = schedule[0][0](
             *(classes.average(a, p, count) for a, p in zip((source, target), positions, strict=True))
         )
     if start is not None:
-        check_start(start)
         start = AffineMap(*(jnp.asarray(a, source.dtype) for a in (start.weight, start.bias)))
         if start.weight.shape != (source.shape[1], target.shape[1]):
             raise ValueError(
@@ -122,9 +123,11 @@ def read_schedule(
 
 
 def check_start(start: object) -> None:
-    """ValueError for what is no map to start from."""
+    """ValueError for what is no map to start from, and for a concrete one that is not finite."""
     if not hasattr(start, "weight") or not hasattr(start, "bias"):
         raise ValueError(f"start must be an AffineMap; it is {type(start).__name__}")
+    for part in (start.weight, start.bias):
+        inputs.check_finite(start=jnp.asarray(part))
 
 
 def check_step(step: object) -> None:
@@ -227,7 +230,7 @@ def _run(key, arrays, groups, start, schedule, matching, subset):
         first, fitted = first + iterations, AffineMap(state.fitted.weight, state.fitted.bias)
         states.append(part)
     states = jax.tree.map(lambda *a: jnp.concatenate(a), *states)
-    moving = states.change > _TOLERANCE
+    moving = ~(states.change <= _TOLERANCE)  # a change that is NaN is no rest
     return dataclasses.replace(
         jax.tree.map(lambda a: a[-1], states.fitted),
         iterations=jnp.where(moving, jnp.arange(1, len(moving) + 1), 0).max(),

@@ -1,5 +1,6 @@
 """Nearest neighbours against a loop; iterative closest points on hand-worked, planted and degenerate cases."""
 
+import dataclasses
 import functools
 
 import jax
@@ -196,6 +197,29 @@ def test_degenerate_clouds_give_finite_maps(matching):
     )  # fmt: skip
     assert np.isfinite(fitted.weight).all() and np.isfinite(fitted.details.error).all()
     np.testing.assert_allclose(fitted(source)[3], target[2], atol=1e-4)
+
+
+@pytest.mark.parametrize("part", ["weight", "bias"])
+def test_a_start_that_is_not_finite_is_refused(part):
+    source, labels = mixture(0, 40, 2)
+    truth = motion(0, 2)
+    start = dataclasses.replace(truth, **{part: jnp.full_like(getattr(truth, part), jnp.nan)})
+    for fit in (
+        lambda: solvers.icp(KEY, source, truth(source), start=start),
+        lambda: solvers.subclass_means(KEY, source, labels, truth(source), labels, start=start),
+    ):
+        with pytest.raises(ValueError, match="start holds NaN or infinity"):
+            fit()
+
+
+def test_a_movement_that_is_no_number_is_no_rest():
+    source, _ = mixture(0, 40, 2)
+
+    def nowhere(source, target, *, weights):
+        return AffineMap(jnp.eye(2), jnp.full(2, jnp.nan))
+
+    fitted = jax.jit(lambda x: solvers.icp(KEY, x, x, step=nowhere, iterations=3))(source)
+    assert not fitted.converged and fitted.iterations == 3
 
 
 def test_class_means_of_different_images():
