@@ -44,7 +44,7 @@ def ridge(
     never saw it. Where a W₀ for every row would cost too much (beyond 1,000 rows, or some 250 dimensions), rows are
     left out of it a fold at a time, at least 20 folds, which errs on the side of caution.
     `details` of the map is a `RidgePath`. ValueError for shapes that do not fit, an unknown `towards`, and concrete
-    input that is not finite or whose weights sum to one or less.
+    input, `towards` included, that is not finite or whose weights sum to one or less.
     """
     source, target, weights = inputs.as_pairs(source, target, weights, minimum_rows=2)
     checks.check_flags(reflection=reflection)
@@ -67,6 +67,8 @@ def _candidates(towards, source, target):
                 f"towards must map {shape[0]} to {shape[1]} dimensions; its weight is {towards.weight.shape}"
             )
         given = AffineMap(towards.weight.astype(source.dtype), towards.bias.astype(source.dtype))
+        for part in (given.weight, given.bias):
+            inputs.check_finite(towards=part)
         return given, ("map", "whole map")
     possible = (*TOWARDS[:4], "auto")
     if not isinstance(towards, str) or towards not in possible:
@@ -148,7 +150,7 @@ def _follow(source, weights, strengths, reflection, names, base, m, target):
         else jnp.zeros_like(m.cross)
         for name in names
     ]
-    of = penalised.spectrum(m)
+    of = penalised.spectrum(m, source, weights)
     fitted_as = [name if name in ("rigid", "similarity") else "zero" for name in names]
     intercept = names[0] not in ("origin", "whole map")
     constants = jax.lax.stop_gradient((m, of, source, target, weights, strengths))

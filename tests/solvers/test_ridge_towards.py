@@ -1,5 +1,7 @@
 """Ridge regression towards a map that was known before."""
 
+import dataclasses
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -39,6 +41,14 @@ def test_one_strength_equals_the_formula():
     error = y - np.asarray(fitted(x))
     expected = np.sqrt((error**2).sum() / ((y - y.mean(0)) ** 2).sum())
     np.testing.assert_allclose(fitted.residual, expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("part", ["weight", "bias"])
+def test_a_known_map_that_is_not_finite_is_refused(part):
+    x, y, truth = data(20)
+    spoilt = dataclasses.replace(truth, **{part: getattr(truth, part).at[0].set(jnp.nan)})
+    with pytest.raises(ValueError, match="towards holds NaN or infinity"):
+        solvers.ridge(x, y, towards=spoilt)
 
 
 def test_shape_of_the_known_map_is_checked():
