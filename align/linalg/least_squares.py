@@ -158,7 +158,7 @@ def _from_rows(m, source, target, weights, rcond, *_):
 
     d_source, width = source.shape[1], source.shape[1] + target.shape[1]
     if source.shape[0] > 2 * width:
-        triangle = _triangle(prepared, (source, target, weights), width)
+        triangle = triangle_of(prepared, (source, target, weights), width)
         # Its last rows hold what no map of the source reaches: they belong to the error alone.
         left, right, unreachable = triangle[:d_source, :d_source], triangle[:d_source, d_source:], triangle[d_source:]
     else:
@@ -172,7 +172,7 @@ def _from_rows(m, source, target, weights, rcond, *_):
     return LeastSquares(weight, *numerical_rank(s, rcond), error)
 
 
-def _triangle(prepared, arrays, width):
+def triangle_of(prepared: Callable, arrays: tuple, width: int) -> jax.Array:
     """Return the triangular factor `[width, width]` of all prepared rows, from blocks of them one after the other."""
     rows = arrays[0].shape[0]
     block = min(max(1024, width), rows)

@@ -13,10 +13,13 @@ import jax.numpy as jnp
 
 from align.arrays.products import matmul
 from align.linalg import lapack, left_out
-from align.linalg.least_squares import differentiable
+from align.linalg.care import with_care
+from align.linalg.least_squares import differentiable, triangle_of
 from align.linalg.moments import Moments, blocked_sum
 from align.linalg.shrinkage import shrinkage
 
+# How many times its rounding an eigenvalue of the moments must be for these to be trusted with all of them.
+_LOST = 10
 _TOGETHER = 64  # rows times strengths that are multiplied at once: as many as a product needs to run at full speed
 
 
@@ -32,11 +35,35 @@ class Spectrum(NamedTuple):
         return matmul(self.vectors * shrinkage(self.values, self.keep, strength)[None], self.vectors.T)
 
 
-def spectrum(m: Moments) -> Spectrum:
-    """Decompose the Gram matrix of moments, as a constant."""
-    values, vectors = lapack.eigh(jax.lax.stop_gradient(m.source))
-    values = jnp.maximum(values, 0)
-    return Spectrum(values, values > len(values) * jnp.finfo(values.dtype).eps * values[-1], vectors)
+def spectrum(m: Moments, source: jax.Array, weights: jax.Array | None) -> Spectrum:
+    """Decompose the Gram matrix of moments, as a constant: of the rows themselves where it has lost small directions.
+
+    source `[n, d]`, weights `[n]` or None: the rows. Moments square the condition, so that what is below the root of
+    the precision, as a share of the largest singular value, is rounding in them.
+    """
+    m, source, weights = jax.lax.stop_gradient((m, source, weights))
+    values, vectors = lapack.eigh(m.source)
+    values, rounding = jnp.maximum(values, 0), len(values) * jnp.finfo(values.dtype).eps
+    lost = values[0] < _LOST * rounding * values[-1]
+    of_moments = values, values > rounding * values[-1], vectors
+    of_rows = functools.partial(_spectrum_of_rows, rounding)
+    ways = [lambda *operands: operands[:3], lambda *operands: of_rows(*operands[3:])]
+    return Spectrum(*with_care(lost.astype(int), ways, *of_moments, m, source, weights))
+
+
+def _spectrum_of_rows(rounding, m, source, weights):
+    def prepared(x, w):
+        x = x - m.source_shift[None] - m.source_offset[None]
+        return x if w is None else x * jnp.sqrt(w)[:, None]
+
+    rows, d = source.shape
+    if rows < d:
+        _, s, vt = lapack.svd_with_all_axes(prepared(source, weights))
+        s = jnp.pad(s, (0, d - rows))
+    else:
+        many = rows > 2 * d
+        _, s, vt = lapack.svd(triangle_of(prepared, (source, weights), d) if many else prepared(source, weights))
+    return s[::-1] ** 2, s[::-1] > rounding * s[0], vt[::-1].T
 
 
 def left_out_errors(

@@ -104,6 +104,21 @@ def test_beats_both_of_its_limits_where_rows_are_about_as_many_as_dimensions():
     assert error["ridge"] < 0.9 * min(error["rigid"], error["affine"])
 
 
+@pytest.mark.parametrize("largest", [1e3, 1e5])
+@pytest.mark.parametrize("rows", [300, 30], ids=["many rows", "few rows"])
+def test_directions_beside_one_that_outweighs_them_are_not_lost(rows, largest):
+    """In float32 their squares are below the rounding of the large one's, as with outlier dimensions of encoders."""
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(rows + 200, 20))
+    y = z @ rng.normal(size=(20, 12)) + 0.05 * rng.normal(size=(rows + 200, 12))
+    x, y = np.float32(z * np.r_[largest, np.ones(19)]), np.float32(y)
+    fitted = solvers.ridge(x[:rows], y[:rows], strengths=[0.0], towards="zero")
+    least = solvers.affine(x[:rows], y[:rows])
+    errors = [((m(x[rows:]) - y[rows:]) ** 2).sum() for m in (fitted, least)]
+    assert fitted.rank == least.rank == 20
+    np.testing.assert_allclose(errors[0], errors[1], rtol=0.05)
+
+
 def test_the_estimate_can_be_trusted():
     x, y = related(4_000, 10, 10, noise=1.0)
     x, y = x.astype(np.float32), y.astype(np.float32)
@@ -181,6 +196,12 @@ def test_a_true_map_is_kept_where_pairs_are_few():
     errors = [float(((fitted(x[1500:]) - y[1500:]) ** 2).mean()) for fitted in (known, corrected, alone)]
     assert errors[1] < 1.05 * errors[0] < 0.8 * errors[2]
     assert corrected.details.goal == "whole map"
+
+
+def test_small_weights_are_told_that_they_count_no_second_row():
+    x, y = related(9, 4, 5)
+    with pytest.raises(ValueError, match="weights must sum to more than one"):
+        solvers.ridge(x, y, weights=np.full(9, 1e-30))
 
 
 def test_a_given_map_must_fit():
