@@ -18,22 +18,35 @@ from align.arrays import precision
 def as_array(name: str, value: Any) -> jax.Array:
     """Return a value as an array; ValueError, with the argument's name, where it cannot be one of numbers."""
     try:
-        if not hasattr(value, "dtype") and any(isinstance(leaf, str) for leaf in jax.tree.leaves(value)):
-            raise TypeError("text")  # which JAX would try to read as the name of a dtype
+        given = _as_numpy(value)
         with np.errstate(over="raise"):
-            array = jnp.asarray(value.astype(np.float32) if _would_wrap(value) else value)
+            array = jnp.asarray(given.astype(np.float32) if _would_wrap(given) else given)
     except FloatingPointError as error:  # float64, in a JAX that computes in float32
         raise ValueError(f"{name} holds values beyond the range of {jnp.result_type(float)}") from error
     except (TypeError, ValueError, OverflowError) as error:
-        came = f"{value.dtype} {value.shape}" if hasattr(value, "dtype") else type(value).__name__
+        masked = "masked, " if isinstance(value, np.ma.MaskedArray) else ""
+        came = masked + (f"{value.dtype} {value.shape}" if hasattr(value, "dtype") else type(value).__name__)
         raise ValueError(f"{name} must be an array of real numbers; it is {came}") from error
     precision.state_rounding(value, array)
     return array
 
 
+def _as_numpy(value):
+    """Return what is not JAX's as NumPy has it, in the machine's byte order; TypeError for text and for masks."""
+    leaves = [value] if hasattr(value, "dtype") else jax.tree.leaves(value)
+    if any(isinstance(leaf, str | np.ma.MaskedArray) for leaf in leaves):
+        raise TypeError("text, which JAX would try to read as the name of a dtype, or a mask, which nobody heeds")
+    if isinstance(value, int | float | complex) or any(
+        isinstance(leaf, jax.Array) or hasattr(leaf, "__jax_array__") for leaf in leaves
+    ):
+        return value
+    array = np.asarray(value)
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
 def _would_wrap(value):
     """Whether a NumPy array holds integers that 32 bits do not, which are all that JAX keeps of 64 where x64 is off."""
-    if not isinstance(value, np.ndarray | np.generic) or value.dtype not in (np.int64, np.uint64) or not value.size:
+    if not isinstance(value, np.ndarray) or value.dtype not in (np.int64, np.uint64) or not value.size:
         return False
     kept = np.iinfo(f"{value.dtype.kind}4")
     return jnp.result_type(float) == np.float32 and bool(value.min() < kept.min or value.max() > kept.max)
@@ -63,17 +76,18 @@ def as_pairs(
     return source.astype(dtype), target.astype(dtype), weights
 
 
-def as_clouds(source: ArrayLike, target: ArrayLike) -> tuple[jax.Array, jax.Array]:
-    """Return source `[n, d_source]` and target `[m, d_target]` as floats of one dtype; ValueError if not so."""
-    source, target = as_array("source", source), as_array("target", target)
-    for name, array in (("source", source), ("target", target)):
+def as_clouds(*, minimum_rows: int = 1, **clouds: ArrayLike) -> list[jax.Array]:
+    """Return clouds, `[n, d]` each, as floats of one dtype; ValueError, with the name of one, if not so."""
+    arrays = as_floats(**clouds)
+    for name, array in zip(clouds, arrays, strict=True):
         if array.ndim != 2 or 0 in array.shape:
             raise ValueError(f"{name} must be [rows, dimensions], at least one of each; it is {array.shape}")
-    dtype = float_dtype(source=source, target=target)
-    source, target = source.astype(dtype), target.astype(dtype)
-    check_finite(source=source, target=target)  # before any search: such a row may simply never be matched
-    check_squares(source=source, target=target)
-    return source, target
+        if array.shape[0] < minimum_rows:
+            raise ValueError(f"{name} must have at least {minimum_rows} rows; it is {array.shape}")
+    for name, array in zip(clouds, arrays, strict=True):
+        check_finite(**{name: array})  # before any search: such a row may simply never be matched
+        check_squares(**{name: array})
+    return arrays
 
 
 def as_floats(**arrays: ArrayLike) -> list[jax.Array]:

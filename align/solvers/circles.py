@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from align.arrays import inputs
 from align.arrays.products import matmul
 from align.linalg import lapack
 from align.linalg.decompositions import polar
@@ -53,11 +54,12 @@ def unpaired_many(key: jax.Array, clouds: Sequence[ArrayLike], **options: Any) -
 
     Every unordered pair is fitted once, the wider cloud as the target, and the maps are made to agree. Of the clouds'
     shapes only what all of them hold is used: the common space has the least of their dimensions. ValueError for fewer
-    than three clouds.
+    than three clouds, and for those that `unpaired` does not take.
     """
     if len(clouds) < 3:
         raise ValueError(f"clouds must be three or more for circles; they are {len(clouds)}")
-    order = sorted(range(len(clouds)), key=lambda i: np.shape(clouds[i])[1])
+    clouds = inputs.as_clouds(minimum_rows=2, **{f"clouds[{i}]": cloud for i, cloud in enumerate(clouds)})
+    order = sorted(range(len(clouds)), key=lambda i: clouds[i].shape[1])
     pairs: dict[tuple[int, int], AffineMap] = {}
     for a, i in enumerate(order):
         for j in order[a + 1 :]:

@@ -79,7 +79,7 @@ def icp(
     Returns a map whose `iterations` counts the steps until it came to rest and whose `converged` says if it did, with
     the `Trace` as `details`; `residual` is over the last matches. ValueError for input that does not fit.
     """
-    source, target = inputs.as_clouds(source, target)
+    source, target = inputs.as_clouds(source=source, target=target)
     schedule = read_schedule(step, iterations)
     if not callable(matching):
         checks.check_choice("matching", matching, tuple(MATCHINGS), or_else="callable or ")

@@ -43,7 +43,7 @@ def class_means(
 
     Section 4.2.3 and Table 4 of the paper. ValueError for input that does not fit.
     """
-    source, target = inputs.as_clouds(source, target)
+    source, target = inputs.as_clouds(source=source, target=target)
     check_step(step)
     *positions, count = classes.share(source, source_labels, target, target_labels)
     means = [classes.average(a, p, count) for a, p in zip((source, target), positions, strict=True)]
@@ -73,7 +73,7 @@ def class_gaussians(
     """
     checks.check_between(0, 1, whitening=whitening)
     checks.check_counts(restarts=restarts, iterations=iterations)
-    source, target = inputs.as_clouds(source, target)
+    source, target = inputs.as_clouds(source=source, target=target)
     *positions, count = classes.share(source, source_labels, target, target_labels)
     weights = [classes.balance(p, count).astype(source.dtype) for p in positions]
     a, b = coordinates.principal_of_both(source, target, weights, whitening=whitening)
@@ -156,7 +156,7 @@ def subclass_means(
     start: the first map, that of `class_gaussians` without it.
     step, iterations: of `icp`.
     """
-    source, target = inputs.as_clouds(source, target)
+    source, target = inputs.as_clouds(source=source, target=target)
     checks.check_counts(clusters=clusters, sample=sample)
     read_schedule(step, iterations)  # before any work
     if start is not None:
@@ -219,7 +219,7 @@ def labels(
         raise ValueError(f"whitenings must be a sequence of numbers from 0 to 1; it is {whitenings!r}")
     for whitening in whitenings:
         checks.check_between(0, 1, whitenings=whitening)
-    source, target = inputs.as_clouds(source, target)
+    source, target = inputs.as_clouds(source=source, target=target)
     start_key, polish_key = jax.random.split(key)
     start = class_gaussians(start_key, source, source_labels, target, target_labels, restarts=restarts)
     polished = polish(

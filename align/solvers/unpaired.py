@@ -40,9 +40,9 @@ def unpaired(
 ) -> AffineMap:
     """Fit a map between two clouds of which nothing is known, or a few pairs, and say whether to trust it.
 
-    source `[n, d_source]`, target `[m, d_target]`: no row corresponds to another. The paper calls this not achieved
-    (section 4.2.3). Second moments leave an orthogonal map between whitened clouds open; what decides it depends on how
-    many dimensions both sides have (docs/unpaired.md has the derivation).
+    source `[n, d_source]`, target `[m, d_target]`, n, m ≥ 2: no row corresponds to another. The paper calls this not
+    achieved (section 4.2.3). Second moments leave an orthogonal map between whitened clouds open; what decides it
+    depends on how many dimensions both sides have (docs/unpaired.md has the derivation).
 
     - Up to 128, distances: centroids coupled by Gromov-Wasserstein, and third moments laid over each other; refined by
       mutual nearest neighbours, then on soft matches (`narrow`).
@@ -67,7 +67,7 @@ def unpaired(
     whether it came to rest. A map that is not trusted is returned all the same. Clouds turned, or their rows in another
     order, lead to the same map, but for how near to it the search rests. ValueError for input that does not fit.
     """
-    source, target = inputs.as_clouds(source, target)
+    source, target = inputs.as_clouds(minimum_rows=2, source=source, target=target)
     restarts = restarts if restarts is not None else (3 if min(source.shape[1], target.shape[1]) > _WIDE else 2)
     checks.check_counts(restarts=restarts, finalists=finalists, clusters=clusters, sample=sample, subset=subset)
     if finalists < 2:
@@ -154,13 +154,17 @@ def _pairs(source, target, pairs):
         x, y = pairs
     except (TypeError, ValueError) as error:
         raise ValueError("pairs must be (x, y), arrays in correspondence") from error
-    x, y, _ = inputs.as_pairs(x, y, None)
+    x, y = inputs.as_floats(**{"pairs[0]": x, "pairs[1]": y})
+    if x.ndim != 2 or y.ndim != 2 or len(x) != len(y):
+        raise ValueError(
+            f"pairs[0] and pairs[1] must be [rows, dimensions], as many rows; they are {x.shape} and {y.shape}"
+        )
     if (x.shape[1], y.shape[1]) != (source.shape[1], target.shape[1]):
         raise ValueError(
             f"pairs must have the dimensions of the clouds, {source.shape[1]} and {target.shape[1]}; "
             f"they are {x.shape} and {y.shape}"
         )
     if len(x) < 2:
-        raise ValueError("pairs must have at least two rows; they have one")
-    inputs.check_finite(x=x, y=y)
+        raise ValueError(f"pairs must have at least two rows; they have {len(x)}")
+    inputs.check_finite(**{"pairs[0]": x, "pairs[1]": y})
     return x.astype(source.dtype), y.astype(target.dtype)

@@ -1,6 +1,7 @@
 """Every solver from two clouds against arrays, labels and options that do not fit."""
 
 import jax
+import numpy as np
 from jax import numpy as jnp
 from refusals import Refusal, every
 from wrong_arrays import ARRAYS, KEY, LABELS, X, Y
@@ -139,6 +140,22 @@ FAR = solvers.AffineMap(jnp.eye(4), jnp.zeros(4))
                 ("subset", -5),
                 ("restarts", 1.5),
             )
+        },
+        **{
+            f"unpaired: one row of {name}": Refusal(
+                lambda given=given: solvers.unpaired(KEY, *given), name, "(1, 3)", "at least 2 rows"
+            )
+            for name, given in {"source": (X[:1], Y), "target": (X, Y[:1])}.items()
+        },
+        **{
+            f"unpaired: {what}": Refusal(lambda given=given: solvers.unpaired(KEY, X, Y, pairs=given), *words)
+            for what, (given, *words) in {
+                "pairs of text": ((X, "text"), "pairs[1]", "str", "array of real numbers"),
+                "pairs of NaN": ((np.nan * X, Y), "pairs[0]", "holds NaN or infinity"),
+                "pairs that do not correspond": ((X, Y[:5]), "pairs[0] and pairs[1]", "(6, 3) and (5, 3)", "as many"),
+                "pairs of one axis": ((X[0], Y[0]), "pairs[0] and pairs[1]", "(3,)", "[rows, dimensions]"),
+                "one pair": ((X[:1], Y[:1]), "pairs", "they have 1", "at least two rows"),
+            }.items()
         },
         "unpaired: no forms": Refusal(lambda: solvers.unpaired(KEY, X, Y, forms=()), "forms", "empty", "at least one"),
     }

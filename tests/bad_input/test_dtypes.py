@@ -95,9 +95,22 @@ def test_a_map_is_applied(dtype):
 @pytest.mark.parametrize("dtype", [np.int64, np.uint64])
 def test_integers_beyond_32_bits_are_rounded(dtype):
     large = np.array([[3_000_000_000, 2**40 + 1]], dtype)
-    mapped = AffineMap.identity(2)(large)
-    assert mapped.dtype == jnp.float32
-    np.testing.assert_array_equal(mapped, np.float32([[3e9, 2**40]]))
+    fitted, expected = AffineMap.identity(2), np.float32([[3e9, 2**40]])
+    for given in (large, list(large), large.tolist(), Held(large), large.astype(large.dtype.newbyteorder())):
+        mapped = fitted(given)
+        assert mapped.dtype == jnp.float32
+        np.testing.assert_array_equal(mapped, expected)
+        np.testing.assert_array_equal(fitted.documents(given), fitted.documents(expected))
+
+
+class Held:
+    """What has an array to give, and nothing else of one."""
+
+    def __init__(self, array):
+        self._array = array
+
+    def __array__(self, dtype=None, copy=None):
+        return self._array
 
 
 class Doubling:

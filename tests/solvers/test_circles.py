@@ -77,6 +77,20 @@ def test_what_no_trusted_map_reaches_is_not_trusted():
     assert agreed(clouds, maps).trusted.tolist() == [True, True, True, False]
 
 
+@pytest.mark.parametrize(
+    ("cloud", "message"),
+    [
+        (np.ones(40), r"must be \[rows, dimensions\], at least one of each; it is \(40,\)"),
+        ("text", "must be an array of real numbers; it is str"),
+        (np.full((40, 3), np.nan), "holds NaN or infinity"),
+        (np.ones((1, 3)), r"must have at least 2 rows; it is \(1, 3\)"),
+    ],
+)
+def test_a_cloud_that_is_none_is_named(cloud, message):
+    with pytest.raises(ValueError, match=rf"clouds\[1\] {message}"):
+        solvers.unpaired_many(jax.random.key(0), [np.ones((40, 3)), cloud, np.ones((40, 3))])
+
+
 def test_fewer_than_three_clouds_make_no_circle():
     with pytest.raises(ValueError, match="three or more"):
         solvers.unpaired_many(jax.random.key(0), [np.ones((40, 3))] * 2)
