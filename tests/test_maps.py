@@ -7,7 +7,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from align.arrays.precision import PrecisionWarning
-from align.maps import AffineMap, description
+from align.maps import AffineMap, description, map_file
 
 pytestmark = pytest.mark.usefixtures("strict_promotion")
 
@@ -199,6 +199,23 @@ def test_float64_that_is_computed_in_float32_is_stated(fitted, recwarn):
 def test_float64_that_stays_so_is_not(fitted, recwarn, double_precision):
     assert fitted(np.zeros(2)).dtype == np.float64
     assert not recwarn
+
+
+@pytest.mark.parametrize("dtypes", [("float16",) * 2, ("bfloat16",) * 2, ("int32",) * 2, ("float32", "float64")])
+def test_maps_of_any_numbers_are_inverted_shown_and_kept(dtypes, tmp_path):
+    weight, bias = (np.asarray(a, jnp.dtype(d)) for a, d in zip(([[0, 2], [-1, 0]], [5, -3]), dtypes, strict=True))
+    fitted = AffineMap(weight, bias)
+    np.testing.assert_allclose(fitted.inverse()(fitted(np.float32([[3, 4]]))), [[3, 4]], rtol=1e-6)
+    assert "linear" in repr(fitted) and description.describe(fitted)["weight_rank"] == 2
+    fitted.save(tmp_path / "x.safetensors")
+    loaded = AffineMap.load(tmp_path / "x.safetensors")
+    np.testing.assert_array_equal(loaded.weight, weight.astype(np.float32))
+    np.testing.assert_array_equal(loaded.bias, bias.astype(np.float32))
+
+
+def test_what_is_kept_in_float64_stays_so(tmp_path):
+    AffineMap(np.full((1, 1), 0.1), np.full(1, 0.1)).save(tmp_path / "x.safetensors")
+    assert map_file.read(tmp_path / "x.safetensors")[0]["weight"] == 0.1
 
 
 def test_the_inverse_counts_as_zero_what_the_arithmetic_rounds():

@@ -51,7 +51,7 @@ def family(fitted: Any) -> str | None:
     weight, bias = (np.asarray(a, np.float64) for a in (fitted.weight, fitted.bias))
     if max(weight.shape) > _LARGEST_NAMED:
         return None
-    settled = _bounded_spectrum(weight, np.finfo(fitted.weight.dtype).eps)
+    settled = _bounded_spectrum(weight, _epsilon(fitted))
     if settled is None and max(weight.shape) <= _LARGEST_DECOMPOSED:
         settled = _spectrum(fitted)[1:]
     return None if settled is None else _family(weight, bias, *settled)
@@ -107,8 +107,13 @@ def _spectrum(fitted):
     values = np.linalg.svd(weight, compute_uv=False)
     scale = float(np.sqrt(np.mean(values**2)))
     uneven = float(np.max(np.abs(values / scale - 1))) if scale else None
-    rank = int(np.sum(values > max(weight.shape) * np.finfo(fitted.weight.dtype).eps * values[0]))
+    rank = int(np.sum(values > max(weight.shape) * _epsilon(fitted) * values[0]))
     return values, scale, uneven, rank
+
+
+def _epsilon(fitted):
+    """Return the rounding of the arithmetic with a map: half precision and integers are computed in wider floats."""
+    return np.finfo(np.promote_types(fitted.weight.dtype, np.float32)).eps
 
 
 def _bounded_spectrum(weight, eps):
