@@ -56,6 +56,13 @@ def test_d_optimal_chooses_different_samples_by_any_prior(prior):
     assert sorted(anchors.d_optimal(KEY, latents, 120, prior=prior).tolist()) == list(range(120))
 
 
+@pytest.mark.parametrize("dtype", [np.int64, np.uint64])
+def test_labels_beyond_32_bits_are_as_good(dtype):
+    far = LABELS.astype(dtype) + np.array(2**40, dtype)
+    chosen = [anchors.class_balanced(KEY, LATENTS, 10, labels=labels) for labels in (LABELS, far)]
+    np.testing.assert_array_equal(*chosen)
+
+
 def test_class_balanced_counts():
     chosen = anchors.class_balanced(KEY, LATENTS, 10, labels=LABELS)
     assert sorted(np.bincount(LABELS[chosen])) == [2, 2, 3, 3]

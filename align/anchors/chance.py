@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 
 from align.anchors.latents import check_latents
@@ -19,7 +20,10 @@ def class_balanced(key: jax.Array, latents: ArrayLike, count: int, *, labels: Ar
 
     labels: `[n]` integers.
     """
-    latents, labels = check_latents(latents, count), inputs.as_array("labels", labels)
+    latents = check_latents(latents, count)
+    if type(labels) is np.ndarray and labels.dtype.kind in "iu":  # may be beyond what JAX keeps of an integer
+        labels = np.unique(labels, return_inverse=True)[1].reshape(labels.shape)
+    labels = inputs.as_array("labels", labels)
     if labels.shape != latents.shape[:1]:
         raise ValueError(f"labels must be [{latents.shape[0]}], one per row of latents; they are {labels.shape}")
     if not jnp.issubdtype(labels.dtype, jnp.integer):
