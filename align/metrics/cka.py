@@ -21,7 +21,7 @@ def linear_cka(x: ArrayLike, y: ArrayLike, *, unbiased: bool = False) -> Array:
         be slightly negative; the biased value lies in [0, 1] and tends to 1 as the dimensions exceed `n`.
 
     Invariant to translation, orthogonal maps and isotropic scaling of either side; not to other linear maps. Memory
-    O(n d): no kernel matrix is formed.
+    O(n d), whatever n and d.
 
     Kornblith et al. 2019, equation 4; Song et al. 2012, equation 5, for HSIC_1.
 
@@ -134,6 +134,13 @@ def _gaussian(x, kept, bandwidth):
 
 
 def _linear_hsic_biased(x, y, kept):
+    return _common(x, y)
+
+
+def _common(x, y):
+    """Return tr(x xᵀ y yᵀ) by what takes no more memory than the rows: kernels of few rows, or else xᵀ y."""
+    if len(x) < min(x.shape[1], y.shape[1]):
+        return jnp.sum(matmul(x, x.T) * matmul(y, y.T))
     return jnp.sum(matmul(x.T, y) ** 2)
 
 
@@ -154,10 +161,10 @@ def _hsic_unbiased(k, l, kept):
 
 
 def _linear_hsic_unbiased(x, y, kept):
-    """Return HSIC_1 of the kernels x xᵀ and y yᵀ, whose diagonals are dropped, in O(n d²)."""
+    """Return HSIC_1 of the kernels x xᵀ and y yᵀ, whose diagonals are dropped, in O(n d min(n, d))."""
     check_rows(len(x), 4)
     norm_x, norm_y = jnp.sum(x * x, 1), jnp.sum(y * y, 1)
-    product = jnp.sum(matmul(x.T, y) ** 2) - jnp.sum(norm_x * norm_y)
+    product = _common(x, y) - jnp.sum(norm_x * norm_y)
     return _hsic_1(kept, product, matmul(x, x.sum(0)) - norm_x, matmul(y, y.sum(0)) - norm_y)
 
 
