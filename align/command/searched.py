@@ -30,6 +30,8 @@ def measure(
     sound, bad = faults.usable(arguments, old, new)
     parts = [part[1:] for part in blocks.chosen(rows, arguments, source, target)]
     x, y = (np.concatenate(part) for part in zip(*parts, strict=True))
+    asks = x.any(1) & y.any(1)  # a query of zeros is similar to nothing
+    x, y = x[asks], y[asks]
     watches = belonging.both(arguments, (old.name, new.name))
     corpus = _watched(watches, (part[1:] for part in blocks.chosen(sound, arguments, old, new)))
     measured = search.found(fitted, x, y, corpus, top=arguments.top)

@@ -35,9 +35,15 @@ def estimate(values: ArrayLike, *, confidence: float = 0.95, draws: int = DRAWS,
     that are all the same have an interval of no width. Fewer than six say too little of their spread, and have one
     without ends: of normal values three would hold the truth 80 times in a hundred and four 95 times, but of shares of
     ten documents four some 85 times, five 90 and six 93 (near 0 or 1, where most are the same, 86). ValueError for
-    fewer than two values or any that is not finite, a confidence outside (0, 1), and no draws.
+    fewer than two values, masked ones and any that is not real or not finite, a confidence outside (0, 1), and no
+    draws.
     """
-    values = np.asarray(values, np.float64)
+    if isinstance(values, np.ma.MaskedArray):
+        raise ValueError(f"values must be an array of real numbers; it is masked, {values.dtype} {values.shape}")
+    values = np.asarray(values)
+    if not np.can_cast(values.dtype, np.float64, "same_kind"):
+        raise ValueError(f"values must hold real numbers; its dtype is {values.dtype}")
+    values = values.astype(np.float64)
     if values.ndim != 1 or len(values) < 2:
         raise ValueError(f"values must be [queries], at least two; it is {values.shape}")
     if not np.isfinite(values).all():

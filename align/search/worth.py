@@ -48,10 +48,12 @@ def found(
     old_queries `[q, d_source]`, new_queries `[q, d_target]`: the same queries by both encoders. corpus: blocks of
     documents by both encoders, `[n, d_source]` and `[n, d_target]`. "inverted queries" go through the map's inverse;
     `AffineMap.queries` finds what the mapped index does. One query is enough, but no verdict can be had of fewer than
-    six. ValueError for no more documents than are to be found, for a `top` that is no count, and for queries or blocks
-    that are not of the map's dimensions, do not correspond or, of the queries, are not finite.
+    six. ValueError for no more documents than are to be found, for a `top` or `candidates` that are no
+    counts, and for queries or blocks that are not of the map's dimensions, do not correspond or, of the queries, are
+    not finite or zero.
     """
     checks.check_counts(top=top)
+    candidates = _counts(candidates)
     dimensions = fitted.weight.shape
     old_queries, new_queries = _queries(old_queries, new_queries, dimensions)
     many = max((top, *candidates))
@@ -60,11 +62,15 @@ def found(
     if old_queries.shape[1] == new_queries.shape[1]:
         searches[NO_MAP] = Best(new_queries, top)
     come = 0
-    for old, new in corpus:
-        if (np.shape(old), np.shape(new)) != tuple((len(old), d) for d in dimensions):
+    for block in corpus:
+        if not isinstance(block, tuple | list) or len(block) != 2:
+            raise ValueError(f"corpus must be blocks (old, new), as in [(old, new)]; one is {type(block).__name__}")
+        old, new = block
+        shapes = np.shape(old), np.shape(new)
+        if shapes != tuple((*shapes[0][:1], d) for d in dimensions):
             raise ValueError(
                 f"corpus must be blocks [n, {dimensions[0]}] and [n, {dimensions[1]}] of the same documents; "
-                f"one is {np.shape(old)} and {np.shape(new)}"
+                f"one is {shapes[0]} and {shapes[1]}"
             )
         documents = {AGAIN: unit(new), INDEX: unit(np.asarray(fitted(old)))}
         old = unit(old)
@@ -88,6 +94,15 @@ def found(
     )
 
 
+def _counts(candidates):
+    """Return numbers of candidates; ValueError where they are none."""
+    if isinstance(candidates, Iterable):
+        counts = tuple(candidates)
+        if all(checks.is_whole(count) for count in counts):
+            return counts
+    raise ValueError(f"candidates must be whole numbers, at least 1, as in (10, 20); they are {candidates!r}")
+
+
 def _queries(old, new, dimensions):
     """Return the queries of both encoders at unit length."""
     rows = {"old_queries": np.asarray(old), "new_queries": np.asarray(new)}
@@ -96,6 +111,8 @@ def _queries(old, new, dimensions):
             raise ValueError(f"{name} must be [queries, {d}], at least one; it is {each.shape}")
         if not np.isfinite(each).all():
             raise ValueError(f"{name} holds NaN or infinity")
+        if not each.any(1).all():
+            raise ValueError(f"{name} holds a row of zeros, which is similar to no document; leave the query out")
     shapes = [each.shape for each in rows.values()]
     if shapes[0][0] != shapes[1][0]:
         raise ValueError(f"old_queries and new_queries must be the same queries; they are {shapes[0]} and {shapes[1]}")

@@ -17,7 +17,7 @@ from align.linalg.moments import Moments, about_origin
 from align.linalg.procrustes import procrustes, through_means
 from align.linalg.shrinkage import TOWARDS, StreamedRidgePath, default_strengths, shrinkage
 from align.maps import AffineMap, diagnosis
-from align.streaming.record import Statistics, checked, target_squares
+from align.streaming.record import Statistics, check_statistics, checked, target_squares
 
 _PROCRUSTES = ("orthogonal", "rigid", "similarity")
 _OPTIONS: dict[str, tuple[str, ...]] = {
@@ -40,6 +40,7 @@ def fit(statistics: Statistics, solver: str, **options: Any) -> AffineMap:
         raise ValueError(f"solver must be one of {FAMILIES}; it is {solver!r}")
     if unknown := options.keys() - set(_OPTIONS[solver]):
         raise ValueError(f"{solver} takes {', '.join(_OPTIONS[solver])}; there is {', '.join(sorted(unknown))}")
+    check_statistics(statistics)
     if solver == "ridge":
         return ridge(statistics, **options)
     if solver in _PROCRUSTES:
@@ -62,6 +63,7 @@ def ridge(
     goals, this minimises Σ errors² / (1 − degrees of freedom / rows)² (Golub, Heath and Wahba 1979) over strengths
     alone. `details` of the map is a `StreamedRidgePath`. Errors as for `fit`.
     """
+    check_statistics(statistics)
     possible = TOWARDS[:3]  # a record of centred moments has an intercept
     checks.check_flags(reflection=reflection)
     if not isinstance(towards, str) or towards not in possible:

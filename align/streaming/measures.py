@@ -3,7 +3,7 @@
 import numpy as np
 
 from align.arrays import checks
-from align.streaming.record import Statistics, checked, target_squares
+from align.streaming.record import Statistics, check_statistics, checked, target_squares
 
 
 def canonical_correlations(statistics: Statistics) -> np.ndarray:
@@ -42,6 +42,7 @@ def procrustes_distance(statistics: Statistics, *, normalise: bool = True) -> fl
 
 
 def _with_target_moments(statistics):
+    check_statistics(statistics)
     if statistics.target.ndim != 2:
         raise ValueError("statistics must have the target's second moments; they were made with target_moments=False")
     return checked(statistics)

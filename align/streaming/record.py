@@ -30,6 +30,9 @@ def merge(*parts: Statistics) -> Statistics:
     """Return the record of all the rows behind the parts, at least one (Chan, Golub and LeVeque 1979)."""
     if not parts:
         raise ValueError("parts must be records, at least one; there was none")
+    for part in parts:
+        if not isinstance(part, Statistics):
+            raise ValueError(f"parts must be Statistics, as in merge(*parts); one is {type(part).__name__}")
     return functools.reduce(_merge, parts)
 
 
@@ -120,8 +123,20 @@ def target_squares(statistics: Statistics) -> np.ndarray:
     return np.diag(statistics.target) if statistics.target.ndim == 2 else statistics.target
 
 
+def check_statistics(statistics: object) -> None:
+    """ValueError for what is no record."""
+    if not isinstance(statistics, Statistics):
+        raise ValueError(
+            f"statistics must be Statistics, as streaming.from_arrays makes them; it is {type(statistics).__name__}"
+        )
+
+
 def checked(statistics: Statistics) -> Statistics:
-    """Return a record without the spread that rounding leaves of what is constant; ValueError for NaN or infinity."""
+    """Return a record without the spread that rounding leaves of what is constant.
+
+    ValueError for NaN or infinity, and for what is no record.
+    """
+    check_statistics(statistics)
     for name, field in statistics._asdict().items():
         if not np.isfinite(field).all():
             raise ValueError(f"statistics must be finite; {name} holds NaN or infinity, and so do the rows")

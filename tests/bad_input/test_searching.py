@@ -54,6 +54,17 @@ CASES = {
     "queries that are not finite": (lambda: found(old=np.nan * X), "old_queries holds NaN or infinity"),
     "blocks of other rows": (lambda: found([(X, X[:9, :2])]), "corpus must be blocks [n, 3] and [n, 2]", "(9, 2)"),
     "blocks of one encoder": (lambda: found([(X, X)]), "of the same documents", "(20, 3) and (20, 3)"),
+    "a query of zeros": (lambda: found(new=np.r_[0 * X[:1, :2], X[1:, :2]]), "new_queries holds a row of zeros"),
+    "an old query of zeros": (lambda: found(old=np.r_[0 * X[:1], X[1:]]), "old_queries holds a row of zeros"),
+    "a corpus that is one block": (lambda: found((X, X[:, :2])), "corpus must be blocks (old, new)", "is ndarray"),
+    "documents that are numbers": (lambda: found([(1, 2)]), "corpus must be blocks [n, 3]", "() and ()"),
+    "one number of candidates": (lambda: found(candidates=20), "candidates must be whole numbers", "they are 20"),
+    "candidates of text": (lambda: found(candidates="abc"), "candidates must be whole numbers", "they are 'abc'"),
+    "half a candidate": (lambda: found(candidates=(20.5,)), "candidates must be whole numbers", "(20.5,)"),
+    "no candidate": (lambda: found(candidates=(0,)), "candidates must be whole numbers, at least 1", "(0,)"),
+    "masked values": (lambda: search.estimate(np.ma.masked_less(X[:, 0], 0)), "values", "masked, float32 (20,)"),
+    "complex values": (lambda: search.estimate(1j * X[:, 0]), "values must hold real numbers", "complex64"),
+    "values of text": (lambda: search.estimate(["a", "b"]), "values must hold real numbers", "<U1"),
     "few documents": (lambda: found([(X[:4], X[:4, :2])]), "4 documents", "more than the 10"),
 }  # fmt: skip
 CALLS |= CASES

@@ -56,6 +56,17 @@ BROKEN = functools.cache(lambda: record()._replace(cross=np.full((3, 3), np.nan)
             "(2,)",
             "[rows, d]",
         ),
+        "a list of records": Refusal(lambda: streaming.merge([record()]), "parts", "one is list", "merge(*parts)"),
+        "arrays for records": Refusal(lambda: streaming.merge(X, Y), "parts", "one is ndarray", "Statistics"),
+        **{
+            f"rows for a record: {name}": Refusal(call, "statistics", "it is ndarray", "must be Statistics")
+            for name, call in {
+                "fit": lambda: streaming.fit(X, "affine"),
+                "ridge": lambda: streaming.ridge(X),
+                "linear_cka": lambda: streaming.linear_cka(X),
+                "procrustes_distance": lambda: streaming.procrustes_distance(X),
+            }.items()
+        },
         "no records": Refusal(streaming.merge, "parts", "there was none", "at least one"),
         "a block of one axis": Refusal(
             lambda: streaming.from_blocks([(X, Y[:, 0])]), "source and target", "(6, 3), (6,)", "[rows, d]"

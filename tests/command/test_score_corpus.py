@@ -51,7 +51,9 @@ def test_bad_rows_of_the_corpus_are_counted(queries, capsys):
     np.save("documents.npy", documents)
     np.save("asked.npy", asked)
     argv = ("score", "map.safetensors", "asked.npy", "q_new.npy", "--corpus", "documents.npy", "y.npy")
-    assert run(capsys, *argv)["bad_rows"] == {
+    result = run(capsys, *argv)
+    assert result["queries"] == result["rows"] - 1  # a query of zeros asks for nothing
+    assert result["bad_rows"] == {
         "asked.npy": {"zero": 1, "not_finite": 0, "duplicate": 0},
         "documents.npy": {"zero": 1, "not_finite": 0, "duplicate": 1},
     }
