@@ -180,7 +180,7 @@ def test_bad_rows_are_counted(what):
             lambda: metrics.bad_rows(np.ones((2, 2), np.complex64)), "x", "complex64", "real numbers"
         ),
         "a masked array": Refusal(
-            lambda: metrics.bad_rows(np.ma.masked_array(ROWS)), "x", "masked", "(9, 2)", "array of real"
+            lambda: metrics.bad_rows(np.ma.masked_array(ROWS)), "x", "masked, float32 (9, 2)", "array of real"
         ),
         "strings": Refusal(lambda: metrics.bad_rows([["a"]]), "x", "list", "array of real numbers"),
     }
