@@ -39,13 +39,13 @@ def test_seeds_give_different_networks(sample):
     assert float(jnp.abs(codes[0] - codes[1]).max()) > 0.1
 
 
-def test_blocks_do_not_change_the_result(sample):
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 7])
+def test_blocks_do_not_change_the_result(sample, size):
     model, params = built("conv")
     images = jnp.asarray(sample.test.images[:7])
-    sizes = (100, 3)
     at_once, blocks = (
         jax.jit(lambda images, size=size: models.in_blocks(lambda x: model.apply(params, x), images, size=size))(images)
-        for size in sizes
+        for size in (100, size)
     )
     np.testing.assert_allclose(blocks, at_once, atol=1e-6)
 

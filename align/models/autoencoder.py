@@ -120,9 +120,17 @@ def block_of(module: nn.Module) -> int:
 
 
 def in_blocks(function: Callable[[Array], Any], rows: Array, size: int = 100) -> Array:
-    """Apply a function of `[b, ...]` to `[n, ...]` block by block; the last block is filled with zeros, then cut."""
+    """Apply a function of `[b, ...]` to `[n, ...]` block by block; the last block is filled with zeros, then cut.
+
+    Two blocks at a time, neither of which waits for the other: a CPU copies patches of one while it multiplies those
+    of the other.
+    """
     n = len(rows)
-    size = min(size, n)
-    padded = jnp.pad(rows, ((0, -n % size), *((0, 0),) * (rows.ndim - 1)))
-    out = jax.lax.map(function, padded.reshape(-1, size, *rows.shape[1:]))
-    return out.reshape(-1, *out.shape[2:])[:n]
+    if n <= size:
+        return function(rows)
+    steps = -(-n // (2 * size))
+    size = -(-n // (2 * steps))
+    padded = jnp.pad(rows, ((0, 2 * steps * size - n), *((0, 0),) * (rows.ndim - 1)))
+    pairs = padded.reshape(steps, 2, size, *rows.shape[1:])
+    out = jnp.stack(jax.lax.map(lambda pair: (function(pair[0]), function(pair[1])), pairs), 1)
+    return out.reshape(-1, *out.shape[3:])[:n]
