@@ -15,8 +15,8 @@ def ours(model, count):
     return prepare
 
 
-def pytorch(model, count, *, compiled=False):
-    """Encode without gradients, 1,000 images at a time."""
+def pytorch(model, count, *, batch=1000, channels_last=False, compiled=False):
+    """Encode without gradients, `batch` images at a time."""
 
     def prepare():
         device = harness.torch_device()
@@ -27,13 +27,14 @@ def pytorch(model, count, *, compiled=False):
         network = torch_networks.network(model, model.init(jax.random.key(0), images(1)))
         # The encoder ends with the layer that gives the codes.
         ends = next(i for i, layer in enumerate(network) if getattr(layer, "out_features", None) == LATENT)
-        encoder = network[: ends + 1].to(device)
+        layout = torch.channels_last if channels_last else torch.contiguous_format
+        encoder = network[: ends + 1].to(device, memory_format=layout)
         encoder = torch.compile(encoder) if compiled else encoder
-        inputs = torch_networks.turned(images(count)).to(device)
+        inputs = torch_networks.turned(images(count)).to(device, memory_format=layout)
 
         def run():
             with torch.no_grad():
-                return torch.cat([encoder(block) for block in inputs.split(1000)]).cpu()
+                return torch.cat([encoder(block) for block in inputs.split(batch)]).cpu()
 
         return run
 
@@ -50,6 +51,8 @@ def jobs(small):
                 ours=ours(model, count),
                 peers={
                     "PyTorch, no_grad, batch 1,000": pytorch(model, count),
+                    "PyTorch, no_grad, batch 100": pytorch(model, count, batch=100),
+                    "PyTorch, no_grad, batch 100, channels last": pytorch(model, count, batch=100, channels_last=True),
                     "torch.compile": pytorch(model, count, compiled=True),
                 },
                 goals=[harness.Goal(harness.FASTEST, 1.0)],
