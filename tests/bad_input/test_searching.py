@@ -151,7 +151,10 @@ def test_arguments_that_cannot_be_parsed(folder, capsys, argv, words):
         (("--vectors=nowhere.npz",), ("nowhere.npz",)),
         (("--vectors=sample", "--groups=all"), ("--groups", "'all'", "there are bars, families")),
         (("--vectors=sample", "--between=minilm:bert"), ("--between", "minilm, mpnet", "'minilm:bert'")),
-        (("--vectors=sample", "--documents=7000"), ("--documents=7000", "5,998 texts of --vectors without the queries", "2 for a cloud")),
+        (
+            ("--vectors=sample", "--documents=7000"),
+            ("--documents=7000", "5,998 texts of --vectors without the queries", "2 for a cloud"),
+        ),
         (("--vectors=sample", "--queries=10"), ("--queries=10", "more than 10 queries")),
     ],
 )
