@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 TRAINING = ("epochs", "batch", "learning_rate", "schedule", "weight_decay", "memory", "initial")
 Setting = tuple[int, int | None]
-MAY_BE_EMPTY = ("controls",)  # lists of which an experiment can do without any
 ARCHITECTURES = ("conv", "mlp", "residual")
 # Far beyond what answers anything, and short of what fails for lack of memory or time without a word.
 MOST_LATENT, MOST_SEEDS, MOST_EPOCHS, MOST_BATCH = 10_000, 100, 10_000, 100_000
@@ -216,10 +215,16 @@ def numbers(name: str, given: flags.FlagValues) -> tuple[float, ...] | None:
         ) from error
 
 
-def check_names(flag: str, names: list[str], known: tuple[str, ...]) -> None:
-    """Raise ValueError for names that a flag does not know, or none where it needs some."""
-    if not names and flag not in MAY_BE_EMPTY:
+def check_some(flag: str, values: Sequence | None) -> None:
+    """Raise ValueError for a list that asks for nothing."""
+    if not values:
         raise ValueError(f"--{flag} must have one value or more; it is empty")
+
+
+def check_names(flag: str, names: list[str], known: tuple[str, ...], *, some: bool = True) -> None:
+    """Raise ValueError for names that a flag does not know, and for none where it needs some."""
+    if some:
+        check_some(flag, names)
     if unknown := [name for name in names if name not in known]:
         raise ValueError(f"--{flag} has no {', '.join(map(repr, unknown))}; there are {', '.join(known)}")
 

@@ -31,15 +31,15 @@ def errors():
 @pytest.mark.parametrize(
     ("cell", "digits"),
     [
-        ((1, "linear", 10, None), (4, 4)),
-        ((2, "end2end", 2, 50), (3, 3)),
-        ((2, "end2end", 10, 50), (4, 4)),
-        ((3, "linear", 10, 100), (4, 4)),
+        ((1, "linear", 10, None), 4),
+        ((2, "end2end", 2, 50), 3),
+        ((2, "end2end", 10, 50), 4),
+        ((3, "linear", 10, 100), 4),
     ],
 )
 def test_means_over_ten_networks(cell, digits, errors):
     found = errors(*cell)
-    assert f"{np.nanmean(found):.{digits[0]}f} ± {np.nanstd(found):.{digits[1]}f}" in NOTES
+    assert f"{np.nanmean(found):.{digits}f} ± {np.nanstd(found):.{digits}f}" in NOTES
 
 
 def test_shares_of_triples(errors):

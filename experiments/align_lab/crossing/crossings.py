@@ -71,7 +71,7 @@ class Choices:
         """Read the flags; ValueError names the one whose value makes no sense."""
         methods, controls = (tuple(dict.fromkeys(filter(None, given[name].value))) for name in ("methods", "controls"))
         check_names("methods", list(methods), METHODS)
-        check_names("controls", list(controls), CONTROLS)
+        check_names("controls", list(controls), CONTROLS, some=False)
         texts = integers("texts", given)
         pairs = tuple(dict.fromkeys(map(_whole, filter(None, given.pairs))))
         file = given.vectors if given.vectors in ("", "sample") else expanded(given.vectors)

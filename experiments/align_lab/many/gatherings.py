@@ -4,7 +4,7 @@ import dataclasses
 
 from absl import flags
 
-from align_lab.asked import ARCHITECTURES, MOST_SEEDS, Asked, Defaults, integers
+from align_lab.asked import ARCHITECTURES, MOST_SEEDS, Asked, Defaults, check_some, integers
 from align_lab.launch import Experiment
 from align_lab.many.many_plans import ALIKE, TABLE, Gathering, Likeness
 from align_lab.plans import Networks
@@ -52,8 +52,7 @@ class Choices:
         if given.seeds < 3:
             raise ValueError(f"--seeds must be 3 or more for a circle; it is {given.seeds}")
         for name in ("groups", "latent", "anchors", "methods"):
-            if not given[name].value:
-                raise ValueError(f"--{name} must have one value or more; it is empty")
+            check_some(name, given[name].value)
         anchors = integers("anchors", given)
         if min(anchors) < 2:
             raise ValueError(f"--anchors must be 2 or more; the least is {min(anchors)}")

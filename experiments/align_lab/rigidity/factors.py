@@ -90,8 +90,6 @@ class Choices:
     def read(self, given: flags.FlagValues, store) -> Factors:
         """Read the flags; ValueError names the one whose value makes no sense."""
         check_names("variants", given.variants, tuple(VARIANTS))
-        if not given.variants:
-            raise ValueError("--variants must have one value or more; it is empty")
         asked = vars(self.networks.read(given, store))
         return Factors(**asked, variants=tuple(dict.fromkeys(given.variants)))
 
