@@ -30,13 +30,13 @@ def test_head_of_codes_is_the_whole(name, sample):
 
 
 def test_a_block_starts_as_its_short_cut():
-    x = jax.random.normal(jax.random.key(0), (2, 6, 6, 3))
+    x = jax.random.normal(jax.random.key(0), (3, 6, 6, 2))
     params = Block(3).init(jax.random.key(1), x)
     np.testing.assert_array_equal(Block(3).apply(params, x), jax.nn.relu(x))
     moved = jax.tree_util.tree_map_with_path(lambda path, p: p + (path[-1].key == "weight"), params)
     assert float(jnp.abs(Block(3).apply(moved, x) - jax.nn.relu(x)).max()) > 0.1
     half = Block(5, 2)
-    assert half.apply(half.init(jax.random.key(1), x), x).shape == (2, 3, 3, 5)
+    assert half.apply(half.init(jax.random.key(1), x), x).shape == (5, 3, 3, 2)
 
 
 def test_cross_entropy_by_hand():

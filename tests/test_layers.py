@@ -21,8 +21,8 @@ PAIRWISE = [
 
 def example(shape, size, channels=3, features=2):
     keys = jax.random.split(jax.random.key(0), 2)
-    image = jax.random.normal(keys[0], (2, *shape, channels))
-    return image, jax.random.normal(keys[1], (size, size, channels, features))
+    images = jax.random.normal(keys[0], (2, *shape, channels))
+    return layers.images_last(images), jax.random.normal(keys[1], (size, size, channels, features))
 
 
 @pytest.mark.parametrize("layer", FORMS)
@@ -70,10 +70,19 @@ def test_col2im_is_the_transpose_of_im2col():
     ],
 )
 def test_modules_equal_flax(ours, theirs):
-    x, _ = example((7, 7), 3)
-    params = theirs.init(jax.random.key(0), x)
+    x, _ = example((7, 5), 3)
+    images = layers.images_first(x)
+    params = theirs.init(jax.random.key(0), images)
     assert jax.tree.map(jnp.shape, ours.init(jax.random.key(0), x)) == jax.tree.map(jnp.shape, params)
-    np.testing.assert_allclose(ours.apply(params, x), theirs.apply(params, x), atol=2e-5)
+    np.testing.assert_allclose(layers.images_first(ours.apply(params, x)), theirs.apply(params, images), atol=2e-5)
+
+
+def test_rows_hold_height_width_and_channels_as_flax_lays_them_out():
+    x, _ = example((4, 3), 3, channels=5)
+    images = layers.images_first(x)
+    assert images.shape == (2, 4, 3, 5)
+    np.testing.assert_array_equal(layers.flattened(x), images.reshape(2, -1))
+    np.testing.assert_array_equal(layers.unflattened(images.reshape(2, -1), (4, 3, 5)), x)
 
 
 def test_a_cpu_runs_matrix_products_and_other_platforms_convolutions():
@@ -89,7 +98,7 @@ def test_a_cpu_runs_matrix_products_and_other_platforms_convolutions():
 
 
 def test_the_gain_of_stride_squared_keeps_the_variance():
-    x = jax.random.normal(jax.random.key(0), (4, 32, 32, 16))
+    x = jax.random.normal(jax.random.key(0), (16, 32, 32, 4))
     spread = {}
     for gain in (1.0, 4.0):
         layer = layers.ConvTranspose(16, 5, 2, gain)

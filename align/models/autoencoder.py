@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 from flax import linen as nn
-from jax import Array
+from jax import Array, lax
 from jax import numpy as jnp
 
 from align.arrays import checks
@@ -120,7 +120,7 @@ def block_of(module: nn.Module) -> int:
 
 
 def in_blocks(function: Callable[[Array], Any], rows: Array, size: int = 100) -> Array:
-    """Apply a function of `[b, ...]` to `[n, ...]` block by block; the last block is filled with zeros, then cut.
+    """Apply a function of `[b, ...]` to `[n, ...]` block by block; the last ones overlap where n is not a multiple.
 
     Two blocks at a time, neither of which waits for the other: a CPU copies patches of one while it multiplies those
     of the other.
@@ -130,7 +130,15 @@ def in_blocks(function: Callable[[Array], Any], rows: Array, size: int = 100) ->
         return function(rows)
     steps = -(-n // (2 * size))
     size = -(-n // (2 * steps))
-    padded = jnp.pad(rows, ((0, 2 * steps * size - n), *((0, 0),) * (rows.ndim - 1)))
-    pairs = padded.reshape(steps, 2, size, *rows.shape[1:])
-    out = jnp.stack(jax.lax.map(lambda pair: (function(pair[0]), function(pair[1])), pairs), 1)
-    return out.reshape(-1, *out.shape[3:])[:n]
+    like = jax.eval_shape(function, rows[:size])
+
+    def step(i, out):
+        # Past the end, both slices start where a block still fits. Slices of what the loop is given to walk over would
+        # be slices of a copy.
+        starts = 2 * i * size, (2 * i + 1) * size
+        blocks = [function(lax.dynamic_slice_in_dim(rows, start, size)) for start in starts]
+        for start, block in zip(starts, blocks, strict=True):
+            out = lax.dynamic_update_slice_in_dim(out, block, start, 0)
+        return out
+
+    return lax.fori_loop(0, steps, step, jnp.zeros((n, *like.shape[1:]), like.dtype))

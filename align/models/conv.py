@@ -5,7 +5,7 @@ import math
 from flax import linen as nn
 from jax import Array
 
-from align.models.layers import Conv, ConvTranspose, shape_of
+from align.models.layers import Conv, ConvTranspose, flattened, images_first, images_last, shape_of, unflattened
 
 
 class ConvEncoder(nn.Module):
@@ -22,10 +22,10 @@ class ConvEncoder(nn.Module):
 
     @nn.compact
     def __call__(self, images: Array) -> Array:
-        x = images
+        x = images_last(images)
         for features, size in zip(self.channels, self.sizes, strict=True):
             x = nn.relu(Conv(features, size)(x))
-        x = x.reshape(len(x), -1)
+        x = flattened(x)
         for width in self.hidden:
             x = nn.relu(nn.Dense(width)(x))
         return nn.Dense(self.latent)(x)
@@ -59,10 +59,10 @@ class ConvDecoder(nn.Module):
         # be a row or a column too long.
         shapes = [(-(-height // stride**i), -(-width // stride**i)) for i in range(len(self.channels) + 1)]
         x = nn.relu(nn.Dense(math.prod(shapes[-1]) * self.channels[-1])(x))
-        x = x.reshape(len(x), *shapes[-1], self.channels[-1])
+        x = unflattened(x, (*shapes[-1], self.channels[-1]))
         gain = 1.0 if self.sigmoid else stride**2
         layers = zip((depth, *self.channels[:-1]), self.sizes, shapes, strict=False)
         for place, (features, size, shape) in reversed(list(enumerate(layers))):
             x = ConvTranspose(features, size, stride, gain)(x)[:, : shape[0], : shape[1]]
             x = nn.relu(x) if place else x
-        return nn.sigmoid(x) if self.sigmoid else x
+        return images_first(nn.sigmoid(x) if self.sigmoid else x)

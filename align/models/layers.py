@@ -1,16 +1,18 @@
 """Convolutions with lax's exact semantics in two forms: lax's own, and matrix products.
 
-XLA's convolutions lose most of their speed on a CPU inside a loop (`lax.scan`), where the gradient of the kernel
-falls back to a naive form, and under `vmap`, where several kernels become a grouped convolution. The same layers are
-one matrix product each around a gathering of patches (`im2col`) or its transpose (`col2im`):
+XLA's convolutions lose most of their speed on a CPU where gradients are taken, and under `vmap`, where several kernels
+become a grouped convolution. The same layers are one matrix product each around a gathering of patches (`im2col`) or
+its transpose (`col2im`):
 
-    conv(x)           = im2col(x) @ W
-    conv_transpose(x) = col2im(x @ W)
+    conv(x)           = W @ im2col(x)
+    conv_transpose(x) = col2im(W @ x)
 
 Each of the two is the other's derivative, so the backward passes are made of the same parts as the forward passes.
 `lax.platform_dependent` chooses at lowering: matrix products on a CPU, lax's own convolutions on a GPU or TPU.
 
-Arrays are `[n, height, width, channels]`, kernels `[k, k, channels_in, channels_out]`, padding is "SAME".
+Arrays are `[channels, height, width, n]`, images last: a pixel of n images lies in one piece, so that gathering patches
+and adding them up copies whole vectors, and a patch is a column of the product. Kernels are `[k, k, channels_in,
+channels_out]`, padding is "SAME".
 """
 
 from collections.abc import Sequence
@@ -21,12 +23,32 @@ from flax import linen as nn
 from jax import Array, lax
 from jax import numpy as jnp
 
-NHWC = ("NHWC", "HWIO", "NHWC")
+CHWN = ("CHWN", "HWIO", "CHWN")
 
 
 def shape_of(side: int | tuple[int, int, int]) -> tuple[int, int, int]:
     """Give the shape (height, width, channels) of images that are told by it, or by the side of square grey ones."""
     return (side, side, 1) if isinstance(side, int) else side
+
+
+def images_last(images: Array) -> Array:
+    """Turn images `[n, h, w, c]` into the order of the layers, `[c, h, w, n]`."""
+    return images.transpose(3, 1, 2, 0)
+
+
+def images_first(x: Array) -> Array:
+    """Turn `[c, h, w, n]` back into images `[n, h, w, c]`."""
+    return x.transpose(3, 1, 2, 0)
+
+
+def flattened(x: Array) -> Array:
+    """Lay the features of `[c, h, w, n]` out as rows `[n, h w c]`."""
+    return x.transpose(1, 2, 0, 3).reshape(-1, x.shape[-1]).T
+
+
+def unflattened(rows: Array, shape: tuple[int, int, int]) -> Array:
+    """Lay rows `[n, h w c]` out as `[c, h, w, n]`, the inverse of `flattened`; shape is (h, w, c)."""
+    return rows.T.reshape(*shape, len(rows)).transpose(2, 0, 1, 3)
 
 
 def paddings(shape: Sequence[int], size: int, stride: int) -> list[tuple[int, int]]:
@@ -36,28 +58,23 @@ def paddings(shape: Sequence[int], size: int, stride: int) -> list[tuple[int, in
 
 @partial(jax.custom_vjp, nondiff_argnums=(1, 2))
 def im2col(x: Array, size: int, stride: int) -> Array:
-    """Gather the patches under a kernel: `[n, h, w, c] -> [n, ceil(h / stride), ceil(w / stride), size² c]`."""
-    n, *shape, channels = x.shape
-    height, width = (-(-length // stride) for length in shape)
-    x = jnp.pad(x, ((0, 0), *paddings(tuple(shape), size, stride), (0, 0)))
-    # Written slice by slice: XLA's fused concatenation tests every element for the piece that it belongs to.
-    patches = jnp.zeros((n, height, width, size * size * channels), x.dtype)
-    for i in range(size):
-        for j in range(size):
-            tap = x[:, i : i + stride * (height - 1) + 1 : stride, j : j + stride * (width - 1) + 1 : stride]
-            patches = lax.dynamic_update_slice(patches, tap, (0, 0, 0, (i * size + j) * channels))
-    return patches
+    """Gather the patches under a kernel: `[c, h, w, n] -> [size² c, ceil(h / stride), ceil(w / stride), n]`."""
+    shape = x.shape[1:3]
+    ends = [stride * (-(-length // stride) - 1) + 1 for length in shape]
+    x = jnp.pad(x, ((0, 0), *paddings(shape, size, stride), (0, 0)))
+    offsets = [(i, j) for i in range(size) for j in range(size)]
+    return jnp.concatenate([x[:, i : i + ends[0] : stride, j : j + ends[1] : stride] for i, j in offsets])
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3))
 def col2im(patches: Array, size: int, stride: int, shape: tuple[int, int]) -> Array:
-    """Add patches up where they overlap, the transpose of `im2col`: `[n, ceil(h / stride), …] -> [n, h, w, c]`.
+    """Add patches up where they overlap, the transpose of `im2col`: `[…, ceil(h / stride), …] -> [c, h, w, n]`.
 
     Patch i's tap k lies at q = stride * i + k - low. Written as q = stride * b + a, phase a of the output receives
     tap k = stride * d + a + low of patch i = b - d: for each of the stride² phases a sum of plain shifted slices,
     interleaved at the end. Spreading every tap over the whole output first would touch stride² times the memory.
     """
-    n, channels = patches.shape[0], patches.shape[-1] // size**2
+    channels, n = len(patches) // size**2, patches.shape[-1]
     blocks = tuple(-(-length // stride) for length in shape)
     lows = [low for low, _ in paddings(shape, size, stride)]
     shifts = range(-size, size + 1)
@@ -69,15 +86,15 @@ def col2im(patches: Array, size: int, stride: int, shape: tuple[int, int]) -> Ar
     for row_taps in taps[0]:
         columns = []
         for column_taps in taps[1]:
-            phase = jnp.zeros((n, *blocks, channels), patches.dtype)
+            phase = jnp.zeros((channels, *blocks, n), patches.dtype)
             for d, i in row_taps:
                 for e, j in column_taps:
                     first = (i * size + j) * channels
-                    tap = patches[..., first : first + channels]
+                    tap = patches[first : first + channels]
                     phase += lax.pad(tap, jnp.zeros((), tap.dtype), ((0, 0, 0), (d, -d, 0), (e, -e, 0), (0, 0, 0)))
             columns.append(phase)
         rows.append(jnp.stack(columns, axis=3))
-    image = jnp.stack(rows, axis=2).reshape(n, blocks[0] * stride, blocks[1] * stride, channels)
+    image = jnp.stack(rows, axis=2).reshape(channels, blocks[0] * stride, blocks[1] * stride, n)
     return image[:, : shape[0], : shape[1]]
 
 
@@ -92,40 +109,40 @@ col2im.defvjp(
 
 
 @jax.custom_vjp
-def product(rows: Array, kernel: Array) -> Array:
-    """Multiply rows `[*n, a]` by a kernel `[a, b]`, of which a or b is small and n is large.
+def product(kernel: Array, columns: Array) -> Array:
+    """Multiply a kernel `[a, b]`, transposed, by columns `[a, *n]` of which there are many: `[b, *n]`.
 
-    The kernel's gradient sums over n. XLA's product on a CPU wants that axis last in its left factor and first in its
-    right one; the smaller factor is turned beforehand, which costs less than the strides of a product that turns it.
+    The kernel's gradient sums over n. Its right factor is the one whose rows fill vectors, the smaller of two such:
+    the other way round XLA's product on a CPU takes up to twice as long.
     """
-    return rows @ kernel
+    return (kernel.T @ columns.reshape(len(columns), -1)).reshape(-1, *columns.shape[1:])
 
 
 def _product_backward(saved, g):
-    rows, kernel = saved
-    left, right = (a.reshape(-1, a.shape[-1]) for a in (rows, g))
-    small = min(left, right, key=lambda a: a.shape[-1])
-    turned = lax.optimization_barrier(small.T)
-    change = turned @ right if small is left else lax.optimization_barrier(turned @ left).T
-    return g @ kernel.T, change
+    kernel, columns = saved
+    shape = columns.shape
+    columns, g = (a.reshape(len(a), -1) for a in (columns, g))
+    turned = (len(columns) % 16 > 0, len(columns)) < (len(g) % 16 > 0, len(g))
+    change = lax.optimization_barrier(g @ columns.T).T if turned else columns @ g.T  # else XLA turns the product too
+    return change, (kernel @ g).reshape(shape)
 
 
-product.defvjp(lambda rows, kernel: (rows @ kernel, (rows, kernel)), _product_backward)
+product.defvjp(lambda kernel, columns: (product(kernel, columns), (kernel, columns)), _product_backward)
 
 
 def conv_lax(x: Array, kernel: Array, stride: int) -> Array:
-    """Convolve with lax: `[n, h, w, c] -> [n, ceil(h / stride), ceil(w / stride), o]`."""
-    return lax.conv_general_dilated(x, kernel, (stride, stride), "SAME", dimension_numbers=NHWC)
+    """Convolve with lax: `[c, h, w, n] -> [o, ceil(h / stride), ceil(w / stride), n]`."""
+    return lax.conv_general_dilated(x, kernel, (stride, stride), "SAME", dimension_numbers=CHWN)
 
 
 def conv_matrix(x: Array, kernel: Array, stride: int) -> Array:
     """Convolve as one matrix product of the patches; equals `conv_lax`."""
-    return product(im2col(x, kernel.shape[0], stride), kernel.reshape(-1, kernel.shape[-1]))
+    return product(kernel.reshape(-1, kernel.shape[-1]), im2col(x, kernel.shape[0], stride))
 
 
 def conv_transpose_lax(x: Array, kernel: Array, stride: int) -> Array:
-    """Convolve the dilated input with lax: `[n, h, w, c] -> [n, stride * h, stride * w, o]`."""
-    return lax.conv_transpose(x, kernel, (stride, stride), "SAME", dimension_numbers=NHWC)
+    """Convolve the dilated input with lax: `[c, h, w, n] -> [o, stride * h, stride * w, n]`."""
+    return lax.conv_transpose(x, kernel, (stride, stride), "SAME", dimension_numbers=CHWN)
 
 
 def conv_transpose_matrix(x: Array, kernel: Array, stride: int) -> Array:
@@ -133,7 +150,7 @@ def conv_transpose_matrix(x: Array, kernel: Array, stride: int) -> Array:
     size, _, channels, features = kernel.shape
     # lax slides the kernel over the dilated input (a correlation); spreading each input is the flipped order.
     spread = kernel[::-1, ::-1].transpose(2, 0, 1, 3).reshape(channels, size * size * features)
-    return col2im(product(x, spread), size, stride, (x.shape[1] * stride, x.shape[2] * stride))
+    return col2im(product(spread, x), size, stride, (x.shape[1] * stride, x.shape[2] * stride))
 
 
 class Conv(nn.Module):
@@ -145,7 +162,7 @@ class Conv(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        """Map `[n, h, w, c]` to `[n, ceil(h / stride), ceil(w / stride), features]`."""
+        """Map `[c, h, w, n]` to `[features, ceil(h / stride), ceil(w / stride), n]`."""
         return _layer(self, x, conv_matrix, conv_lax)
 
 
@@ -163,15 +180,15 @@ class ConvTranspose(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        """Map `[n, h, w, c]` to `[n, stride * h, stride * w, features]`."""
+        """Map `[c, h, w, n]` to `[features, stride * h, stride * w, n]`."""
         return _layer(self, x, conv_transpose_matrix, conv_transpose_lax, self.gain)
 
 
 def _layer(module, x, matrix, convolution, gain=1.0):
-    shape = (module.size, module.size, x.shape[-1], module.features)
+    shape = (module.size, module.size, len(x), module.features)
     draw = nn.initializers.variance_scaling(gain, "fan_in", "truncated_normal")
     # In float32 as Flax's own layers are, with x64 too.
     kernel = module.param("kernel", draw, shape, jnp.float32)
     bias = module.param("bias", nn.initializers.zeros, (module.features,), jnp.float32)
     forms = {"cpu": partial(matrix, stride=module.stride), "default": partial(convolution, stride=module.stride)}
-    return lax.platform_dependent(x, kernel, **forms) + bias[None, None, None]
+    return lax.platform_dependent(x, kernel, **forms) + bias[:, None, None, None]

@@ -4,7 +4,7 @@ from flax import linen as nn
 from jax import Array
 from jax import numpy as jnp
 
-from align.models.layers import Conv
+from align.models.layers import Conv, flattened, images_last
 
 
 class ResidualEncoder(nn.Module):
@@ -22,15 +22,15 @@ class ResidualEncoder(nn.Module):
 
     @nn.compact
     def __call__(self, images: Array) -> Array:
-        x = nn.relu(Conv(self.channels[0])(images))
+        x = nn.relu(Conv(self.channels[0])(images_last(images)))
         for stage, features in enumerate(self.channels):
             for place in range(self.blocks):
                 x = Block(features, 2 if stage and not place else 1)(x)
-        return nn.Dense(self.latent)(x.mean((1, 2)) if self.pooled else x.reshape(len(x), -1))
+        return nn.Dense(self.latent)(x.mean((1, 2)).T if self.pooled else flattened(x))
 
 
 class Block(nn.Module):
-    """Add two convolutions to their input `[n, h, w, c]`, projected where its shape changes.
+    """Add two convolutions to their input `[c, h, w, n]`, projected where its shape changes.
 
     What is added has a weight that starts at zero (ReZero; Bachlechner et al. 2021): deep or not, a network starts as
     its short cuts and needs no normalisation, which would tie the samples of a batch together.
@@ -43,6 +43,6 @@ class Block(nn.Module):
     def __call__(self, x: Array) -> Array:
         added = Conv(self.features, stride=1)(nn.relu(Conv(self.features, stride=self.stride)(x)))
         weight = self.param("weight", nn.initializers.zeros, (), jnp.float32)
-        if self.stride > 1 or x.shape[-1] != self.features:
+        if self.stride > 1 or len(x) != self.features:
             x = Conv(self.features, 1, self.stride)(x)
         return nn.relu(x + weight * added)
