@@ -107,6 +107,12 @@ def test_a_failed_write_leaves_the_old_file(fitted, tmp_path, monkeypatch):
     assert [file.name for file in tmp_path.iterdir()] == ["map.safetensors"]
 
 
+def test_complex_maps_are_not_saved(fitted, tmp_path):
+    with pytest.raises(ValueError, match="must be real numbers to be saved; they are complex64 and float32"):
+        AffineMap(fitted.weight.astype(complex), fitted.bias).save(tmp_path / "x.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_missing_file_is_reported_as_missing(tmp_path):
     with pytest.raises(FileNotFoundError):
         AffineMap.load(tmp_path / "nowhere.safetensors")

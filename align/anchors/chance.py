@@ -21,6 +21,8 @@ def class_balanced(key: jax.Array, latents: ArrayLike, count: int, *, labels: Ar
     labels: `[n]` integers.
     """
     latents = check_latents(latents, count)
+    if isinstance(labels, list | tuple) and all(isinstance(label, int | np.integer) for label in labels):
+        labels = np.asarray(labels)
     if type(labels) is np.ndarray and labels.dtype.kind in "iu":  # may be beyond what JAX keeps of an integer
         labels = np.unique(labels, return_inverse=True)[1].reshape(labels.shape)
     labels = inputs.as_array("labels", labels)

@@ -171,11 +171,14 @@ class AffineMap:
     def save(self, path: str | os.PathLike[str], *, metadata: dict[str, str] | None = None) -> None:
         """Write the map as safetensors, whole or not at all; `metadata` is kept beside the description of the file.
 
-        Weight and bias are written in the one float dtype, at least float32, that holds both.
+        Weight and bias are written in the one float dtype, at least float32, that holds both; ValueError where none does.
         """
         fields = {name: getattr(self, name) for name in ("weight", "bias", *map_file.DIAGNOSTICS)}
         arrays = {name: np.asarray(value, order="C") for name, value in fields.items() if value is not None}
         dtype = np.result_type(arrays["weight"], arrays["bias"], np.float32)
+        if not np.issubdtype(dtype, np.floating):
+            came = f"{arrays['weight'].dtype} and {arrays['bias'].dtype}"
+            raise ValueError(f"weight and bias must be real numbers to be saved; they are {came}")
         arrays |= {name: arrays[name].astype(dtype, copy=False) for name in ("weight", "bias")}
         map_file.write(path, arrays, metadata or {})
 

@@ -120,7 +120,9 @@ def _fit(spaces, weights, strengths, scaled):
     means = jnp.einsum("ri,rik->ik", weights, spaces, precision="highest") / total[:, None]
     x = spaces - means[None]
     spread = jnp.einsum("ri,rik->i", weights, x**2, precision="highest") / total
-    scale = jnp.where(scaled & (spread > 0), jnp.sqrt(spread.mean() * reciprocal(spread, spread > 0)), 1)
+    # Roots before the quotient, which spaces many orders of magnitude apart would take out of range.
+    scale = jnp.sqrt(spread.mean()) * reciprocal(jnp.sqrt(spread), spread > 0)
+    scale = jnp.where(scaled & (spread > 0), scale, 1)
     x = x * scale[None, :, None]
 
     folds = min(_FOLDS, rows)

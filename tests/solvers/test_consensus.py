@@ -136,6 +136,17 @@ def test_two_spaces_are_one_rigid_map_into_more_dimensions_too():
     assert [m.weight.shape for m in fitted.maps] == [(SIZE - 1, SIZE), (SIZE, SIZE)]
 
 
+@pytest.mark.parametrize("scales", [(1e-15, 1e10), (1e16, 1e-15)])
+def test_spaces_many_orders_of_magnitude_apart_are_mapped(scales):
+    """The quotient of their spreads is beyond float32."""
+    x, y, _ = (scale * space.astype(np.float32) for scale, space in zip((*scales, 1), drawn()[0], strict=True))
+    expected = solvers.consensus([x / scales[0], y / scales[1]])
+    fitted = solvers.consensus([x, y])
+    assert all(bool(m.converged) for m in fitted.maps)
+    carried = fitted.between(0, 1)(x) / scales[1]
+    np.testing.assert_allclose(carried, expected.between(0, 1)(x / scales[0]), atol=1e-3)
+
+
 def test_it_maps_over_a_batch(strict_promotion):
     batch = np.stack([np.stack(drawn()[0]), np.stack(drawn()[0])[::-1]]).astype(np.float32)
     together = jax.vmap(lambda spaces: solvers.consensus(list(spaces)))(batch)
