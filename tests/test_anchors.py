@@ -59,7 +59,9 @@ def test_d_optimal_chooses_different_samples_by_any_prior(prior):
 @pytest.mark.parametrize("dtype", [np.int64, np.uint64])
 def test_labels_beyond_32_bits_are_as_good(dtype):
     far = LABELS.astype(dtype) + np.array(2**40, dtype)
-    chosen, *others = (anchors.class_balanced(KEY, LATENTS, 10, labels=labels) for labels in (LABELS, far, far.tolist()))
+    chosen, *others = (
+        anchors.class_balanced(KEY, LATENTS, 10, labels=labels) for labels in (LABELS, far, far.tolist())
+    )
     for other in others:
         np.testing.assert_array_equal(other, chosen)
 
