@@ -122,8 +122,7 @@ def block_of(module: nn.Module) -> int:
 def in_blocks(function: Callable[[Array], Any], rows: Array, size: int = 100) -> Array:
     """Apply a function of `[b, ...]` to `[n, ...]` block by block; the last ones overlap where n is not a multiple.
 
-    Two blocks at a time, neither of which waits for the other: a CPU copies patches of one while it multiplies those
-    of the other.
+    Two blocks at a time, which takes a CPU less than one after the other.
     """
     n = len(rows)
     if n <= size:
