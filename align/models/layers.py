@@ -113,7 +113,7 @@ def product(kernel: Array, columns: Array) -> Array:
     """Multiply a kernel `[a, b]`, transposed, by columns `[a, *n]` of which there are many: `[b, *n]`.
 
     The kernel's gradient sums over n. Its right factor is the one whose rows fill vectors, the smaller of two such:
-    the other way round XLA's product on a CPU takes up to twice as long.
+    the other way round XLA's product on a CPU takes longer.
     """
     return (kernel.T @ columns.reshape(len(columns), -1)).reshape(-1, *columns.shape[1:])
 
