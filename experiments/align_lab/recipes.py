@@ -13,8 +13,10 @@ AUTOENCODERS = {
     "mnist": ((50, {"epochs": 14}), (1, {"epochs": 12, "weight_decay": 0.05})),
     "fashion_mnist": ((1, {"epochs": 7, "learning_rate": 2e-3}),),
 }
-# What an architecture changes in it: fully connected networks come to nothing at the rate of convolutional ones.
-OF_MODEL = {("mnist", "mlp"): {"learning_rate": 1e-3}}
+# What an architecture changes in it: at the rate of convolutional ones, fully connected networks come to nothing on
+# MNIST; without weight decay, their codes of Fashion-MNIST are narrower than those of convolutional ones, which no
+# rotation makes up for.
+OF_MODEL = {("mnist", "mlp"): {"learning_rate": 1e-3}, ("fashion_mnist", "mlp"): {"weight_decay": 0.1}}
 # Of any other data: the rate that decoders without a sigmoid are trained with.
 OTHER = ((1, {"learning_rate": 2e-3}),)
 # What networks on relative representations change in it. Between architectures a faster rate brings a network's own
