@@ -1,4 +1,4 @@
-"""What the notes say of ten networks, where three do not tell whether a cell lies above the paper's."""
+"""What the notes say from rows beside the tables: of ten networks where three do not tell, and of another training."""
 
 import itertools
 from pathlib import Path
@@ -52,3 +52,27 @@ def test_shares_of_triples(errors):
     within = np.mean(means(errors(2, "end2end", 2, 50)) <= 0.700)
     assert f"of all triples of these {100 * above:.0f} % lie above 0.549" in NOTES
     assert f"{100 * within:.0f} % of all triples of these have 0.700 or less" in NOTES
+
+
+def test_means_with_and_without_weight_decay():
+    """Of Table 5: from conv to MLP at latents 50 and 100, and back."""
+
+    def means(folder, method, ends, digits):
+        table = list(rows.read(RESULTS / folder / "rows" / "table5.jsonl"))
+        cells = [(method, *both, latent) for both in ends for latent in (50, 100)]
+        keys = ("method", "source_model", "target_model", "latent")
+        errors = [[row["test_error"] for row in table if tuple(row[key] for key in keys) == cell] for cell in cells]
+        return [f"{np.mean(cell):.{digits}f}" for cell in errors]
+
+    across = ("conv", "mlp"), ("mlp", "conv")
+    said = {
+        (
+            "rigid",
+            across,
+            3,
+        ): "{} and {} from conv to MLP at latents 50 and 100 and {} and {} back, in place of {}, {}, {} and {}",
+        ("linear", across, 3): "linear has {}, {}, {} and {} in place of {}, {}, {} and {}",
+        ("autoencoder", (("mlp", "mlp"),), 4): "own errors are {} and {}, in place of {} and {}",
+    }
+    for cell, words in said.items():
+        assert words.format(*means("without_decay", *cell), *means(".", *cell)) in NOTES
