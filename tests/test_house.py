@@ -115,6 +115,12 @@ def test_no_module_imports_itself_through_others():
         visit(name)
 
 
+def test_no_two_folders_import_each_other():
+    folder = {name: name.split(".")[:2] for name in MODULES if name.count(".") > 1}
+    ways = {(*folder[name], *folder[o]) for name in folder for o in IMPORTS[name] & folder.keys()}
+    assert [way for way in ways if way[:2] != way[2:] and (*way[2:], *way[:2]) in ways] == []
+
+
 def test_no_two_modules_share_a_name():
     paths = [*MODULES.values(), *ROOT.glob("docs/*.py"), *ROOT.glob("*.py")]
     count = Counter(path.stem for path in paths if path.stem != "__init__")

@@ -19,7 +19,7 @@ TRAINING = ("epochs", "batch", "learning_rate", "schedule", "weight_decay", "mem
 Setting = tuple[int, int | None]
 ARCHITECTURES = ("conv", "mlp", "residual")
 # Far beyond what answers anything, and short of what fails for lack of memory or time without a word.
-MOST_LATENT, MOST_SEEDS, MOST_EPOCHS, MOST_BATCH = 10_000, 100, 10_000, 100_000
+MOST_LATENT, MOST_SEEDS, MOST_EPOCHS, MOST_BATCH, MOST_TEXTS = 10_000, 100, 10_000, 100_000, 10_000_000
 DATA = (
     "Images: mnist or fashion_mnist, or the sample of either that is shipped (mnist_sample); a name of TensorFlow "
     "Datasets, such as cifar10 or emnist/letters; or a path: a .npz of x_train, y_train, x_test and y_test, a folder "

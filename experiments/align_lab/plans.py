@@ -107,7 +107,7 @@ class Texts:
 class Embedding:
     """The texts as an encoder embeds them, by its name."""
 
-    worker: ClassVar = "align_lab.switch.encoders"
+    worker: ClassVar = "align_lab.texts.encoders"
 
     encoder: str
     texts: Texts
@@ -196,7 +196,7 @@ class Library:
 class Space:
     """What an encoder makes of the texts of a library."""
 
-    worker: ClassVar = "align_lab.crossing.vectors"
+    worker: ClassVar = "align_lab.texts.vectors"
 
     encoder: str
     library: Library

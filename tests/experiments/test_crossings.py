@@ -19,10 +19,10 @@ from align_lab.crossing import (
     ranked,
     self_learning,
     sides,
-    vectors,
 )
 from align_lab.plans import Crossing, Library, Space
 from align_lab.store import Store
+from align_lab.texts import vectors
 from align_lab.verdicts.shapes import arms
 
 TEXTS, HELD_OUT = 60, 12

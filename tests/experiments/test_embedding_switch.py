@@ -15,7 +15,8 @@ from align_lab import launch
 from align_lab.plans import Embedding, Switch, Texts
 from align_lab.screen import Screen
 from align_lab.store import Store
-from align_lab.switch import corpus, encoders, searches, switch_page, switching
+from align_lab.switch import searches, switch_page, switching
+from align_lab.texts import corpus, encoders
 
 WORDS = ["amber", "basil", "cedar", "delta", "ember", "fjord", "grove", "heron", "inlet"]
 WORDS += ["jetty", "kelp", "lagoon", "maple", "nectar", "opal", "pine", "quartz", "reef"]

@@ -12,8 +12,8 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment, quadratic_assignment
 from sklearn.cluster import KMeans
 
-from align_lab.crossing.ranked import unit
 from align_lab.crossing.rotations import nearest_rotation
+from align_lab.texts.unit_length import unit
 
 CLUSTERS, RUNS = 60, 10
 STEPS, BATCH = 40, 1500

@@ -24,7 +24,7 @@ SECONDS = {
 
 def rows(crossing: Crossing) -> list[dict]:
     """List the rows that a crossing asks for, without what is measured."""
-    from align_lab.crossing import vectors
+    from align_lab.texts import vectors
 
     library = crossing.source.library
     columns = {"table": TABLE, "dataset": vectors.name(library), "method": None}
@@ -36,7 +36,7 @@ def rows(crossing: Crossing) -> list[dict]:
 
 def cost(crossing: Crossing, store: Store) -> float:
     """Estimate the seconds that two cores take for the rows that are not there yet."""
-    from align_lab.crossing import vectors
+    from align_lab.texts import vectors
 
     library = crossing.source.library
     store.come_from(TABLE, vectors.name(library), vectors.source(library, store))

@@ -6,11 +6,10 @@ import itertools
 from absl import flags
 
 from align.arrays.paths import expanded
-from align_lab.asked import MOST_SEEDS, check_names, integers
+from align_lab.asked import MOST_SEEDS, MOST_TEXTS, check_names, integers
 from align_lab.crossing.named import CONTROLS, METHODS, OTHERS, PAIRED, TABLE, UNAIDED
 from align_lab.launch import Experiment
 from align_lab.plans import Crossing, Library, Space
-from align_lab.switch.switching import MOST_TEXTS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +77,7 @@ class Choices:
         others = _others(given)
         library = Library(file, expanded(given.corpus), 0 if file else given.documents, given.held_out, others)
         if others:
-            from align_lab.crossing import vectors
+            from align_lab.texts import vectors
 
             controls += (f"{OTHERS}: {vectors.name(others)}, {vectors.source(others, store)}",)
         kept = _texts(library, store) - library.held_out
@@ -109,7 +108,7 @@ def _whole(text):
 
 def _between(given, library, store):
     """Give ordered pairs of encoders by name."""
-    from align_lab.crossing import vectors
+    from align_lab.texts import vectors
 
     if given.between is None:
         names = given.encoders or vectors.ready(library, store) or (*vectors.PACKAGED, "lsa")
@@ -121,7 +120,7 @@ def _between(given, library, store):
 
 
 def _texts(library, store):
-    from align_lab.crossing import vectors
+    from align_lab.texts import vectors
 
     arrays = vectors.ready(library, store)
     return len(next(iter(arrays.values()))) if arrays else library.texts

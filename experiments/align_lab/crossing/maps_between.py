@@ -7,9 +7,9 @@ import jax
 import numpy as np
 
 from align import solvers
-from align_lab.crossing.ranked import unit
 from align_lab.crossing.rotations import nearest_rotation
 from align_lab.crossing.sides import Sides
+from align_lab.texts.unit_length import unit
 
 
 class Attempt(NamedTuple):

@@ -12,8 +12,8 @@ import numpy as np
 from scipy.optimize import quadratic_assignment
 from sklearn.cluster import KMeans
 
-from align_lab.crossing.ranked import unit
 from align_lab.crossing.rotations import nearest_rotation, neighbours_mean
+from align_lab.texts.unit_length import unit
 
 RUNS, CLUSTERS, NEIGHBOURS = 30, 20, 50
 # Of the first refinement: iterations, rows in one, and what remains of the map before it.

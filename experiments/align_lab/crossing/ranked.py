@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from align_lab.texts.unit_length import unit
+
 
 def measures(images: np.ndarray, truth: np.ndarray, centre: np.ndarray) -> dict[str, float]:
     """Measure images `[n, d]` against the vectors `[n, d]` of the same texts, by cosine about `centre` `[d]`.
@@ -19,11 +21,3 @@ def measures(images: np.ndarray, truth: np.ndarray, centre: np.ndarray) -> dict[
         "mean_rank": float(ranks.mean()),
         "cosine": float(np.diag(similarity).mean()),
     }
-
-
-def unit(array: np.ndarray) -> np.ndarray:
-    """Return the rows `[n, d]` at unit length; a row of zeros stays, and is similar to nothing.
-
-    The library's differs in the last digits, and what fewer pairs than dimensions leave open hangs on them.
-    """
-    return array / np.maximum(np.linalg.norm(array, axis=1, keepdims=True), 1e-12)

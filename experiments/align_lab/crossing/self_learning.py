@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from align_lab.crossing.ranked import unit
 from align_lab.crossing.rotations import likeness, nearest_rotation
+from align_lab.texts.unit_length import unit
 
 ROWS, PATIENCE, MOST_STEPS = 4000, 10, 200
 FIRST_SHARE, LEAST_GAIN = 0.1, 1e-6

@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from align_lab.crossing import vectors
 from align_lab.crossing.named import OTHERS
 from align_lab.plans import Crossing, Space
 from align_lab.store import Store
+from align_lab.texts import vectors
 
 
 class Sides(NamedTuple):

@@ -47,8 +47,8 @@ class Choices:
 
     def read(self, given: flags.FlagValues, store) -> Asked:
         """Read the flags; ValueError names the one whose value makes no sense, MissingPackage without LanceDB."""
-        from align_lab.crossing import vectors
         from align_lab.switch import database
+        from align_lab.texts import vectors
 
         database.connect(store.workdir)
         file = given.vectors if given.vectors == vectors.SAMPLE else expanded(given.vectors)

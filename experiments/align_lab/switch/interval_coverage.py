@@ -5,10 +5,10 @@ from collections.abc import Callable
 import numpy as np
 
 from align import search, solvers
-from align_lab.crossing import vectors
 from align_lab.plans import Intervals, Space
 from align_lab.store import Store
 from align_lab.switch.interval_trials import TABLE
+from align_lab.texts import vectors
 
 DOCUMENTS, PAIRS = 5000, 600
 OLD, INDEX, GAIN, AGAIN = "old encoder", "mapped index", "mapped index - old encoder", "100 candidates again"

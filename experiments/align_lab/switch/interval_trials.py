@@ -41,7 +41,7 @@ class Choices:
         queries = integers("queries", given)
         if min(queries, default=0) < 2:
             raise ValueError(f"--queries must be whole numbers from 2; it is {','.join(given.queries)!r}")
-        from align_lab.crossing import vectors
+        from align_lab.texts import vectors
 
         return Asked(Library(vectors.SAMPLE, "", 0, 0), queries, given.draws)
 

@@ -10,9 +10,9 @@ from align.search.documents import Best, shares_found, unit
 from align.solvers import SOLVERS
 from align_lab.plans import Switch
 from align_lab.store import Store
-from align_lab.switch import corpus, encoders
 from align_lab.switch.groups import NO_MAP, OLD, TOP
 from align_lab.switch.groups import TABLE_OF_TEXTS as TABLE
+from align_lab.texts import corpus, encoders
 
 DIRECTIONS = ("queries", "index")
 # What is found without a map, beside the old encoder's own queries and the new one's as they are.

@@ -51,7 +51,7 @@ def define_flags() -> None:
 
 def read(given: flags.FlagValues, store) -> Swaps:
     """Read the flags; ValueError names the one whose value makes no sense."""
-    from align_lab.crossing import vectors
+    from align_lab.texts import vectors
 
     check_names("groups", given.groups, tuple(GROUPS))
     file = given.vectors if given.vectors == vectors.SAMPLE else expanded(given.vectors)

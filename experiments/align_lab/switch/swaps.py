@@ -13,11 +13,11 @@ import numpy as np
 from align import search, solvers
 from align.search import families
 from align.search.documents import Best, shares_found, unit
-from align_lab.crossing import vectors
 from align_lab.plans import Swap
 from align_lab.store import Store
 from align_lab.switch.adapters import PEERS
 from align_lab.switch.groups import NO_MAP, OLD, TABLE, TOP
+from align_lab.texts import vectors
 
 CANDIDATES = (50, 200)
 CLOUD = 5000  # rows a side of what is fitted without pairs

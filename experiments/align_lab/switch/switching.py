@@ -6,7 +6,7 @@ import itertools
 from absl import flags
 
 from align.arrays.paths import expanded
-from align_lab.asked import MOST_SEEDS, check_names, integers
+from align_lab.asked import MOST_SEEDS, MOST_TEXTS, check_names, integers
 from align_lab.launch import Experiment
 from align_lab.plans import Embedding, Switch, Texts
 from align_lab.switch import swapping
@@ -14,7 +14,6 @@ from align_lab.switch.groups import TABLE_OF_TEXTS, TOP
 
 ASKING = ("words", "documents")
 WITH_PAIRS = ("pairs", "old", "new", "asking", "solvers")  # flags that say nothing of a file of vectors
-MOST_TEXTS = 10_000_000  # far beyond what is at hand, and short of what no memory holds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +49,7 @@ class Choices:
         """Define the flags."""
         corpus = "File of `query<TAB>document` lines, or a folder with WordNet's data files."
         flags.DEFINE_string("pairs", "/usr/share/wordnet", corpus)
-        old = "Encoders of the index, each a name of align_lab/switch/encoders.py or of a sentence-transformers model."
+        old = "Encoders of the index, each a name of align_lab/texts/encoders.py or of a sentence-transformers model."
         flags.DEFINE_list("old", ["paraphrase-minilm-l3-v2", "lsa"], old)
         flags.DEFINE_string("new", "all-minilm-l6-v2", "Encoder of the queries.")
         asking = "Queries: words (the text that belongs to a document), documents (left out of the index)."
@@ -72,7 +71,7 @@ class Choices:
             raise ValueError(f"--{ignored[0]} goes {'without' if given.vectors else 'with'} --vectors")
         if given.vectors:
             return swapping.read(given, store)
-        from align_lab.switch import corpus
+        from align_lab.texts import corpus
 
         check_names("asking", given.asking, ASKING)
         check_names("solvers", given.solvers, solvers_of_pairs())

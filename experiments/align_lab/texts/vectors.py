@@ -9,13 +9,13 @@ import numpy as np
 
 from align.arrays import atomic
 from align.data.texts import encoder_sample
-from align_lab.crossing.ranked import unit
 from align_lab.plans import Library, Space, Texts
 from align_lab.store import Store
-from align_lab.switch import corpus, encoders
+from align_lab.texts import corpus, encoders
+from align_lab.texts.unit_length import unit
 
 SAMPLE = "sample"
-# What the switch calls the encoders that have short names here.
+# The encoders that have short names here, in full.
 PACKAGED = {
     "minilm_l6": "all-minilm-l6-v2",
     "minilm_l3": "paraphrase-minilm-l3-v2",

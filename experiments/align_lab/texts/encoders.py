@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from align.arrays import atomic
-from align_lab.crossing.ranked import unit
 from align_lab.plans import Embedding
 from align_lab.store import Store
-from align_lab.switch import corpus
+from align_lab.texts import corpus
+from align_lab.texts.unit_length import unit
 
 # Seconds of a text on two cores, to weigh the tasks of a progress bar.
 TEXT_SECONDS = 0.012
