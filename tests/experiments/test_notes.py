@@ -10,6 +10,7 @@ from align import rows
 
 RESULTS = Path(__file__).parents[2] / "experiments" / "results"
 NOTES = " ".join((RESULTS / "notes.md").read_text().split())
+RIGIDITY = " ".join((RESULTS.parents[1] / "docs" / "rigidity.md").read_text().split())
 
 
 @pytest.fixture
@@ -54,16 +55,16 @@ def test_shares_of_triples(errors):
     assert f"{100 * within:.0f} % of all triples of these have 0.700 or less" in NOTES
 
 
+def means(folder, method, ends, digits):
+    """Write the mean errors of a method in Table 5, between these ends, at latents 50 and 100."""
+    table = list(rows.read(RESULTS / folder / "rows" / "table5.jsonl"))
+    cells = [(method, *both, latent) for both in ends for latent in (50, 100)]
+    keys = ("method", "source_model", "target_model", "latent")
+    errors = [[row["test_error"] for row in table if tuple(row[key] for key in keys) == cell] for cell in cells]
+    return [f"{np.mean(cell):.{digits}f}" for cell in errors]
+
+
 def test_means_with_and_without_weight_decay():
-    """Of Table 5: from conv to MLP at latents 50 and 100, and back."""
-
-    def means(folder, method, ends, digits):
-        table = list(rows.read(RESULTS / folder / "rows" / "table5.jsonl"))
-        cells = [(method, *both, latent) for both in ends for latent in (50, 100)]
-        keys = ("method", "source_model", "target_model", "latent")
-        errors = [[row["test_error"] for row in table if tuple(row[key] for key in keys) == cell] for cell in cells]
-        return [f"{np.mean(cell):.{digits}f}" for cell in errors]
-
     across = ("conv", "mlp"), ("mlp", "conv")
     said = {
         (
@@ -76,3 +77,28 @@ def test_means_with_and_without_weight_decay():
     }
     for cell, words in said.items():
         assert words.format(*means("without_decay", *cell), *means(".", *cell)) in NOTES
+
+
+def test_the_page_on_rigidity_has_them_at_latent_50():
+    rigid, similarity, linear = (
+        [means(folder, method, [("conv", "mlp")], 3)[0] for folder in ("without_decay", ".")]
+        for method in ("rigid", "similarity", "linear")
+    )
+    decay = "leaves {} where none has weight decay, {} where the fully connected ones have 0.1"
+    assert decay.format(*rigid) in RIGIDITY
+    assert "a similarity {} and {}, where linear leaves {} and {}".format(*similarity, *linear) in RIGIDITY
+
+
+def test_the_page_on_rigidity_counts_our_own_networks():
+    """How often a linear map is better than a rigid one, from all pairs (Table 1) and from anchors (Table 3)."""
+
+    def better(table):
+        found = {"rigid": {}, "linear": {}}
+        for row in rows.read(RESULTS / "rows" / f"table{table}.jsonl"):
+            if row["method"] in found:
+                place = row["latent"], row["anchors"], row["source_seed"], row["target_seed"]
+                found[row["method"]][place] = row["test_error"]
+        wins = [error < found["rigid"][place] for place, error in found["linear"].items()]
+        return f"{sum(wins)} of {len(wins)}"
+
+    assert f"better on {better(1)} pairs from all codes, and on {better(3)} from few anchors" in RIGIDITY
