@@ -10,7 +10,8 @@ from align import rows
 
 RESULTS = Path(__file__).parents[2] / "experiments" / "results"
 NOTES = " ".join((RESULTS / "notes.md").read_text().split())
-RIGIDITY = " ".join((RESULTS.parents[1] / "docs" / "rigidity.md").read_text().split())
+DOCS = RESULTS.parents[1] / "docs"
+RIGIDITY, UNPAIRED = (" ".join((DOCS / f"{page}.md").read_text().split()) for page in ("rigidity", "unpaired"))
 
 
 @pytest.fixture
@@ -64,19 +65,22 @@ def means(folder, method, ends, digits):
     return [f"{np.mean(cell):.{digits}f}" for cell in errors]
 
 
-def test_means_with_and_without_weight_decay():
-    across = ("conv", "mlp"), ("mlp", "conv")
-    said = {
+@pytest.mark.parametrize(
+    ("method", "digits", "words"),
+    [
         (
             "rigid",
-            across,
             3,
-        ): "{} and {} from conv to MLP at latents 50 and 100 and {} and {} back, in place of {}, {}, {} and {}",
-        ("linear", across, 3): "linear has {}, {}, {} and {} in place of {}, {}, {} and {}",
-        ("autoencoder", (("mlp", "mlp"),), 4): "own errors are {} and {}, in place of {} and {}",
-    }
-    for cell, words in said.items():
-        assert words.format(*means("without_decay", *cell), *means(".", *cell)) in NOTES
+            "{} and {} from conv to MLP at latents 50 and 100 and {} and {} back, in place of {}, {}, {} and {}",
+        ),
+        ("linear", 3, "linear has {}, {}, {} and {} in place of {}, {}, {} and {}"),
+        ("autoencoder", 4, "own errors are {} and {}, in place of {} and {}"),
+    ],
+)
+def test_means_with_and_without_weight_decay(method, digits, words):
+    ends = [("mlp", "mlp")] if method == "autoencoder" else [("conv", "mlp"), ("mlp", "conv")]
+    found = [each for folder in ("without_decay", ".") for each in means(folder, method, ends, digits)]
+    assert words.format(*found) in NOTES
 
 
 def test_the_page_on_rigidity_has_them_at_latent_50():
@@ -102,3 +106,22 @@ def test_the_page_on_rigidity_counts_our_own_networks():
         return f"{sum(wins)} of {len(wins)}"
 
     assert f"better on {better(1)} pairs from all codes, and on {better(3)} from few anchors" in RIGIDITY
+
+
+def test_a_few_pairs_beside_two_clouds_against_the_better_of_either():
+    """What the page on clouds says of the ladder, from 10 dimensions up."""
+    keys = "dataset", "latent", "source_model", "target_model", "source_seed", "target_seed"
+    ladder = [row for row in rows.read(RESULTS / "rows" / "knowledge.jsonl") if row["latent"] >= 10]
+    errors = {
+        (row["method"], row["anchors"], *(row[key] for key in keys)): row["test_error"]
+        for row in ladder
+        if not row["settings"]["run"]
+    }
+    above = [
+        error / min(errors["ridge", pairs, *ends], errors["unpaired", None, *ends]) - 1
+        for (method, pairs, *ends), error in errors.items()
+        if method == "unpaired" and pairs
+    ]
+    off = [f"{100 * each:.1f}" for each in sorted(above) if each > 0.01]
+    within = f"better of the two in {len(above) - len(off)} of the {len(above)} runs"
+    assert within in UNPAIRED and f"and {' and '.join(off)} % in the others" in UNPAIRED
