@@ -3,6 +3,7 @@
     python experiments/knowledge.py                                                # everything
     python experiments/knowledge.py --spaces=mnist-50 --steps=pairs,labels         # a part of it
     python experiments/knowledge.py --spaces=fashion_mnist-50 --steps=unpaired --keys=1
+    python experiments/knowledge.py --spaces=mnist-50 --steps=pairs,few --anchors=10,100
 
 Spaces: the convolutional autoencoders on MNIST at five latent dimensions, and convolutional ↔ fully connected ones on
 Fashion-MNIST at two, both ways; every ordered pair of seeds. Steps:

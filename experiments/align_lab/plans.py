@@ -79,7 +79,8 @@ class Rungs:
     """A step of the ladder between all pairs and nothing known, in one space.
 
     spaces: the autoencoders of each architecture; maps lead between the seeds of the only one, or from each to the
-    other. keys: runs of a method that knows no pair. strangers: networks of other data, for maps not to be trusted.
+    other. keys: runs of a method that knows no pair. counts: numbers of pairs, where a step has any to vary.
+    strangers: networks of other data, for maps not to be trusted.
     """
 
     worker: ClassVar = "align_lab.ladder.climbing"
@@ -87,6 +88,7 @@ class Rungs:
     step: str
     spaces: tuple[Networks, ...]
     keys: int
+    counts: tuple[int, ...]
     strangers: Networks | None = None
 
     @property

@@ -162,7 +162,10 @@ def test_the_rows_of_the_ladder(store):
     assert {row["settings"]["run"] for row in listed["unpaired"]} == {0, 1}
     # A few pairs beside two clouds: the pairs of the rung from pairs alone, at every number of them.
     few = Counter((row["method"], row["anchors"], row["settings"]["run"]) for row in listed["few"])
-    assert few == {("unpaired", count, 0): 6 for count in climbing.COUNTS}
+    assert few == {("unpaired", count, 0): 6 for count in spaces.COUNTS}
+    fewer = [one for one in ladder(store, ("mnist-50",), counts=(7,)) if isinstance(one, Rungs)]
+    varied = [row for one in fewer if one.step in ("pairs", "few") for row in climbing.rows(one)]
+    assert {row["anchors"] for row in varied} == {7, None}
     assert {row["settings"]["run"] for row in listed["labels"]} == {None}
 
 

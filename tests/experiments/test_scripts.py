@@ -7,7 +7,7 @@ from running import TINY
 
 from align import data, models
 from align_lab import candidates
-from align_lab.ladder import climbing, rung_maps
+from align_lab.ladder import rung_maps
 
 SAMPLE = ("--dataset=mnist_sample", *TINY)
 
@@ -96,9 +96,9 @@ def test_between_architectures(experiment, few, monkeypatch):
 
 
 def test_knowledge(experiment, few, monkeypatch):
-    monkeypatch.setattr(climbing, "COUNTS", (20, 1000))  # there are 500 images
     monkeypatch.setattr(rung_maps, "LABELS", ("means_linear",))
     arguments = ("--dataset=mnist_sample", "--spaces=mnist-3", "--epochs=1", "--seeds=2", "--steps=pairs,labels")
+    arguments += ("--anchors=20,1000",)  # there are 500 images
     run = experiment("knowledge", *arguments)
     assert run.code == 0, run.err
     rows = experiment.rows("knowledge")

@@ -16,7 +16,6 @@ from align_lab.store import Store
 from align_lab.trainings import encoded
 
 TABLE = "knowledge"
-COUNTS = (5, 10, 20, 50, 100, 200, 500, 1000)
 # Seconds on two cores of six ordered pairs of networks, of a step or of one run, to weigh a progress bar.
 SECONDS = {"pairs": 60.0, "selection": 60.0, "labels": 90.0, "controls": 60.0}
 SECONDS |= dict.fromkeys(("few", "bound", "unpaired"), 150.0)
@@ -36,7 +35,7 @@ class Rung(NamedTuple):
 def rungs(step: Rungs) -> list[Rung]:
     """List the rungs of a step."""
     if step.step == "pairs":
-        counts = [*COUNTS, None]
+        counts = [*step.counts, None]
         return [Rung("autoencoder"), *(Rung(method, count) for method in rung_maps.PAIRED for count in counts)]
     if step.step == "selection":
         count = 2 * step.spaces[0].latent
@@ -44,7 +43,7 @@ def rungs(step: Rungs) -> list[Rung]:
     if step.step == "labels":
         return [Rung(method) for method in rung_maps.LABELS]
     if step.step == "few":  # once each: the pairs of another run would be the same
-        return [Rung("unpaired", count, 0) for count in COUNTS]
+        return [Rung("unpaired", count, 0) for count in step.counts]
     if step.step == "bound":
         return [Rung("bound", TELLING, 0)]
     controls = ("control_noise", "control_other") if step.strangers else ("control_noise",)

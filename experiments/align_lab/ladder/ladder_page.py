@@ -8,7 +8,7 @@ from statistics import fmean
 from align import drawing, markdown, paper
 from align.rows import read
 from align_lab import mixtures
-from align_lab.ladder.climbing import COUNTS, TABLE
+from align_lab.ladder.climbing import TABLE
 from align_lab.ladder.rung_maps import LABELS, PAIRED, SELECTIONS
 from align_lab.ladder.verdicts import verdicts
 from align_lab.plans import Networks, together
@@ -64,8 +64,8 @@ def picture(spaces: Sequence[Networks], store: Store) -> Path | None:
     panels = {}
     for source, target in _directions(row for row in found if row["method"] == "rigid"):
         own = _between(found, source, target)
-        lines = {m: {r: _mean(own, m, r) for r in COUNTS if _mean(own, m, r) is not None} for m in PAIRED}
-        if few := {r: _mean(own, "unpaired", r) for r in COUNTS if _mean(own, "unpaired", r) is not None}:
+        lines = {m: {count: _mean(own, m, count) for count in _counts(own, m)} for m in PAIRED}
+        if few := {count: _mean(own, "unpaired", count) for count in _counts(own, "unpaired")}:
             lines[BOTH] = few
         levels = {
             "linear, all pairs": _mean(own, "linear", None),
@@ -111,6 +111,11 @@ def _between(found, source, target):
     return [row for row in found if (row["source_model"], row["target_model"]) == (source, target)]
 
 
+def _counts(found, *methods):
+    """List the numbers of pairs that methods have rows of, ascending."""
+    return sorted({row["anchors"] for row in found if row["method"] in methods and row["anchors"]})
+
+
 def _mean(found, method, anchors):
     errors = [row["test_error"] for row in found if (row["method"], row["anchors"]) == (method, anchors)]
     return fmean(errors) if errors else None
@@ -120,8 +125,8 @@ def _direction(latent, found, base):
     """Lay out one direction: by the number of pairs, by the strategy that chose them, and without any."""
     own = _mean(base, "autoencoder", None)
     lines = [f"The target network's own error is {own:.4f}.", ""] if own else []
-    counts = [c for c in (*COUNTS, None) if any(_mean(found, m, c) is not None for m in PAIRED)]
-    if counts:
+    counts = _counts(found, *PAIRED)
+    if counts := [*counts, *([None] if any(_mean(found, m, None) is not None for m in PAIRED) else [])]:
         names = ("all pairs" if count is None else str(count) for count in counts)
         rows = [[m, *(_text(_mean(found, m, count)) for count in counts)] for m in PAIRED]
         few = [_mean(found, "unpaired", count) if count else None for count in counts]

@@ -7,12 +7,13 @@ from absl import flags
 
 from align.dataset_names import family, like
 from align.paper import LATENTS
-from align_lab.asked import MOST_LATENT, MOST_SEEDS, Asked, Defaults, check_names
+from align_lab.asked import MOST_LATENT, MOST_SEEDS, Asked, Defaults, check_names, integers
 from align_lab.launch import Experiment
 from align_lab.plans import Networks, Rungs
 from align_lab.tables import MODELS, autoencoders, check_both_families
 
 STEPS = ("pairs", "selection", "labels", "few", "bound", "unpaired", "controls")
+COUNTS = (5, 10, 20, 50, 100, 200, 500, 1000)
 SPACES = (*(f"mnist-{latent}" for latent in LATENTS[:-1]), "fashion_mnist-50", "fashion_mnist-100")
 
 
@@ -22,10 +23,14 @@ MODELS_OF = {"mnist": MODELS[:1], "fashion_mnist": MODELS}
 
 @dataclasses.dataclass(frozen=True)
 class Ladder(Asked):
-    """What is asked of the ladder: spaces, (data set, latent dimension), steps, and runs of what knows no pair."""
+    """What is asked of the ladder: spaces, (data set, latent dimension), steps, numbers of pairs, and runs.
+
+    keys: runs of what knows no pair.
+    """
 
     spaces: tuple[tuple[str, int], ...] = ()
     steps: tuple[str, ...] = STEPS
+    counts: tuple[int, ...] = COUNTS
     keys: int = 10
 
     def described(self, store) -> list[str]:
@@ -53,6 +58,8 @@ class Choices(NamedTuple):
         )
         flags.DEFINE_list("spaces", list(SPACES), spaces)
         flags.DEFINE_list("steps", list(STEPS), "Parts of the ladder.")
+        counts = "Numbers of pairs in the steps pairs and few; those beyond the number of training images are left out."
+        flags.DEFINE_list("anchors", list(map(str, COUNTS)), counts)
         flags.DEFINE_integer(
             "keys", 10, "Runs of a method that knows no pair, per ordered pair of networks.", 1, MOST_SEEDS
         )
@@ -63,11 +70,12 @@ class Choices(NamedTuple):
         check_names("steps", given.steps, STEPS)
         spaces = tuple(dict.fromkeys(map(_space, given.spaces or [""])))
         steps = tuple(step for step in STEPS if step in given.steps)
+        counts = integers("anchors", given)
         of_families = any(name in MODELS_OF for name, _ in spaces)
         if of_families:
             check_both_families(given.dataset)
         asked = self.networks.read(given, store, None if of_families else spaces[0][0])
-        return Ladder(**vars(asked), spaces=spaces, steps=steps, keys=given.keys)
+        return Ladder(**vars(asked), spaces=spaces, steps=steps, counts=counts, keys=given.keys)
 
 
 def _space(text):
@@ -85,7 +93,7 @@ def plan(wanted: Ladder, store) -> list:
         # Networks of other data, for maps that must not be trusted: the MNIST networks of the same latent dimension.
         (stranger,) = spaces.get(("mnist", latent), (None,))
         stranger = None if stranger in networks else stranger
-        plan += [*networks, *(Rungs(step, networks, wanted.keys, stranger) for step in wanted.steps)]
+        plan += [*networks, *(Rungs(step, networks, wanted.keys, wanted.counts, stranger) for step in wanted.steps)]
     return plan
 
 
