@@ -1,8 +1,8 @@
 """Two-dimensional arrays in files as people keep them, read and written by blocks of rows.
 
 A file is named by its path, an array or a column within one as `file.npz:key` or `file.parquet:column`; a file with a
-single one needs no key. A folder, or a pattern such as `parts/*.parquet`, is all of its files, one after the other in
-the order of their names. Nothing is ever unpickled.
+single one needs no key. A folder, or a pattern such as `parts/*`, is all of its files, one after the other in the order
+of their names, and `parts/:key` or `parts/*:key` what is within each. Nothing is ever unpickled.
 
 NumPy's `.npy` and `.npz`, and `.safetensors`, need no other package. `.parquet`, `.arrow` and `.feather` (pyarrow),
 `.h5` and `.hdf5` (h5py), and FAISS indexes (`.faiss`, `.index`) do: `pip install 'align-latents[files]'`. Words with

@@ -13,6 +13,7 @@ import numpy as np
 
 from align.files.arrow_batches import layout_of
 from align.files.cursors import Cursor
+from align.files.dictionaries import type_held
 from align.files.opened import Rows, needed, only, unreadable
 
 
@@ -124,14 +125,14 @@ def write_table(path: Path, key: str | None, shape: tuple[int, int], dtype: np.d
     """Yield a function that appends rows, and what stands beside them, to a file; a call makes a row group, or a batch.
 
     The vectors take the name and the place that they had, and are called "vector" where they had none. ValueError for a
-    key that something beside them has.
+    key that something beside them has, and for a column that the format does not hold, or not beside those before.
     """
     pa = needed("pyarrow", "pyarrow", path)
     with contextlib.ExitStack() as stack:
-        write = None
+        writer, schema = None, None
 
         def append(block, others):
-            nonlocal write
+            nonlocal writer, schema
             values = pa.array(np.ascontiguousarray(block).reshape(-1))
             vectors = pa.FixedSizeListArray.from_arrays(values, block.shape[1])
             if key and (others or {}).get(key) is not None:
@@ -140,17 +141,62 @@ def write_table(path: Path, key: str | None, shape: tuple[int, int], dtype: np.d
                 (name if column is not None else key or name): vectors if column is None else column
                 for name, column in (others or {key or "vector": None}).items()
             }
-            table = pa.table(columns)
-            if write is None:
-                write = stack.enter_context(_writer(path, table.schema)).write_table
-            write(table)
+            before = {} if schema is None else {field.name: field.type for field in schema}
+            held = {name: _held(path.suffix, name, column, before.get(name)) for name, column in columns.items()}
+            table = pa.table(held)
+            try:
+                if writer is None:
+                    writer, schema = stack.enter_context(_writer(path.suffix, path, table.schema)), table.schema
+                _check_alike(table.schema, schema)
+                writer.write_table(table)
+            except pa.ArrowException as error:
+                raise _not_held(path.suffix, table, error) from error
 
         yield append
 
 
-def _writer(path, schema):
-    if path.suffix == ".parquet":
-        parquet = needed("pyarrow.parquet", "pyarrow", path)
+def _writer(suffix, where, schema):
+    if suffix == ".parquet":
+        parquet = needed("pyarrow.parquet", "pyarrow", where)
         text = [field.name for field in schema if not _is_vectors(field.type)]
-        return parquet.ParquetWriter(path, schema, use_dictionary=text)
-    return needed("pyarrow.ipc", "pyarrow", path).new_file(path, schema)
+        return parquet.ParquetWriter(where, schema, use_dictionary=text)
+    return needed("pyarrow.ipc", "pyarrow", where).new_file(where, schema)
+
+
+def _held(suffix, name, column, before):
+    """Return a column as a file holds it; ValueError where it cannot. before: its type in the rows before, if any."""
+    import pyarrow as pa
+
+    try:
+        column = column if isinstance(column, pa.Array | pa.ChunkedArray) else pa.array(column)
+        kind = type_held(suffix, column.type, before)
+        return column if column.type == kind else column.cast(kind)
+    except UnicodeEncodeError as error:
+        raise ValueError(f"column {name}: expected text in UTF-8, as tables hold; there is {error.object!r}") from error
+    except pa.ArrowException as error:
+        raise ValueError(f"column {name}: {error}") from error
+
+
+def _check_alike(schema, first):
+    """ValueError where the columns of further rows are not those of the first ones."""
+    if schema.names != first.names:
+        raise ValueError(f"rows with {', '.join(schema.names)} came; expected {', '.join(first.names)}, as before")
+    for column, before in zip(schema, first, strict=True):
+        if column.type != before.type:
+            raise ValueError(f"column {column.name} came as {column.type}; expected {before.type}, as before")
+
+
+def _not_held(suffix, table, error):
+    """Return the error that names the column of a table that a format does not hold, and why."""
+    import pyarrow as pa
+
+    for name in table.column_names:
+        part = table.select([name])
+        try:
+            with _writer(suffix, pa.BufferOutputStream(), part.schema) as writer:
+                writer.write_table(part)
+        except pa.ArrowException as reason:
+            return ValueError(
+                f"column {name} is {part.schema.field(name).type}, which {suffix} does not hold: {reason}"
+            )
+    return ValueError(str(error))

@@ -1,5 +1,6 @@
 """The ids of rows, and how many of them two files share."""
 
+import codecs
 import contextlib
 import hashlib
 from typing import NamedTuple
@@ -9,6 +10,7 @@ import numpy as np
 from align.files import naming, numpy_files
 from align.files.formats import FORMATS
 from align.files.opened import Rows
+from align.files.raw_text import decoded, encoded
 
 
 class Ids(NamedTuple):
@@ -66,7 +68,8 @@ def _of_file(name, key):
 
 
 def _lines(path, key):
-    yield path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+    if text := path.read_bytes().removeprefix(codecs.BOM_UTF8):
+        yield [decoded(line.removesuffix(b"\r")) for line in text.removesuffix(b"\n").split(b"\n")]
 
 
 def _gathered(name, blocks):
@@ -80,7 +83,7 @@ def _gathered(name, blocks):
                 f"{name} has ids of shape {list(array.shape)} and {array.dtype}; expected integers or text, [n]"
             )
         if first is None and len(array):
-            first = array[0].decode(errors="replace") if isinstance(array[0], bytes) else str(array[0])
+            first = decoded(array[0]) if isinstance(array[0], bytes) else str(array[0])
         whole = array.dtype.kind in "iu" and int(array.max(initial=0)) <= np.iinfo(np.int64).max
         parts.append(array.astype(np.int64) if whole else _digests(name, array, row))
         row += len(array)
@@ -95,7 +98,7 @@ def _digests(name, array, row):
     for place, each in enumerate(array.tolist()):
         if each is None or each != each:
             raise ValueError(f"{name}: row {row + place} has no id")
-        text = each if isinstance(each, bytes) else str(each).encode(errors="surrogatepass")
+        text = each if isinstance(each, bytes) else encoded(str(each))
         digests.append(hashlib.blake2b(text, digest_size=16).digest())
     return np.frombuffer(b"".join(digests), np.uint64).reshape(-1, 2)
 

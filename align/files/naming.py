@@ -8,10 +8,16 @@ from align.files.formats import FORMATS, KEYED, SUFFIXES
 
 
 def split_name(name: str) -> tuple[Path, str | None]:
-    """Return the path and the key of `file.npz:key`; the key is None for a whole file."""
+    """Return the path and the key of `file.npz:key` or of `parts/*:key`; the key is None for a whole file."""
     endings = "|".join(suffix[1:] for suffix in KEYED)
     match = re.fullmatch(rf"(.+\.(?:{endings})|.+/):(.+)", name)
-    return (Path(match[1]), match[2]) if match and not Path(name).exists() else (Path(name), None)
+    if match and not Path(name).exists():
+        return Path(match[1]), match[2]
+    if glob.has_magic(name) and not Path(name).exists() and not _matching(name):
+        for colon in re.finditer(":(?=.)", name):
+            if glob.has_magic(pattern := name[: colon.start()]) and _matching(pattern):
+                return Path(pattern), name[colon.end() :]
+    return Path(name), None
 
 
 def check_suffix(name: str, path: Path, suffixes: tuple[str, ...] = SUFFIXES) -> None:
@@ -30,9 +36,11 @@ def with_key(name: str, key: str | None) -> str:
     path, own = split_name(name)
     if key is None or own is not None:
         return name
-    if name and path.is_dir():
-        return f"{name.removesuffix('/')}/:{key}"
-    return f"{name}:{key}" if path.suffix in KEYED else name
+    folder = bool(name) and path.is_dir()
+    several = folder or (glob.has_magic(name) and not path.exists())
+    if (found(name)[0][0] if several else path).suffix not in KEYED:
+        return name
+    return f"{name.removesuffix('/')}/:{key}" if folder else f"{name}:{key}"
 
 
 def found(name: str) -> tuple[list[Path], str | None]:
@@ -40,7 +48,7 @@ def found(name: str) -> tuple[list[Path], str | None]:
 
     A folder means the files within it, and within its folders, that hold vectors: those of one ending, but none whose
     name, or whose folder's, begins with `.` or `_`; a name with `*`, `?` or `[` the files that match.
-    FileNotFoundError where there are none, ValueError for other endings.
+    FileNotFoundError where there are none, ValueError for other endings, or a key where files hold nothing by name.
     """
     path, key = split_name(name)
     if name and path.is_dir():
@@ -50,7 +58,7 @@ def found(name: str) -> tuple[list[Path], str | None]:
             endings = tuple(suffix for suffix in SUFFIXES if FORMATS[suffix].in_folders)
             raise FileNotFoundError(f"{path}: no such file; the folder has none that ends in {listed(endings)}")
     elif not path.exists() and glob.has_magic(str(path)):
-        paths = sorted(each for each in map(Path, glob.glob(str(path), recursive=True)) if each.is_file())
+        paths = _matching(str(path))
         if not paths:
             raise FileNotFoundError(f"{path}: no such file; nothing matches")
     else:
@@ -61,7 +69,13 @@ def found(name: str) -> tuple[list[Path], str | None]:
             raise FileNotFoundError(f"{each}: no such file")
     if others := {each.suffix for each in paths} - {paths[0].suffix}:
         raise ValueError(f"{name} has files that end in {paths[0].suffix} and in {others.pop()}; expected one of them")
+    if key is not None and paths[0].suffix not in KEYED:
+        raise ValueError(f"{name}: files that end in {paths[0].suffix} name nothing within; expected no :{key}")
     return paths, key
+
+
+def _matching(pattern):
+    return sorted(each for each in map(Path, glob.glob(pattern, recursive=True)) if each.is_file())
 
 
 def _is_hidden(path):

@@ -81,7 +81,10 @@ def writing(name: str, shape: tuple[int, int], dtype: np.dtype) -> Iterator[Call
                 nonlocal come
                 if block.shape[1:] != tuple(shape[1:]):
                     raise ValueError(f"rows of {block.shape[1:]} for {name}; expected {tuple(shape[1:])}")
-                add(np.ascontiguousarray(block, dtype), others)
+                try:
+                    add(np.ascontiguousarray(block, dtype), others)
+                except ValueError as error:  # by those who know the name of a temporary file alone
+                    raise ValueError(f"{name}: {error}") from error
                 come += len(block)
 
             yield append

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from align.files.dictionaries import widened
 from align.files.opened import Rows
 
 
@@ -46,7 +47,7 @@ def joined(name: str, parts: Sequence[Rows]) -> Rows:
         tables = [part.others(low, high) for part, low, high in within(start, stop)]
         if any(table.keys() != tables[0].keys() for table in tables):
             raise ValueError(f"{name}: its files have different columns; expected {', '.join(tables[0])} in each")
-        return {key: _together([table[key] for table in tables]) for key in tables[0]}
+        return {key: _together(f"{name}: column {key}", [table[key] for table in tables]) for key in tables[0]}
 
     dtype = np.result_type(*(part.dtype for part in parts))
     return Rows(
@@ -59,12 +60,16 @@ def joined(name: str, parts: Sequence[Rows]) -> Rows:
     )
 
 
-def _together(columns):
-    """Return the pieces of one column in one: lists of words, or Arrow's."""
+def _together(name, columns):
+    """Return the pieces of one column in one: lists of words, or Arrow's; ValueError where these differ in type."""
     if columns[0] is None or len(columns) == 1:
         return columns[0]
     if isinstance(columns[0], list):
         return [word for column in columns for word in column]
     import pyarrow as pa
 
+    columns = [column.cast(widened(column.type)) for column in columns]
+    for column in columns:
+        if column.type != columns[0].type:
+            raise ValueError(f"{name} is {columns[0].type} in one of its files and {column.type} in another")
     return pa.chunked_array([chunk for column in columns for chunk in column.chunks])

@@ -1,12 +1,13 @@
 """Words with vectors: the text of word2vec, GloVe and fastText (`.vec`, `.txt`), and word2vec's `.bin`.
 
 A word is whatever stands before the numbers, spaces included; numbers stand between spaces or tabs. The text may begin
-with a line "rows dimensions", as that of word2vec and fastText does. One pass over a file finds where its rows are;
-after it they are read in place.
+with a line "rows dimensions", as that of word2vec and fastText does; without it, lines of numbers alone are refused.
+One pass over a file finds where its rows are; after it they are read in place.
 """
 
 import codecs
 import contextlib
+import itertools
 import mmap
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,10 +16,12 @@ from typing import Any
 import numpy as np
 
 from align.files.opened import Rows, unreadable
+from align.files.raw_text import decoded, encoded
 
 _PART = 1 << 24  # bytes looked through at a time
 _FASTTEXT = 793712314  # with which fastText's own models begin
 _WORDS = 1 << 16  # of one block
+_TOLD_BY = 20  # lines: of that many words some are no numbers
 
 
 def open_text(path: Path, key: None = None) -> Rows:
@@ -68,6 +71,15 @@ def _lines(path):
         header = len(first) == 2 and all(field.isdigit() for field in first)
         begin = file.tell() if header else begin
         d = int(first[1]) if header else len(first) - 1
+        file.seek(begin)
+        lines = [line.split() for line in itertools.islice(file, 0 if header else _TOLD_BY)]
+        if first and not header and all(_are_numbers(fields, d + 1) for fields in lines if fields):
+            raise unreadable(
+                path,
+                path.suffix,
+                "its lines are numbers alone, without a word: read them by numpy.loadtxt and save them by numpy.save; "
+                'where numbers are the words, a first line "rows dimensions" says so',
+            )
         if d < 1:
             raise unreadable(path, path.suffix, "its first line is no word and numbers")
         file.seek(begin)
@@ -94,7 +106,7 @@ def _line(file, starts, row):
 
 
 def _words(path, starts, d, start, stop):
-    return [_text(_fields(line, d)[0]) for line in _between(path, starts, start, stop)]
+    return [decoded(_fields(line, d)[0]) for line in _between(path, starts, start, stop)]
 
 
 def _fields(line, d):
@@ -138,7 +150,7 @@ def _binary_words(path, starts, d, start, stop):
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         ends = starts[start:stop] + 4 * d
         return [
-            _text(data[end : begin - 1].lstrip(b"\n"))
+            decoded(data[end : begin - 1].lstrip(b"\n"))
             for end, begin in zip(ends.tolist(), starts[start + 1 : stop + 1].tolist(), strict=True)
         ]
 
@@ -168,10 +180,6 @@ def _records(path):
     return starts, d
 
 
-def _text(word):
-    return word.decode(errors="replace")
-
-
 @contextlib.contextmanager
 def write_text(path: Path, key: str | None, shape: tuple[int, int], dtype: np.dtype) -> Iterator[Callable[..., Any]]:
     """Yield a function that appends rows, and their words, to a text that begins with its shape."""
@@ -182,7 +190,7 @@ def write_text(path: Path, key: str | None, shape: tuple[int, int], dtype: np.dt
 
         def append(block, others):
             for word, row in zip(_beside(others), block.tolist(), strict=True):
-                file.write(f"{word} {line % tuple(row)}\n".encode())
+                file.write(encoded(word) + f" {line % tuple(row)}\n".encode())
 
         yield append
 
@@ -198,7 +206,7 @@ def write_binary(path: Path, key: str | None, shape: tuple[int, int], dtype: np.
             if bad := [word for word in words if " " in word]:
                 raise ValueError(f"expected words without a space, at which .bin ends them; there is {bad[0]!r}")
             for word, row in zip(words, block.astype("<f4"), strict=True):
-                file.write(f"{word} ".encode() + row.tobytes() + b"\n")
+                file.write(encoded(word) + b" " + row.tobytes() + b"\n")
 
         yield append
 

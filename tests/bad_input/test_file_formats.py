@@ -28,6 +28,10 @@ WRONG = [
     (apply("two.parquet"), "two.parquet holds a, b", "name one of them as two.parquet:KEY"),
     (apply("two.parquet:c"), "two.parquet holds a, b", "there is no 'c'"),
     (apply("two.parquet", "--column", "c", *OUT), "two.parquet holds a, b", "there is no 'c'"),
+    (apply("columns/*", "--column", "c", *OUT), "two.parquet holds a, b", "there is no 'c'"),
+    (apply("columns", "--column", "c", *OUT), "two.parquet holds a, b", "there is no 'c'"),
+    (apply("columns/*:c"), "two.parquet holds a, b", "there is no 'c'"),
+    (apply("uneven/*:c"), "uneven/*:c: files that end in .npy name nothing within; expected no :c"),
     (apply("words.parquet"), "words.parquet holds no array"),
     (apply("ragged.parquet"), "ragged.parquet: row 2 has 2 dimensions; expected 3, as the first has"),
     (apply("null.parquet"), "null.parquet: row 1 is null", "expected a number or a vector"),
@@ -42,6 +46,9 @@ WRONG = [
     (apply("narrow.vec"), "narrow.vec is not a readable .vec file: row 0 is no word and 3 numbers"),
     (apply("lost.vec"), "lost.vec is not a readable .vec file: it says 9 rows and has 2"),
     (apply("empty.vec"), "empty.vec is not a readable .vec file: its first line is no word and numbers"),
+    (apply("numbers.txt"), "numbers.txt is not", "lines are numbers alone", "numpy.loadtxt", "numpy.save"),
+    (apply("one row.txt"), "one row.txt is not", "its lines are numbers alone, without a word"),
+    (apply("one number.txt"), "one number.txt is not", "its lines are numbers alone, without a word"),
     (apply("empty.bin"), "empty.bin is not a readable .bin file: it is empty"),
     (apply("model.bin"), "model.bin is not a readable .bin file: it is a model of fastText; write its vectors as .vec"),
     (apply("noise.bin"), "noise.bin is not a readable .bin file: it does not begin with the number of rows"),
@@ -57,7 +64,12 @@ WRONG = [
     (apply("mixed"), "mixed has files that end in .fvecs and in .npy; expected one of them"),
     (apply("uneven"), "uneven/1.npy has rows of [2] and uneven/0.npy of [3]; expected the same"),
     (apply("parts/*.npz"), "parts/*.npz: no such file; nothing matches"),
-    (apply("x.npy", "-o", "z.vec"), "expected a word for each row"),
+    (apply("x.npy", "-o", "z.vec"), "z.vec: expected a word for each row"),
+    (apply("latin.vec", "-o", "z.parquet"), "z.parquet: column word: expected text in UTF-8", "'caf\\udce9'"),
+    (apply("latin.vec", "-o", "z.arrow"), "z.arrow: column word: expected text in UTF-8", "'caf\\udce9'"),
+    (apply("latin.parquet:a", "-o", "z.vec"), "z.vec: ", "can't decode byte 0xe9"),
+    (apply("spans.arrow", "-o", "z.parquet"), "z.parquet: column span is month_day_nano_interval", ".parquet does not"),
+    (apply("types", "-o", "z.parquet"), "types: column n is int64 in one of its files and string in another"),
     (apply("breaks.parquet", "-o", "z.bin"), "expected a word for each row", "there is 'a\\nb'"),
     (apply("x.npy", "-o", "z.faiss"), "z.faiss: expected a file that ends in", ".parquet"),
     (apply("x.npy", "--dtype", "int8", *OUT), "all round to 0 in int8", "expected a map to values of 8 bits"),
@@ -65,6 +77,8 @@ WRONG = [
     (("fit", "two.parquet:a", "two.parquet:b", *ID[2:], "--id", "key"), "two.parquet holds a, b, id, n", "no 'key'"),
     (("fit", "two.parquet:a", "two.parquet:b", *ID[2:], "--target-id", "id"), "--target-id", "where --id says"),
     (("fit", "two.parquet:a", "nameless.parquet", *ID), "nameless.parquet: row 1 has no id"),
+    (("fit", "two.parquet:a", "latin.parquet", *ID), "latin.parquet is not a readable .parquet file", "Wrapping caf"),
+    (("fit", "two.parquet:a", "latin.vec", *ID), "(first 'w0')", "(first 'caf\\udce9') share no id"),
     (("fit", "two.parquet:a", "others.parquet", *ID), "(first 'w0')", "others.parquet:id (first 'x0')", "share no id"),
     (("fit", "two.parquet:a", "again.parquet", *ID), "share no id; 1 are there more than once"),
     (("fit", "x.npy", "x.npy", *ID[2:], "--id", "few.txt"), "few.txt has 3 ids and x.npy 4 rows"),
@@ -101,9 +115,14 @@ def write(x):
     table("nameless", id=["w0", None, "w2", "w3"], a=vectors)
     table("others", id=[name.replace("w", "x") for name in names], a=vectors)
     table("again", id=["w0", "w0", "x", "y"], a=vectors)
+    latin = pa.array([b"caf\xe9", *(name.encode() for name in names[1:])]).view(pa.string())
+    table("latin", id=latin, word=latin, a=vectors)
     Path("cut.parquet").write_bytes(Path("two.parquet").read_bytes()[:-20])
     with pa.ipc.new_file("whole.arrow", pa.schema({"a": vectors.type})) as file:
         file.write_table(pa.table({"a": vectors}))
+    span = pa.array(4 * [(1, 2, 3)], pa.month_day_nano_interval())
+    with pa.ipc.new_file("spans.arrow", pa.schema({"a": vectors.type, "span": span.type})) as file:
+        file.write_table(pa.table({"a": vectors, "span": span}))
     Path("cut.arrow").write_bytes(Path("whole.arrow").read_bytes()[:200])
     Path("text.feather").write_text("0,1,2\n")
     with h5py.File("x.h5", "w") as file:
@@ -114,6 +133,10 @@ def write(x):
     Path("narrow.vec").write_text("3 3\na 1 2\nb 1 2\nc 1 2\n")
     Path("lost.vec").write_text("9 3\na 1 2 3\nb 1 2 3\n")
     Path("empty.vec").touch()
+    Path("latin.vec").write_bytes(b"caf\xe9 1 2 3\ncaf\xe8 1 2 3\nc 1 2 3\nd 1 2 3\n")
+    np.savetxt("numbers.txt", np.insert(x, 3, 1, axis=1))
+    np.savetxt("one row.txt", np.insert(x, 3, 1, axis=1)[:1], fmt="%9.3f")
+    np.savetxt("one number.txt", x[:, 0])
     Path("empty.bin").touch()
     Path("model.bin").write_bytes(struct.pack("<i", 793712314) + bytes(100))
     Path("noise.bin").write_bytes(bytes(range(100)))
@@ -130,10 +153,13 @@ def write(x):
         index.add(x)
         faiss.write_index(index, f"{name}.faiss")
     Path("cut.faiss").write_bytes(Path("x.faiss").read_bytes()[:60])
-    for name in ("empty folder", "mixed", "uneven", "parts", "no rows"):
+    for name in ("empty folder", "mixed", "uneven", "parts", "no rows", "columns", "types"):
         Path(name).mkdir()
     for part in range(2):
         Path(f"no rows/{part}.parquet").write_bytes(Path("none.parquet").read_bytes())
+    Path("columns/two.parquet").write_bytes(Path("two.parquet").read_bytes())
+    for part, values in enumerate((range(4), names)):
+        table(f"types/{part}", a=vectors, n=values)
     Path("empty folder/notes.txt").write_text("a 1 2 3")
     np.save("mixed/y.npy", x)
     Path("mixed/x.fvecs").write_bytes(Path("whole.fvecs").read_bytes())

@@ -69,26 +69,8 @@ def test_ids(name, key):
     assert found.first == "d0"
 
 
-def test_ids_that_are_numbers():
+def test_ids_of_an_index():
     np.testing.assert_array_equal(files.open_ids("ids.index", "id").values, np.arange(60)[::-1])
-    np.savez("numbers.npz", x=np.zeros((3, 2)), i=np.uint8([7, 5, 9]))
-    numbers = files.open_ids("numbers.npz:x", "i")
-    np.save("texts.npy", ["9", "7", "x"])
-    found = files.match(numbers, files.open_ids("x.npy", "texts.npy"))  # compared by their digits
-    assert found.source.tolist() == [0, 2] and found.target.tolist() == [1, 0]
-
-
-def test_ids_of_64_bits_keep_all_of_them():
-    Path("wide").mkdir()
-    for name, ids in (("0", np.array([2**53 + 1, -5])), ("1", np.array([2**53 + 3, 7], np.uint64))):
-        np.savez(f"wide/{name}.npz", x=np.zeros((2, 2)), i=ids)
-    assert files.open_ids("wide", "i").values.tolist() == [2**53 + 1, -5, 2**53 + 3, 7]
-    np.savez("high.npz", x=np.zeros((3, 2)), i=np.array([2**63 + 1, 2**64 - 1, 7], np.uint64))
-    np.savez("low.npz", x=np.zeros((3, 2)), i=np.array([1 - 2**63, -1, 7]))  # the same bits, but for the last
-    np.save("digits.npy", ["x", str(2**64 - 1), "7"])
-    high = files.open_ids("high.npz:x", "i")
-    assert files.match(high, files.open_ids("low.npz:x", "i")).source.tolist() == [2]
-    assert files.match(high, files.open_ids("x.npy", "digits.npy")).source.tolist() == [1, 2]
 
 
 def test_parts_that_are_hidden_or_hold_no_row_are_passed_over(rows):
@@ -100,6 +82,35 @@ def test_parts_that_are_hidden_or_hold_no_row_are_passed_over(rows):
     np.testing.assert_array_equal(opened.read(0, 120), np.concatenate([rows, rows]))
     assert opened.shape == (120, 6) and opened.others(50, 70)["id"].to_pylist()[9:11] == ["d59", "d0"]
     np.testing.assert_array_equal(files.open_ids("runs", "id").values[60:], files.open_ids("x.parquet", "id").values)
+
+
+PATTERNS = ("two/part-*", "two", "two/", "two/*.par*", "two/**", "t[vw]o/*", "two/*.parquet", "two/part-0.parquet")
+
+
+@pytest.mark.parametrize("name", PATTERNS)
+def test_a_column_of_what_a_pattern_matches(capsys, rows, name):
+    Path("two").mkdir(exist_ok=True)
+    for part in range(2):
+        table = file_samples.table(rows, other=file_samples.table(rows + 1)["vector"])
+        pa.parquet.write_table(table.slice(30 * part, 30), f"two/part-{part}.parquet")
+    run(capsys, "apply", "map.safetensors", name, "--column", "other", "-o", "z.npy", "--force")
+    expected = np.asarray(solvers.rigid(*pairs())(rows + 1))[: len(np.load("z.npy"))]
+    np.testing.assert_allclose(np.load("z.npy"), expected, rtol=1e-6)
+    whole = files.with_key(name, "other")
+    assert files.with_key(whole, "vector") == whole and files.open_rows(whole).name == whole
+    assert files.open_ids(whole, "id").first == "d0"
+    assert main(["apply", "map.safetensors", name, "--column", "nosuch", "-o", "none.npy"]) == 2
+    assert "there is no 'nosuch'" in capsys.readouterr().err
+
+
+def test_a_colon_may_be_of_a_pattern(rows):
+    Path("at 10:30").mkdir()
+    np.save("at 10:30/a:0", rows)
+    np.savez("at 10:30/b:0", a=rows, b=-rows)
+    for name, expected in (("at*:30/a*", rows), ("at*:30/a:*", rows), ("at*:30/[b:b]*:b", -rows)):
+        np.testing.assert_array_equal(files.open_rows(name).read(0, 60), expected)
+    assert files.with_key("at*:30/a:*", "b") == "at*:30/a:*"  # of which each file holds one array
+    assert files.split_name("at*:31/a:*") == (Path("at*:31/a:*"), None)
 
 
 @pytest.mark.parametrize("begin", ["", "60 6\n", "\ufeff", "\ufeff60 6\n"])
@@ -125,6 +136,51 @@ def test_other_columns_pass_through(capsys, monkeypatch, rows, name, output):
     assert written["title"][59].as_py() == "title 59"
     expected = np.asarray(solvers.rigid(*pairs())(rows))
     np.testing.assert_allclose(files.open_rows(output).read(0, 60), expected, atol=1e-5)
+
+
+def category(values, bits=8, **options):
+    places = pa.array(range(len(values)), pa.int8() if bits == 8 else pa.int16())
+    return pa.DictionaryArray.from_arrays(places, values, **options)
+
+
+@pytest.mark.parametrize("output", ["z.parquet", "z.arrow", "z.feather"])
+def test_values_of_dictionaries_that_differ_pass_through(rows, output):
+    words, nested = ["a", "b", "c", "d"], [["a"], ["b", "b"], ["c"], []]
+    lists = [pa.array(nested[k : k + 2], pa.list_(pa.dictionary(pa.int32(), pa.string()))) for k in (0, 2)]
+    with files.writing(output, (4, 2), np.float32) as append:
+        append(rows[:2, :2], {"v": None, "c": category(words[:2]), "n": category([1, 2]), "l": lists[0]})
+        append(rows[2:4, :2], {"v": None, "c": category(words[2:], 16), "n": category([3, 4]), "l": lists[1]})
+    written = pa.parquet.read_table(output) if "parquet" in output else pa.feather.read_table(output)
+    assert written["c"].to_pylist() == words and written["n"].to_pylist() == [1, 2, 3, 4]
+    assert written["l"].to_pylist() == nested
+    if "parquet" in output:  # of which each part may have a dictionary of its own
+        assert written.schema.field("c").type == pa.dictionary(pa.int32(), pa.string())
+
+
+@pytest.mark.parametrize("output", ["z.parquet", "z.arrow"])
+@pytest.mark.parametrize("size", [20, 60])
+def test_categories_of_files_of_a_folder_pass_through(capsys, monkeypatch, rows, output, size):
+    small_blocks(monkeypatch, rows=size)
+    Path("categories").mkdir(exist_ok=True)
+    for part in range(2):
+        titles = category([f"title {row}" for row in range(30 * part, 30 * part + 30)], 8 + 8 * part)
+        table = file_samples.table(rows[30 * part : 30 * part + 30], title=titles)
+        pa.feather.write_feather(table, f"categories/{part}.feather")
+    run(capsys, "apply", "map.safetensors", "categories", "-o", output, "--force")
+    written = pa.parquet.read_table(output) if "parquet" in output else pa.feather.read_table(output)
+    assert written["title"].to_pylist() == [f"title {row}" for row in range(60)]
+
+
+@pytest.mark.parametrize("output", ["types.parquet", "types.arrow"])
+def test_a_column_of_another_type_than_before_is_named(rows, output):
+    for column, words in (("w", "rows with v, w came; expected v, c, as before"), ("c", "column c came as int64; exp")):
+        with (
+            pytest.raises(ValueError, match=rf"^{output}: {words}"),
+            files.writing(output, (4, 2), np.float32) as append,
+        ):
+            append(rows[:2, :2], {"v": None, "c": pa.array(["a", "b"])})
+            append(rows[2:4, :2], {"v": None, column: pa.array([1, 2])})
+        assert not Path(output).exists()
 
 
 @pytest.mark.parametrize("output", ["clash.parquet:title", "clash.arrow:id"])
