@@ -107,6 +107,16 @@ def test_a_failed_write_leaves_the_old_file(fitted, tmp_path, monkeypatch):
     assert [file.name for file in tmp_path.iterdir()] == ["map.safetensors"]
 
 
+def test_what_is_no_map_does_not_follow_one(fitted):
+    with pytest.raises(ValueError, match="after must be an AffineMap; it is ndarray"):
+        fitted @ np.eye(fitted.d_target)
+
+
+def test_the_folder_that_is_not_there_is_named(fitted, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no such folder to write to: .*none/map.safetensors'"):
+        fitted.save(tmp_path / "none" / "map.safetensors")
+
+
 def test_complex_maps_are_not_saved(fitted, tmp_path):
     with pytest.raises(ValueError, match="must be real numbers to be saved; they are complex64 and float32"):
         AffineMap(fitted.weight.astype(complex), fitted.bias).save(tmp_path / "x.safetensors")

@@ -159,6 +159,8 @@ def test_mutual_knn_overlap_by_hand():
     # Nearest in x: 1, 0, 1, 2; in y: 1, 0 and 3 alike, 3, 1. Common: that of row 0, and half of that of row 1.
     assert metrics.mutual_knn_overlap(x, y, k=1) == 0.375
     assert metrics.mutual_knn_overlap(x, y, k=3) == 1
+    # With a row of zeros there are two others, of which all are common.
+    assert metrics.mutual_knn_overlap(np.append(x, [[0]], 0), np.append(x, [[5]], 0), k=4) == 1
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])

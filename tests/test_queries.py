@@ -60,4 +60,6 @@ def test_a_batched_map_and_one_under_jit():
     for name, rows in (("queries", queries), ("norms", documents), ("documents", documents)):
         each = jax.vmap(lambda one, x, name=name: getattr(one, name)(x))(both, rows)
         np.testing.assert_allclose(getattr(both, name)(rows), each, rtol=1e-5)
+        shared = jax.vmap(lambda one, name=name, x=rows[0]: getattr(one, name)(x))(both)
+        np.testing.assert_allclose(getattr(both, name)(rows[0]), shared, rtol=1e-5)
         np.testing.assert_allclose(jax.jit(lambda x, name=name: getattr(SMALL, name)(x))(rows[0]), each[0], rtol=1e-5)

@@ -2,12 +2,14 @@
 
 import re
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from align import search, solvers
 from align.data.texts import encoder_sample
-from align.search.documents import Best, shares_found, unit
+from align.maps import AffineMap
+from align.search.documents import Best, as_good, shares_found, unit
 
 
 def test_the_best_come_in_any_blocks():
@@ -27,6 +29,28 @@ def test_shares_and_unit_rows_by_hand():
     np.testing.assert_array_equal(shares_found(found, wanted), [0.5, 1])
     rows = np.float32([[3e30, 4e30], [0, 0], [3e-30, 4e-30]])
     np.testing.assert_allclose(unit(rows), [[0.6, 0.8], [0, 0], [0.6, 0.8]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("size", [50, 350])
+@pytest.mark.parametrize("fitted", [AffineMap.identity(8), AffineMap(2 * jnp.eye(8)[::-1], jnp.zeros(8))])
+def test_copies_of_a_document_stand_for_one_another(size, fitted):
+    """Of a corpus that holds some documents 30 times over, an exact map finds all that re-embedding finds."""
+    random = np.random.default_rng(0)
+    documents = random.normal(size=(200, 8)).astype(np.float32)
+    documents = random.permutation(np.concatenate([documents, np.repeat(documents[:5], 30, axis=0)]))
+    old, new = documents, np.asarray(fitted(documents))
+    queries = documents[:40] + 0.05 * random.normal(size=(40, 8)).astype(np.float32)
+    corpus = [(old[first : first + size], new[first : first + size]) for first in range(0, 350, size)]
+    found = search.found(fitted, queries, np.asarray(fitted(queries)), corpus, candidates=(10, 20))
+    for way in ("re-embedding", "old encoder", "mapped index", "inverted queries"):
+        np.testing.assert_array_equal(found.ways[way], 1)
+    np.testing.assert_array_equal(found.re_ranked[20], 1)
+
+
+def test_as_good_by_hand():
+    best = np.float32([[0.9, 0.8], [0.9, 0.5]])
+    judged = np.float32([[0.8, 0.8, 0.8], [0.6, 0.4, 0.1]])  # three copies count as the two there can be
+    np.testing.assert_array_equal(as_good(judged, best), [1, 0.5])
 
 
 @pytest.fixture(scope="module")

@@ -160,6 +160,8 @@ def test_shards_of_a_mesh(weighted):
     assert_same(record, streaming.from_arrays(x, y, weights=weights))
     with pytest.raises(ValueError, match=r"multiple of 2 rows.*\(2999, 5\)"):
         streaming.from_sharded(x[1:], y[1:], mesh)
+    with pytest.raises(ValueError, match="axis must be one of the mesh, rows; it is 'columns'"):
+        streaming.from_sharded(x, y, mesh, axis="columns")
 
 
 @pytest.mark.parametrize("name", ["orthogonal", "rigid", "similarity", "linear", "affine"])

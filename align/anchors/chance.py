@@ -11,7 +11,7 @@ from align.arrays import inputs
 
 def random(key: jax.Array, latents: ArrayLike, count: int) -> jax.Array:
     """Choose at random, every sample as likely: the paper's anchors."""
-    latents = check_latents(latents, count)
+    latents = check_latents(key, latents, count)
     return jax.random.choice(key, latents.shape[0], (count,), replace=False)
 
 
@@ -20,7 +20,7 @@ def class_balanced(key: jax.Array, latents: ArrayLike, count: int, *, labels: Ar
 
     labels: `[n]` integers.
     """
-    latents = check_latents(latents, count)
+    latents = check_latents(key, latents, count)
     if isinstance(labels, list | tuple) and all(isinstance(label, int | np.integer) for label in labels):
         labels = np.asarray(labels)
     if type(labels) is np.ndarray and labels.dtype.kind in "iu":  # may be beyond what JAX keeps of an integer

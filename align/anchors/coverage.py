@@ -16,7 +16,7 @@ def farthest_point(key: jax.Array, latents: ArrayLike, count: int) -> jax.Array:
 
     Covers the cloud to its rim, outliers first.
     """
-    latents = check_latents(latents, count)
+    latents = check_latents(key, latents, count)
 
     def choose(distances, _):
         index = jnp.argmax(distances)
@@ -30,7 +30,7 @@ def farthest_point(key: jax.Array, latents: ArrayLike, count: int) -> jax.Array:
 
 def kmeans(key: jax.Array, latents: ArrayLike, count: int, *, iterations: int = 20) -> jax.Array:
     """Choose the sample nearest to each centroid of k-means."""
-    latents = check_latents(latents, count)
+    latents = check_latents(key, latents, count)
     _check_iterations(iterations)
 
     def choose(taken, centroid):
@@ -49,7 +49,7 @@ def neighbourhoods(
     Their averages are anchors with less noise than single samples have; take them in both spaces:
     `source[indices].mean(1)` and `target[indices].mean(1)`. One sample may serve several anchors.
     """
-    latents = check_latents(latents, count)
+    latents = check_latents(key, latents, count)
     _check_iterations(iterations)
     if not checks.is_whole(size, most=latents.shape[0]):
         raise ValueError(f"size must lie between 1 and the {latents.shape[0]} latents; it is {size!r}")

@@ -16,7 +16,7 @@ def leverage(key: jax.Array, latents: ArrayLike, count: int) -> jax.Array:
 
     The leverage of a sample is the diagonal of the hat matrix of the affine fit (Drineas et al. 2006).
     """
-    design = _design(check_latents(latents, count))
+    design = _design(check_latents(key, latents, count))
     # The largest of log-weights plus Gumbel noise are a weighted sample without replacement.
     return lax.top_k(jnp.log((design**2).sum(1)) + jax.random.gumbel(key, design.shape[:1], design.dtype), count)[1]
 
@@ -28,8 +28,7 @@ def d_optimal(key: jax.Array, latents: ArrayLike, count: int, *, prior: float = 
     there are fewer anchors than dimensions. From ε of the dtype to 1 / ε; below √ε rounding has a say in the choice.
     Draws nothing: the key is there for the sake of the contract.
     """
-    del key
-    latents = check_latents(latents, count)
+    latents = check_latents(key, latents, count)
     rounding = float(jnp.finfo(latents.dtype).eps)
     checks.check_between(rounding, 1 / rounding, prior=prior)
     design = _design(latents)

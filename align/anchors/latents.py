@@ -7,8 +7,9 @@ from align.arrays import checks, inputs
 from align.arrays.scales import unit
 
 
-def check_latents(latents: ArrayLike, count: int) -> jax.Array:
+def check_latents(key: jax.Array, latents: ArrayLike, count: int) -> jax.Array:
     """Return latents as floats of about 1, whose squares stay within their range: no choice depends on the scale."""
+    checks.check_key(key)
     latents = inputs.as_array("latents", latents)
     if latents.ndim != 2 or 0 in latents.shape:
         raise ValueError(f"latents must be [rows, dimensions], at least one of each; they are {latents.shape}")

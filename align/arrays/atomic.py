@@ -1,6 +1,7 @@
 """Files that are written whole or not at all."""
 
 import contextlib
+import errno
 import os
 import uuid
 from collections.abc import Iterator
@@ -11,6 +12,9 @@ from pathlib import Path
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a path beside `path` to write to; it takes the place of `path` at the end, and is removed on an error."""
     path = Path(path)
+    if not path.parent.is_dir():  # said of what was asked for, not of the path beside it
+        code = errno.ENOTDIR if path.parent.exists() else errno.ENOENT
+        raise OSError(code, "no such folder to write to", str(path))
     # Not by the number of the process, which those on other machines, or in other containers, may share.
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial{path.suffix}")
     try:

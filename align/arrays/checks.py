@@ -65,3 +65,12 @@ def check_choice(name: str, value: object, possible: Sequence[str], *, or_else: 
     """ValueError where a value is not one of the possible names; `or_else` says what else it may be."""
     if not isinstance(value, str) or value not in possible:
         raise ValueError(f"{name} must be {or_else}one of {', '.join(possible)}; it is {value!r}")
+
+
+def check_key(key: object) -> None:
+    """ValueError where a value is no key of `jax.random`, new or old, or is more than one."""
+    dtype, dimensions = getattr(key, "dtype", None), getattr(key, "ndim", None)
+    new = dtype is not None and jax.dtypes.issubdtype(dtype, jax.dtypes.prng_key)
+    if not (new and dimensions == 0) and not (dtype == np.uint32 and dimensions == 1):
+        came = f"{dtype} {getattr(key, 'shape', '')}" if dimensions else repr(key)
+        raise ValueError(f"key must be a key of jax.random, such as jax.random.key(0); it is {came}")

@@ -25,7 +25,8 @@ def as_array(name: str, value: Any) -> jax.Array:
         raise ValueError(f"{name} holds values beyond the range of {jnp.result_type(float)}") from error
     except (TypeError, ValueError, OverflowError) as error:
         masked = "masked, " if isinstance(value, np.ma.MaskedArray) else ""
-        came = masked + (f"{value.dtype} {value.shape}" if hasattr(value, "dtype") else type(value).__name__)
+        kind = "" if isinstance(value, np.ndarray | np.generic | jax.Array) else f"{type(value).__name__} "
+        came = masked + (f"{kind}{value.dtype} {value.shape}" if hasattr(value, "dtype") else type(value).__name__)
         raise ValueError(f"{name} must be an array of real numbers; it is {came}") from error
     precision.state_rounding(value, array)
     return array

@@ -28,11 +28,12 @@ def share(
     for name, array, labels in (("source", source, source_labels), ("target", target, target_labels)):
         if isinstance(labels, jax.core.Tracer):
             raise ValueError(f"{name}_labels must be concrete, not traced: close over them under jit and vmap")
+        masked = "masked " if isinstance(labels, np.ma.MaskedArray) else ""
         labels = np.asarray(labels)
-        if labels.shape != array.shape[:1] or not np.issubdtype(labels.dtype, np.integer):
+        if masked or labels.shape != array.shape[:1] or not np.issubdtype(labels.dtype, np.integer):
             raise ValueError(
                 f"{name}_labels must be [{array.shape[0]}] integers, one per row of {name}; "
-                f"they are {labels.shape} of {labels.dtype}"
+                f"they are {masked}{labels.shape} of {labels.dtype}"
             )
         both.append(labels)
     classes = np.intersect1d(both[0], both[1])

@@ -36,10 +36,16 @@ def spaces(
 
 
 def read(path: str) -> dict[str, Space]:
-    """Return the spaces that the file of a map holds, by `source_space` and `target_space`."""
+    """Return the spaces that the file of a map holds, by `source_space` and `target_space`; ValueError for others."""
     metadata = AffineMap.read_metadata(path)
-    names = [f"{side}_space" for side in ENDS]
-    return {name: fingerprint.from_text(metadata[name]) for name in names if name in metadata}
+    held = {}
+    for name in (f"{side}_space" for side in ENDS):
+        if name in metadata:
+            try:
+                held[name] = fingerprint.from_text(metadata[name])
+            except (ValueError, TypeError, KeyError) as error:
+                raise ValueError(f"{path}: its {name} is nothing that this version of align fit writes") from error
+    return held
 
 
 def ends(arguments: argparse.Namespace) -> Ends:

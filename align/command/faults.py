@@ -61,6 +61,13 @@ def constant(target: np.ndarray, rows: int, rank: jax.Array | None = None) -> st
     return None
 
 
+def restless(fitted: AffineMap) -> str | None:
+    """Return in words that an iteration did not come to rest, of a map without a verdict that would say so."""
+    if fitted.trusted is not None or fitted.converged is None or bool(fitted.converged):
+        return None
+    return f"the map had not come to rest after {int(fitted.iterations)} iterations"  # type: ignore[arg-type]
+
+
 def as_the_mean(residual: float, rows: int, alignment: float | None = None) -> str | None:
     """Return in words that a map does no better than the mean of the target; None where it does.
 

@@ -100,7 +100,8 @@ def _from_clouds(solver, chosen, arguments):
     sizes = {f"{name}_rows": len(cloud) for name, cloud in clouds.items()}
     known = _told(fitted, chosen, arguments) | sizes | ({"pairs": len(pairs[0])} if pairs else {})
     known |= {"bad_rows": bad} if bad else {}
-    if warning := faults.constant(clouds["target"], sizes["target_rows"], fitted.rank):
+    warning = faults.constant(clouds["target"], sizes["target_rows"], fitted.rank) or faults.restless(fitted)
+    if warning:
         known["warnings"] = [warning]
     return fitted, known, belonging.spaces(arguments, *clouds.values(), tuple(map(len, clouds.values())))
 

@@ -125,11 +125,14 @@ class AffineMap:
         """
         norms = self.norms(x)[..., None]
         x = inputs.as_array("x", x).astype(norms.dtype)
+        x = jnp.broadcast_to(x, (*norms.shape[:-1], x.shape[-1]))
         longer = jnp.concatenate([x, jnp.ones_like(norms)], -1)
         return jnp.where(norms > 0, longer / jnp.where(norms > 0, norms, 1), 0)
 
     def then(self, after: "AffineMap") -> "AffineMap":
         """Compose: the map x ↦ after(self(x)). Its diagnostics are unknown, since no data was fitted."""
+        if not isinstance(after, AffineMap):
+            raise ValueError(f"after must be an AffineMap; it is {type(after).__name__}")
         if self.d_target != after.d_source:
             raise ValueError(
                 f"after must take {self.d_target} dimensions to follow weight {self.weight.shape}; "

@@ -96,7 +96,9 @@ def take(rows: np.ndarray, *, total: int | None = None, name: str | None = None,
 
 def _spectrum(rows):
     """Return the leading eigenvectors and eigenvalues of S, by the smaller of the two products."""
-    centred = (rows - rows.mean(0)).astype(np.float32)
+    centred = rows - rows.mean(0)
+    largest = max(float(np.abs(centred).max()), np.finfo(float).tiny)
+    centred = (centred / largest).astype(np.float32)  # whose squares stay within its range
     n, d = centred.shape
     variance = float((centred**2).sum() / n / d)
     k = min(_DIRECTIONS, n // 2, d)
@@ -184,9 +186,10 @@ def shifted(space: Space, mean: np.ndarray, rows: int) -> str | None:
 def as_text(space: Space) -> str:
     """Return a space as text for the metadata of a map."""
     fields = {name: value for name, value in space._asdict().items() if value is not None}
-    for name in ("mean", "values"):
+    # The mean to the last digit of float32: what spreads little about a large one is told by that.
+    for name, digits in (("mean", 9), ("values", 4)):
         if name in fields:
-            fields[name] = [float(f"{value:.4g}") for value in fields[name]]
+            fields[name] = [float(f"{value:.{digits}g}") for value in fields[name]]
     if "directions" in fields:
         fields["directions"] = base64.b64encode(np.asarray(fields["directions"], "<f2").tobytes()).decode()
     return json.dumps(fields)

@@ -22,7 +22,8 @@ def mutual_knn_overlap(
 
     x: `[n, d_x]`. y: `[n, d_y]`, rows in correspondence. A row that is zero or not finite in either stands for one that
         is not there: it is nobody's neighbour, and left out of the mean.
-    k: neighbours of each row among the other rows of its own set; chance is `k / (n - 1)`.
+    k: neighbours of each row among the other rows of its own set, all of them where fewer are there; chance is
+        `k / (n - 1)`.
     metric: "euclidean" or "cosine", by which neighbours are near.
     block: rows that are compared at a time; memory O(block · n).
 
@@ -51,7 +52,7 @@ def _mutual_knn_overlap(x, y, finite_x, finite_y, k, metric, block):
             _membership(jnp.where(own | ~there[None], -jnp.inf, matmul(part, a.T) - offset[None]), k)
             for part, (a, offset) in zip(rows, sides, strict=True)
         ]
-        return jnp.sum(members[0] * members[1], 1) / k
+        return jnp.sum(members[0] * members[1], 1) / jnp.minimum(k, there.sum() - 1).astype(x.dtype)
 
     overlap = by_blocks(shared, tuple(a for a, _ in sides), block)
     return jnp.where(there, overlap, 0).sum() / there.sum().astype(x.dtype)

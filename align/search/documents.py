@@ -1,44 +1,76 @@
 """A search among documents that come block by block: memory for the best of them, not for all."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 # Scores that are held at a time: 32 MB of float32.
 _HELD = 2**23
+_ROUNDING = 16  # units in the last place by which scores of equal documents may differ, from product to product
 
 
 class Best:
-    """The documents with the highest inner products for each query, among those that have come."""
+    """The documents with the highest inner products for each query, among those that have come.
+
+    scores, places `[q, count]`: of the best so far, in no order; a place is a document's number in the order in which
+    they came. judged `[q, count]`: what the first of the searches that looked together gave the same documents.
+    """
 
     def __init__(self, queries: np.ndarray, count: int):
         """Ask with queries `[q, d]` for `count` documents each."""
-        self._queries, self._count, self._come = queries, count, 0
-        self.scores = np.empty((len(queries), 0), queries.dtype)
-        self.places = np.empty((len(queries), 0), np.int64)
+        self.queries, self.come = queries, 0
+        self.places = np.full((len(queries), count), -1, np.int64)
+        self.scores = np.full((len(queries), count), -np.inf, queries.dtype)
+        self.judged = self.scores.copy()
 
     def look_among(self, documents: np.ndarray) -> None:
-        """Take in the next documents `[n, d]`. `places` are numbers of documents, in the order in which they came."""
-        if not len(documents):
-            return
-        kept = min(self._count, self._come + len(documents))
-        scores = np.empty((len(self._queries), kept), self.scores.dtype)
-        places = np.empty((len(self._queries), kept), np.int64)
-        step = max(1, _HELD // len(documents))
-        here = self._come + np.arange(len(documents))
-        for first in range(0, len(self._queries), step):
-            rows = slice(first, first + step)
-            new = self._queries[rows] @ documents.T
-            all_scores = np.concatenate([self.scores[rows], new], axis=1)
-            all_places = np.concatenate([self.places[rows], np.broadcast_to(here, new.shape)], axis=1)
-            best = np.argpartition(-all_scores, kept - 1, axis=1)[:, :kept]
-            scores[rows] = np.take_along_axis(all_scores, best, 1)
-            places[rows] = np.take_along_axis(all_places, best, 1)
-        self.scores, self.places = scores, places
-        self._come += len(documents)
+        """Take in the next documents `[n, d]`."""
+        look_together([self], [documents])
 
     def ranked(self) -> np.ndarray:
-        """Return the places `[q, count]` of the best documents, best first."""
-        order = np.argsort(-self.scores, axis=1, kind="stable")
-        return np.take_along_axis(self.places, order, 1)
+        """Return the places `[q, count]` of the best documents, best first; no more of them than have come."""
+        return np.take_along_axis(self.places, self._order(), 1)
+
+    def as_judged(self) -> np.ndarray:
+        """Return `judged` of the best documents, in the order of `ranked`."""
+        return np.take_along_axis(self.judged, self._order(), 1)
+
+    def _order(self):
+        return np.argsort(-self.scores, axis=1, kind="stable")[:, : self.come]
+
+    def _keep(self, rows, scores, judged, places):
+        """Keep the best of what is kept and of new documents, of the queries of a slice."""
+        kept = {"scores": scores, "judged": judged, "places": np.broadcast_to(places, scores.shape)}
+        both = {name: np.concatenate([getattr(self, name)[rows], new], axis=1) for name, new in kept.items()}
+        count = self.places.shape[1]
+        best = np.argpartition(-both["scores"], count - 1, axis=1)[:, :count]
+        for name, each in both.items():
+            getattr(self, name)[rows] = np.take_along_axis(each, best, 1)
+
+
+def look_together(searches: Sequence[Best], documents: Sequence[np.ndarray]) -> None:
+    """Take in the next documents, `[n, d]` as each of the searches has them; the first judges what the others find."""
+    first, count = searches[0], len(documents[0])
+    step = max(1, _HELD // max(1, count))
+    places = first.come + np.arange(count)
+    for start in range(0, len(first.queries) if count else 0, step):
+        rows, judged = slice(start, start + step), None
+        for search, own in zip(searches, documents, strict=True):
+            scores = search.queries[rows] @ own.T
+            judged = scores if judged is None else judged
+            search._keep(rows, scores, judged, places)
+    for search in searches:
+        search.come += count
+
+
+def as_good(judged: np.ndarray, best: np.ndarray) -> np.ndarray:
+    """Return for each query `[q]` the share of its best `[q, k]` scores that documents found `[q, m]` come up to.
+
+    Documents with the same score, but for rounding, stand for one another.
+    """
+    least = best.min(1, keepdims=True)
+    enough = least - _ROUNDING * np.finfo(best.dtype).eps * np.maximum(1, np.abs(least))
+    return np.minimum((judged >= enough).sum(1), best.shape[1]) / best.shape[1]
 
 
 def unit(rows: np.ndarray) -> np.ndarray:

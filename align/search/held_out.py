@@ -5,7 +5,7 @@ The left-out pairs are a small search of their own: their target rows ask, their
 
 import numpy as np
 
-from align.search.documents import shares_found, unit
+from align.search.documents import as_good, unit
 
 NEIGHBOURS = 10
 # By how much of a cosine a document counts e times less.
@@ -35,14 +35,14 @@ def similarity_agreement(mapped: np.ndarray, target: np.ndarray) -> np.ndarray:
 def recall(mapped: np.ndarray, target: np.ndarray, top: int, hubs: np.ndarray | float = 0.0) -> np.ndarray:
     """Return for each row `[n]` the share of its `top` nearest target rows that are found among the mapped rows.
 
+    Of copies one is as good as another; a row of zeros, which is near to none, finds nothing.
     hubs `[n]`: how near each mapped row is to queries in general; half of it is taken from its similarities, as in
     CSLS (Conneau et al. 2018).
     """
     target = unit(target)
-    found, wanted = (
-        np.argpartition(-s, top - 1, axis=1)[:, :top] for s in (_made(mapped, target, hubs), target @ target.T)
-    )
-    return shares_found(found, wanted)
+    true = target @ target.T
+    found, wanted = (np.argpartition(-s, top - 1, axis=1)[:, :top] for s in (_made(mapped, target, hubs), true))
+    return as_good(*(np.take_along_axis(true, places, 1) for places in (found, wanted))) * target.any(1)
 
 
 def hits(mapped: np.ndarray, target: np.ndarray, others: np.ndarray, top: int) -> np.ndarray:

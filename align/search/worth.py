@@ -12,7 +12,7 @@ import numpy as np
 from align.arrays import checks
 from align.maps import AffineMap
 from align.search import bootstrap
-from align.search.documents import Best, shares_found, unit
+from align.search.documents import Best, as_good, look_together, unit
 
 # Ways to search without embedding all documents again, but for the first, which does.
 AGAIN, OLD, NO_MAP, INDEX, QUERIES = "re-embedding", "old encoder", "no map", "mapped index", "inverted queries"
@@ -45,6 +45,7 @@ def found(
 ) -> Found:
     """Search in every way for the `top` documents that are nearest to each query by cosine after re-embedding.
 
+    A document found counts where it is as near as the last of those, so that copies stand for one another.
     old_queries `[q, d_source]`, new_queries `[q, d_target]`: the same queries by both encoders. corpus: blocks of
     documents by both encoders, `[n, d_source]` and `[n, d_target]`. "inverted queries" go through the map's inverse;
     `AffineMap.queries` finds what the mapped index does. One query is enough, but no verdict can be had of fewer than
@@ -74,20 +75,21 @@ def found(
             )
         documents = {AGAIN: unit(new), INDEX: unit(np.asarray(fitted(old)))}
         old = unit(old)
-        for way, search in searches.items():
-            search.look_among(documents.get(way, old))
+        look_together(list(searches.values()), [documents.get(way, old) for way in searches])
         come += len(old)
     if come <= top:
         raise ValueError(f"{come} documents; expected more than the {top} that are to be found")
-    ranked = {way: search.ranked() for way, search in searches.items()}
-    wanted = ranked[AGAIN]
+    judged = {way: search.as_judged() for way, search in searches.items()}
+
+    def first(way, count):
+        return as_good(judged[way][:, :count], judged[AGAIN])
 
     def again(way):
-        return {n: shares_found(ranked[way][:, :n], wanted) for n in sorted(candidates) if top <= n < come}
+        return {n: first(way, n) for n in sorted(candidates) if top <= n < come}
 
-    order = [way for way in (AGAIN, OLD, NO_MAP, QUERIES, INDEX) if way in ranked]
+    order = [way for way in (AGAIN, OLD, NO_MAP, QUERIES, INDEX) if way in judged]
     return Found(
-        {way: shares_found(ranked[way][:, :top], wanted) for way in order},
+        {way: first(way, top) for way in order},
         again(INDEX),
         again(OLD),
         come,

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from align.arrays import inputs
+from align.arrays import checks, inputs
 from align.arrays.products import matmul
 from align.linalg import lapack
 from align.linalg.decompositions import polar
@@ -56,6 +56,7 @@ def unpaired_many(key: jax.Array, clouds: Sequence[ArrayLike], **options: Any) -
     shapes only what all of them hold is used: the common space has the least of their dimensions. ValueError for fewer
     than three clouds, and for those that `unpaired` does not take.
     """
+    checks.check_key(key)
     if len(clouds) < 3:
         raise ValueError(f"clouds must be three or more for circles; they are {len(clouds)}")
     clouds = inputs.as_clouds(minimum_rows=2, **{f"clouds[{i}]": cloud for i, cloud in enumerate(clouds)})

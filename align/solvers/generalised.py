@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 
 from align.arrays import checks, inputs
@@ -30,7 +31,8 @@ class Consensus(NamedTuple):
     """Maps of several spaces into one, that compose to the identity around every circle.
 
     maps: one `AffineMap` for each space into the consensus, which lies as the first space does; residual of a map: what
-    it leaves of the consensus, over the spread of that; converged: whether the rotations came to rest.
+    it leaves of the consensus, over the spread of that; converged: whether the rotations came to rest, and rows link
+    all spaces.
     strength: the chosen one, infinite where the maps are rotations. left_out `[k]`: the error of rows left out, carried
     from each space to each other, over the spread there, by strength; NaN where one alone was given.
     """
@@ -61,8 +63,8 @@ def consensus(
         Of several the one is taken whose maps best predict rows that were left out, a fifth of them at a time.
     scaled: give each space a scale of its own, and the consensus their mean spread.
 
-    ValueError for fewer than two spaces, shapes that do not fit, and concrete input that is not finite or whose squares
-    leave the range of its dtype.
+    ValueError for fewer than two spaces, shapes that do not fit, and concrete input that is not finite, whose squares
+    leave the range of its dtype, or of which no rows link a space to the others.
     """
     checks.check_flags(scaled=scaled)
     arrays = _as_spaces(spaces)
@@ -87,6 +89,8 @@ def consensus(
 
 
 def _as_spaces(spaces):
+    if not hasattr(spaces, "__len__"):
+        raise ValueError(f"spaces must be a sequence of arrays; it is {type(spaces).__name__}")
     if len(spaces) < 2:
         raise ValueError(f"spaces must be two or more for a consensus; they are {len(spaces)}")
     arrays = inputs.as_floats(**{f"spaces[{i}]": space for i, space in enumerate(spaces)})
@@ -109,7 +113,18 @@ def _as_weights(weights, arrays):
         inputs.check_weights(weights)
         if not bool((weights > 0).any(1).all()):
             raise ValueError("weights must leave every space a row; one of them has none")
+        if apart := [f"spaces[{i}]" for i, linked in enumerate(np.asarray(_linked(weights.T))) if not linked]:
+            raise ValueError(f"weights must leave rows that link all spaces to the first; none link {', '.join(apart)}")
     return weights.T
+
+
+def _linked(weights):
+    """Return which spaces `[N]` rows of weights `[n, N]` link to the first, by way of others or not."""
+    there = (weights > 0).astype(jnp.float32)
+    linked = matmul(there.T, there) > 0
+    for _ in range(max(1, len(linked) - 1).bit_length()):  # each time by ways of twice as many
+        linked = (linked[:, :, None] & linked[None]).any(1)
+    return linked[0]
 
 
 @functools.partial(jax.jit, static_argnames="scaled")
@@ -163,7 +178,8 @@ def _fit(spaces, weights, strengths, scaled):
     residual = jnp.sqrt((weights * apart).sum(0) / (weights * around).sum(0))
     weight = soft * scale[:, None, None]
     bias = shift - jnp.einsum("ik,ikl->il", means, weight, precision="highest")
-    return weight, bias, residual, turned.sweeps, turned.converged, strength, strengths, errors
+    converged = turned.converged & _linked(weights).all()
+    return weight, bias, residual, turned.sweeps, converged, strength, strengths, errors
 
 
 def _softened(matrix, rotations, strengths):

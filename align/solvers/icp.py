@@ -79,6 +79,7 @@ def icp(
     Returns a map whose `iterations` counts the steps until it came to rest and whose `converged` says if it did, with
     the `Trace` as `details`; `residual` is over the last matches. ValueError for input that does not fit.
     """
+    checks.check_key(key)
     source, target = inputs.as_clouds(source=source, target=target)
     schedule = read_schedule(step, iterations)
     if not callable(matching):

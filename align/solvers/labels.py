@@ -71,6 +71,7 @@ def class_gaussians(
         not. `details` of the map holds the costs `[restarts]`.
     iterations: of each start.
     """
+    checks.check_key(key)
     checks.check_between(0, 1, whitening=whitening)
     checks.check_counts(restarts=restarts, iterations=iterations)
     source, target = inputs.as_clouds(source=source, target=target)
@@ -157,6 +158,7 @@ def subclass_means(
     step, iterations: of `icp`.
     """
     source, target = inputs.as_clouds(source=source, target=target)
+    checks.check_key(key)
     checks.check_counts(clusters=clusters, sample=sample)
     read_schedule(step, iterations)  # before any work
     if start is not None:
@@ -213,6 +215,7 @@ def labels(
 
     ValueError for input that does not fit.
     """
+    checks.check_key(key)
     checks.check_counts(restarts=restarts, iterations=iterations, subset=subset)
     checks.check_between(0, math.inf, tolerance=tolerance)
     if not isinstance(whitenings, list | tuple):

@@ -67,6 +67,7 @@ def unpaired(
     whether it came to rest. A map that is not trusted is returned all the same. Clouds turned, or their rows in another
     order, lead to the same map, but for how near to it the search rests. ValueError for input that does not fit.
     """
+    checks.check_key(key)
     source, target = inputs.as_clouds(minimum_rows=2, source=source, target=target)
     restarts = restarts if restarts is not None else (3 if min(source.shape[1], target.shape[1]) > _WIDE else 2)
     checks.check_counts(restarts=restarts, finalists=finalists, clusters=clusters, sample=sample, subset=subset)

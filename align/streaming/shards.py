@@ -27,6 +27,8 @@ def from_sharded(
     for shapes that do not fit, arrays that are masked or of other than real numbers, and negative weights.
     """
     axis = axis or mesh.axis_names[0]
+    if axis not in mesh.axis_names:
+        raise ValueError(f"axis must be one of the mesh, {', '.join(map(str, mesh.axis_names))}; it is {axis!r}")
     rows = jax.sharding.PartitionSpec(axis)
     everywhere = jax.sharding.PartitionSpec()
     source, target, weights = check_blocks(source, target, weights)

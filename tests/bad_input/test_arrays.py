@@ -57,6 +57,10 @@ CHOICES = {
         for what, (given, *words) in CHOICES.items()
     }
     | {
+        f"{name}: a seed": Refusal(lambda choose=choose: choose(0, X, 2), "key", "it is 0", "jax.random.key(0)")
+        for name, choose in STRATEGIES.items()
+    }
+    | {
         "class_balanced: too few labels": Refusal(
             lambda: anchors.class_balanced(KEY, X, 2, labels=LABELS[:3]),
             "labels",

@@ -34,6 +34,33 @@ def test_clouds(refusal):
     refusal.check()
 
 
+DRAWN = {
+    "icp": lambda key: solvers.icp(key, X, Y),
+    "class_gaussians": lambda key: solvers.class_gaussians(key, X, LABELS, Y, LABELS),
+    "subclass_means": lambda key: solvers.subclass_means(key, X, LABELS, Y, LABELS),
+    "labels": lambda key: solvers.labels(key, X, LABELS, Y, LABELS),
+    "unpaired": lambda key: solvers.unpaired(key, X, Y),
+    "unpaired_many": lambda key: solvers.unpaired_many(key, [X, Y, X]),
+}
+NO_KEYS = {
+    "a seed": (0, "it is 0"),
+    "no key": (None, "it is None"),
+    "two keys": (jax.random.split(KEY), "(2,)"),
+    "numbers": (np.zeros(2), "float64 (2,)"),
+}
+
+
+@every(
+    {
+        f"{name}: {what}": Refusal(lambda solve=solve, key=key: solve(key), "key", *words, "jax.random.key(0)")
+        for name, solve in DRAWN.items()
+        for what, (key, *words) in NO_KEYS.items()
+    }
+)
+def test_keys(refusal):
+    refusal.check()
+
+
 LABELLED = {
     "class_means": lambda ours, theirs: solvers.class_means(X, ours, Y, theirs),
     "class_gaussians": lambda ours, theirs: solvers.class_gaussians(KEY, X, ours, Y, theirs),
@@ -48,6 +75,7 @@ WRONG_LABELS = {
     "fractions as labels": (LABELS / 2, LABELS, "source_labels", "float64", "[6] integers"),
     "strings as labels": (LABELS, list("aabbcc"), "target_labels", "<U1", "[6] integers"),
     "truth values as labels": (LABELS > 0, LABELS, "source_labels", "bool", "[6] integers"),
+    "masked labels": (LABELS, np.ma.masked_equal(LABELS, 1), "target_labels", "masked", "[6] integers"),
     "objects as labels": (LABELS.astype(object), LABELS, "source_labels", "object", "[6] integers"),
     "no class in common": (LABELS, LABELS + 3, "source_labels and target_labels", "no class in common"),
 }

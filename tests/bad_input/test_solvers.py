@@ -4,6 +4,7 @@ import functools
 
 import numpy as np
 from refusals import Refusal, every
+from scipy.sparse import csr_matrix
 from wrong_arrays import ARRAYS, KEY, ONES, X, Y, with_one
 
 from align import solvers
@@ -57,6 +58,9 @@ def short(name):
             f"{name}: more dimensions than the target": Refusal(lambda n=name: short(n)(target=Y[:, :2]), *WIDER)
             for name in ("orthogonal", "rigid", "similarity")
         },
+        "a sparse matrix": Refusal(
+            lambda: solvers.affine(csr_matrix(X), Y), "source", "csr_matrix float32 (6, 3)", "array of real numbers"
+        ),
         "scaling: unequal dimensions": Refusal(
             lambda: solvers.scaling(X, Y[:, :2]), "source and target", "(6, 3) and (6, 2)", "share their dimensions"
         ),

@@ -145,6 +145,24 @@ def test_maps_of_before_are_read(fitted, capsys):
     assert run(capsys, "inspect", "old.safetensors")["source_space"]["rows"] == 600
 
 
+@pytest.mark.parametrize("said", ["minilm", '{"name": "minilm"}', "[1]"])
+def test_what_another_has_written_there_is_refused(fitted, capsys, said):
+    AffineMap.identity(D).save("other.safetensors", metadata={"source_space": said})
+    for argv in (["inspect", "other.safetensors"], ["apply", "other.safetensors", "more_source.npy", "-o", "z.npy"]):
+        assert main(argv) == 2
+        assert "other.safetensors: its source_space is nothing that" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("scale", [1, 1e18])
+@pytest.mark.parametrize("mean", [0, 12.3456, 1234.56])
+def test_rows_about_a_large_mean_are_their_own(tmp_path, monkeypatch, capsys, mean, scale):
+    monkeypatch.chdir(tmp_path)
+    rows = mean + 0.01 * np.random.default_rng(0).normal(size=(500, 8))
+    np.save("rows.npy", (scale * rows).astype(np.float32))
+    run(capsys, "fit", "rows.npy", "rows.npy", "-o", "map.safetensors")
+    assert "warnings" not in run(capsys, "apply", "map.safetensors", "rows.npy", "-o", "z.npy")
+
+
 @pytest.mark.parametrize("rows", [10, 30, 150, 4000])
 def test_a_space_is_kept_as_text(rows):
     space = fingerprint.take(sample()[0][:rows])

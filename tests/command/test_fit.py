@@ -100,6 +100,9 @@ def test_fit_from_labels_alone(folder, capsys):
     known = {"source_labels": classes, "target_labels": classes[order]}
     expected = solvers.icp(jax.random.key(3), source, target[order], iterations=2, **known)
     np.testing.assert_allclose(load_file("icp.safetensors")["weight"], expected.weight, atol=1e-5)
+    restless = run(capsys, *argv, "icp", "--set", "iterations=1", "-o", "once.safetensors")
+    assert restless["warnings"] == ["the map had not come to rest after 1 iterations"]
+    assert main([*argv, "icp", "--set", "iterations=1", "-o", "strictly.safetensors", "--strict"]) == 3
 
 
 def test_float64_files_are_fitted_in_float64(folder, capsys):

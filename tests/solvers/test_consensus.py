@@ -155,6 +155,22 @@ def test_it_maps_over_a_batch(strict_promotion):
             np.testing.assert_allclose(a.weight[i], b.weight, atol=1e-4)
 
 
+def test_spaces_that_no_row_links_have_not_converged():
+    """Of traced weights no error can be made: the verdict says it. By way of a third space is a link as well."""
+    spaces = [np.asarray(s, np.float32) for s in drawn()[0]]
+    rest = np.arange(ROWS) * COUNT // ROWS
+    chain = np.stack([(rest == i) | (rest == i + 1) for i in range(COUNT)]).astype(np.float32)
+    apart = chain.copy()
+    apart[-1, rest == COUNT - 1] = 1
+    apart[:-1, rest == COUNT - 1] = 0
+
+    @jax.jit
+    def rested(weights):
+        return solvers.consensus(spaces, weights=weights, strengths=[np.inf]).maps[0].converged
+
+    assert rested(chain) and not rested(apart)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -168,6 +184,8 @@ def test_it_maps_over_a_batch(strict_promotion):
         ({"spaces": [np.eye(3), 1e20 * np.eye(3)]}, r"spaces\[1\] .* exceed float32; expected a smaller scale"),
         ({"weights": np.ones(3)}, r"weights must be \[2, 3\], a row for each space; it is \(3,\)"),
         ({"weights": [[1, 1, 1], [0, 0, 0]]}, "weights must leave every space a row; one of them has none"),
+        ({"weights": [[1, 1, 0], [0, 0, 1]]}, r"rows that link all spaces to the first; none link spaces\[1\]"),
+        ({"spaces": (np.eye(3) for _ in range(2))}, "spaces must be a sequence of arrays; it is generator"),
         ({"strengths": [-1.0]}, "strengths must not be negative"),
         ({"strengths": [-np.inf]}, "strengths holds NaN or infinity"),
         ({"strengths": 1.0}, r"strengths must be \[k\], at least one; it is \(\)"),
