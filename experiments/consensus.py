@@ -12,8 +12,8 @@ error of the next network's decoder; and circles, how far a code is from itself 
 from i to k straight and by way of j. Distances between the networks (Procrustes, CKA) are clustered, drawn, and
 set beside what maps into and out of each network lose.
 
-Training ten convolutional networks takes a quarter of an hour on two idle cores, ten fully connected ones on
-Fashion-MNIST four minutes; what is measured of each group, a quarter of an hour at most. To expect: circles of the last
+Training ten convolutional networks takes some eleven minutes on two idle cores, ten fully connected ones on
+Fashion-MNIST four; what is measured of each group, a quarter of an hour at most. To expect: circles of the last
 two close to the last digits, by construction; others do not.
 """
 

@@ -20,8 +20,9 @@ from align_lab.trainings import decoders, encoded
 if TYPE_CHECKING:
     from align.training import Settings
 
-# Seconds on two cores of one method on the six pairs of a cell, to weigh the tasks of a progress bar.
-METHOD_SECONDS = 2.0
+# Seconds on two cores of one method on the six pairs of a cell, from anchors and from the whole training set, to weigh
+# the tasks of a progress bar.
+ANCHORS_SECONDS, WHOLE_SECONDS = 2.0, 10.0
 
 
 class Carried(NamedTuple):
@@ -73,7 +74,8 @@ def described(method: str, autoencoders: Mapping[str, "Settings"], relative: "Se
 
 def cost(cell: Cell, store: Store) -> float:
     """Estimate the seconds that two cores take for the rows that are not there yet."""
-    return METHOD_SECONDS * len({row["method"] for row in store.missing(rows(cell))})
+    seconds = ANCHORS_SECONDS if cell.anchors else WHOLE_SECONDS
+    return seconds * len({row["method"] for row in store.missing(rows(cell))})
 
 
 def work(cell: Cell, store: Store, advance: Callable[[float], None]) -> None:

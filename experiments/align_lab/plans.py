@@ -6,10 +6,22 @@ record asks for: `cost(record, store)` estimates what is left of it, `work(recor
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 if TYPE_CHECKING:
     from align.training import Settings
+
+
+class Record(Protocol):
+    """What every record of a plan has, those that stand in a module of their own too.
+
+    worker: the module that does what it asks for. name: what the plan, progress and times call it.
+    """
+
+    worker: ClassVar[str]
+
+    @property
+    def name(self) -> str: ...
 
 
 def together(settings: Mapping[str, "Settings"]) -> dict[str, Any]:
@@ -283,7 +295,3 @@ class Moved:
     @property
     def name(self) -> str:
         return f"{self.old.encoder} → {self.new.encoder} in a database"
-
-
-OfTexts = Embedding | Switch | Space | Crossing | Swap | Intervals | Moved
-Record = Networks | Cell | Rungs | Candidate | Shapes | OfTexts

@@ -10,7 +10,17 @@ import numpy as np
 import pytest
 from running import EXPERIMENTS
 
-from align_lab.bench import bench_report, footprint, growth, growth_plots, harness, joined_files, processes
+from align_lab.bench import (
+    bench_report,
+    comparison_tables,
+    footprint,
+    growth,
+    growth_plots,
+    harness,
+    joined_files,
+    measurements,
+    processes,
+)
 
 
 @pytest.fixture
@@ -69,6 +79,7 @@ def test_a_question_becomes_a_row_once_and_a_report(case, tmp_path):
     (tmp_path / "bounds.md").write_text("# another question\n\nNothing.\n")
     text = bench_report.write(tmp_path).read_text()
     assert "| count to three | twin, the fastest |" in text
+    assert f"The comparisons, in this table and the next ones. Revision {row['revision']}." in text
     assert "| count to three | absent | " in text and "| not installed | – | ≥ 2x |" in text
     assert "| broken | does not run: RuntimeError: no compiler |" in text
     assert "JAX found none on this machine: skipped." in text
@@ -86,6 +97,27 @@ def test_slope_is_that_of_the_larger_half():
     assert growth_plots.slope({1: 5.0, 10: 5.0, 100: 1e4, 1_000: 1e6}) == pytest.approx(2)
     assert growth_plots.slope({2: 1.0, 4: 8.0}) == pytest.approx(3)
     assert np.isnan(growth_plots.slope({2: 1.0}))
+
+
+def test_what_is_shared_among_processes_has_a_speed_in_place_of_a_slope(tmp_path):
+    assert growth_plots.speed_ups({4: 5.0, 1: 9.0, 2: 4.5}) == "2.0x with 2, 1.8x with 4"
+    assert growth_plots.speed_ups({1: 9.0}) == "alone"
+    known = {"series": "affine", "revision": "abc", "question": "a point"}
+    points = [("processes", 1, 8.0), ("processes", 2, 4.0), ("rows", 10, 1.0), ("rows", 100, 10.0)]
+    rows = [{**known, "axis": axis, "size": size, "seconds": seconds} for axis, size, seconds in points]
+    text = growth_plots.write(rows, tmp_path, "")
+    assert "together. Speed against one process: affine 2.0x with 2. Revision abc." in text
+    assert "time grows with rows to the power of affine 1.00" in text and "the power of affine -" not in text
+
+
+def test_every_section_says_of_which_revision_it_is():
+    rows = [{"question": name, "revision": revision} for name, revision in ("a1", "b2", "c2", "d3", "e3", "f3")]
+    assert measurements.revisions(rows[-3:]) == "Revision 3."
+    assert measurements.revisions(rows) == 'Revision 3; of 2: "b", "c"; of 1: "a".'
+    stages = [{**row, "whole_paper": 60.0, "where": {}} for row in rows]
+    text = " ".join(comparison_tables.stages(stages).split())
+    assert f'the row "{comparison_tables.WHOLE_PAPER}" of a CPU' in text
+    assert "come to 6 minutes together" in text and 'Revision 3; of 2: "b", "c"; of 1: "a".' in text
 
 
 def test_every_axis_of_growth_has_a_plot():

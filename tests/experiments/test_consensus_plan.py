@@ -149,6 +149,32 @@ def test_tables_and_picture(tmp_path):
     assert (tmp_path / "pictures" / "consensus_mnist_sample_latent4_conv5.png").stat().st_size > 10_000
 
 
+def test_the_page_says_what_the_recipes_do_not(tmp_path):
+    def rows_of(**given):
+        plan = gatherings.plan(wanted(dataset="fashion_mnist", overrides=recipes.Overrides(given)), None)
+        return [row for one in plan if isinstance(one, Gathering) for row in agreements.rows(one)]
+
+    for given, alone, both in [
+        ({}, "", ""),
+        ({"weight_decay": 0.0}, "", "mlp weight decay 0.0 in place of 0.1"),
+        ({"epochs": 2, "memory": 0.9}, *["epochs 2 in place of 7, memory 0.9 in place of None"] * 2),
+        (
+            {"weight_decay": 0.05},
+            "weight decay 0.05 in place of 0.0",
+            "mlp weight decay 0.05 in place of 0.1; conv weight decay 0.05 in place of 0.0",
+        ),
+    ]:
+        assert {(row["group"], many_page.changed(row)) for row in rows_of(**given)} == {
+            ("conv:5", alone),
+            ("mlp:3+conv:2", both),
+        }
+    made = [{**row, **dict.fromkeys(many_page.COLUMNS, 1.0 + k)} for k, row in enumerate(rows_of(weight_decay=0.0))]
+    results.append(tmp_path / "rows" / "consensus.jsonl", made)
+    alone, both = many_page.write(tmp_path).read_text().split("## fashion_mnist, latent 4, ")[1:]
+    said = "Trained otherwise than by default: mlp weight decay 0.0 in place of 0.1."
+    assert said in both and "otherwise" not in alone
+
+
 @pytest.mark.parametrize(
     ("flag", "message"),
     [

@@ -1,7 +1,8 @@
-"""What the notes say from rows beside the tables: of ten networks where three do not tell, and of another training."""
+"""What the notes and pages say from rows beside their tables, such as of ten networks where three do not tell."""
 
 import itertools
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from align import rows
 RESULTS = Path(__file__).parents[2] / "experiments" / "results"
 NOTES = " ".join((RESULTS / "notes.md").read_text().split())
 DOCS = RESULTS.parents[1] / "docs"
-RIGIDITY, UNPAIRED = (" ".join((DOCS / f"{page}.md").read_text().split()) for page in ("rigidity", "unpaired"))
+PAGES = {page.stem: " ".join(page.read_text().split()) for page in DOCS.glob("*.md")}
+RIGIDITY, UNPAIRED = PAGES["rigidity"], PAGES["unpaired"]
 
 
 @pytest.fixture
@@ -96,16 +98,85 @@ def test_the_page_on_rigidity_has_them_at_latent_50():
 def test_the_page_on_rigidity_counts_our_own_networks():
     """How often a linear map is better than a rigid one, from all pairs (Table 1) and from anchors (Table 3)."""
 
-    def better(table):
+    def better(table, latent=None):
         found = {"rigid": {}, "linear": {}}
         for row in rows.read(RESULTS / "rows" / f"table{table}.jsonl"):
-            if row["method"] in found:
+            if row["method"] in found and latent in (None, row["latent"]):
                 place = row["latent"], row["anchors"], row["source_seed"], row["target_seed"]
                 found[row["method"]][place] = row["test_error"]
         wins = [error < found["rigid"][place] for place, error in found["linear"].items()]
         return f"{sum(wins)} of {len(wins)}"
 
-    assert f"better on {better(1)} pairs from all codes, and on {better(3)} from few anchors" in RIGIDITY
+    own = f"better at latent 50 in {better(1, 50)} comparisons from all codes and in {better(3, 50)} from few anchors"
+    assert f"{own}, over all latents of Tables 1 and 3 in {better(1)} and in {better(3)} comparisons" in RIGIDITY
+
+
+def test_the_page_on_rigidity_is_of_networks_of_its_own_and_few_pairs_narrow_the_gap():
+    found = {}
+    for row in rows.read(RESULTS / "rows" / "rigidity.jsonl"):
+        cell = row["variant"], row["settings"]["epochs"], row["anchors"], row["method"]
+        found.setdefault(cell, []).append(row["test_error"])
+    ours, tables = found["ours", 14, None, "autoencoder"], rows.read(RESULTS / "rows" / "table1.jsonl")
+    assert not {*ours} & {row["test_error"] for row in tables if row["method"] == "autoencoder"}
+    assert "`ours` have the architecture and the training" in RIGIDITY and "but are other networks" in RIGIDITY
+
+    def gap(variant, epochs, anchors):
+        return fmean(found[variant, epochs, anchors, "rigid"]) - fmean(found[variant, epochs, anchors, "linear"])
+
+    of = {cell[:2] for cell in found}
+    assert [variant for variant, epochs in of if gap(variant, epochs, 100) > gap(variant, epochs, None)] == ["ReLU"]
+    assert "**Few pairs narrow it**, in the mean of every variant but `ReLU`." in RIGIDITY
+
+
+def test_where_the_page_on_classification_has_a_trained_network_ahead_of_the_best_linear_map():
+    """The better of rotation and regression in a column of its table, and whether the network is shown to be better."""
+    page = (DOCS / "classification.md").read_text()
+    table = page.partition("<!-- families -->")[2].partition("<!-- /families -->")[0].strip().splitlines()
+    columns, _, *lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table]
+    found = {line: dict(zip(columns[1:], cells, strict=True)) for line, *cells in lines}
+    few = [found[f"a trained MLP over `{best}`, {n} pairs"] for best in ("ridge", "rigid") for n in ("100", "1,000")]
+    assert not [cell for line in few for cell in line.values() if cell.startswith("**+")]
+    rotated = found["`rigid` over `affine`, all pairs"]
+    best = {column: "rigid" if cell.strip("*").startswith("+") else "ridge" for column, cell in rotated.items()}
+    shown = [one for one in best if found[f"a trained MLP over `{best[one]}`, all pairs"][one].startswith("**+")]
+    assert {*shown} == {"Fashion-MNIST, another seed", *(c for c in best if c.endswith("another architecture"))}
+    said = "From all 60,000 it is on Fashion-MNIST within an architecture, and on both data sets between all three; on"
+    assert f"{said} MNIST within an architecture, and between" in PAGES["classification"]
+
+
+def test_how_far_the_ridge_form_of_many_networks_is_ahead_of_rotations():
+    errors = {}
+    for row in rows.read(RESULTS / "rows" / "consensus.jsonl"):
+        cell = row["dataset"], row["group"], row["anchors"], row["pool"]
+        errors.setdefault(cell, {}).setdefault(row["method"], []).append(row["test_error"])
+    ahead = {cell: 1e3 * (fmean(own["procrustes"]) - fmean(own["consensus"])) for cell, own in errors.items()}
+    digits, clothes = ([ahead[c] for c in ahead if c[0] == name] for name in ("mnist", "fashion_mnist"))
+    said = f"by up to {max(digits):.1f} thousandths on MNIST and by {min(clothes):.1f} to {max(clothes):.1f} on Fashion"
+    assert said in PAGES["networks"] and min(ahead.values()) > -0.01
+
+
+def test_what_peers_of_the_switch_of_an_encoder_find():
+    switches = [
+        row
+        for row in rows.read(RESULTS / "rows" / "encoder_switch.jsonl")
+        if (row["dataset"], row["documents"], row["queries"], row["direction"]) == ("wordnet", 10_000, 1000, "index")
+    ]
+
+    def found(method, *counts):
+        means = [fmean(r["recall"] for r in switches if (r["method"], r["anchors"]) == (method, n)) for n in counts]
+        return tuple(f"{100 * mean:.1f}" for mean in means)
+
+    several = 100, 10_000
+    for words, method in [
+        ("isotrieve finds {} % from 100 pairs and {} % from 10,000", "isotrieve"),
+        ("the residual network {} and {} %", "residual network"),
+        ("the low-rank affine map {} and {} %", "low-rank affine"),
+        ("our `ridge` {} and {} %", "ridge"),
+        ("`--solver auto` {} and {} %", "auto"),
+    ]:
+        assert words.format(*found(method, *several)) in PAGES["comparison"]
+    few = [*found("residual network", 20), *found("ridge", 20), *found("auto", 20)]
+    assert "`ridge` ({} and {} %), and `auto` has {} %".format(*few) in PAGES["comparison"]
 
 
 def test_a_few_pairs_beside_two_clouds_against_the_better_of_either():

@@ -40,7 +40,11 @@ def of_another(row, change):
     """Give a row of another setting, with half of what is measured."""
     halved = {name: row[name] / 2 for name in results.schema_of(row).measures}
     if "settings" in change:
-        change = {"settings": {**row["settings"], **change["settings"]}}
+        given, other = row["settings"], change["settings"]
+        by_architecture = all(isinstance(one, dict) for one in given.values())
+        change = {
+            "settings": {model: one | other for model, one in given.items()} if by_architecture else given | other
+        }
     return {**row, **halved, **change}
 
 

@@ -18,8 +18,8 @@ _HEAD = """# Benchmarks
 Side by side on one machine: `python experiments/benchmarks.py` measures every question in a process of its own,
 ours and its peers in turn, and gives medians after a warm-up that includes all compilation. A ratio is the peer's
 median over ours. What is timed is what a user calls; inputs lie where either side wants them before the clock starts.
-[benchmarks.jsonl](../rows/benchmarks.jsonl) has all times, versions and the revision; the peers come with
-`pip install -e '.[bench]'`.
+[benchmarks.jsonl](../rows/benchmarks.jsonl) has all times, versions and revisions, of which a part of this page may be
+older than another and says so; the peers come with `pip install -e '.[bench]'`.
 """
 
 
@@ -58,10 +58,9 @@ def _circumstances(device, measured):
     versions = {name: version for row in measured for name, version in row["versions"].items() if version}
     known = ", ".join(f"{name} {version}" for name, version in versions.items())
     absent = ", ".join(name for name in measured[-1]["versions"] if name not in versions)
-    revisions = ", ".join(dict.fromkeys(str(row["revision"]) for row in measured))
     lines = [f"## {device}", "", f"{machine['cpu']}, {machine['cores']} cores, {machine['system']}; {known}"]
     lines[-1] += f"; not installed: {absent}" if absent else ""
-    lines[-1] += f". Revision {revisions}."
+    lines[-1] += "."
     machines = {json.dumps(row["machine"], sort_keys=True) for row in measured}
     if others := machines - {json.dumps(machine, sort_keys=True)}:
         lines.append(f"Some rows are of other machines: {'; '.join(others)}.")

@@ -1,11 +1,16 @@
-"""How the cost grows as plots: a line per series over an axis, and the powers that fit their larger half."""
+"""How the cost grows as plots: a line per series over an axis, and the powers that fit their larger half.
+
+What is shared among processes gets no power, as it is to take less time with more of them: how many times less is said.
+"""
 
 import math
 from collections import defaultdict
 from pathlib import Path
 
 from align import drawing
+from align_lab.bench import measurements
 
+SHARED = "processes"
 AXES = {
     "rows": ("rows", "Fits in 32 dimensions"),
     "dimension": ("dimension", "Fits to 8,192 rows"),
@@ -32,12 +37,15 @@ def write(rows: list[dict], pictures: Path, ending: str) -> str:
     parts = ["### How the cost grows", ""] if series else []
     for axis, lines in series.items():
         path = _plot(pictures / f"growth_{axis}{ending}.png", axis, lines)
-        said = "; ".join(f"{one} {slope(sizes):.2f}" for one, sizes in lines.items())
         parts += [f"![seconds against {AXES[axis][0]}](../pictures/{path.name})", ""]
-        parts += [
-            f"{AXES[axis][1]}: time grows with {AXES[axis][0]} to the power of {said} (the larger half of the sizes).",
-            "",
-        ]
+        if axis == SHARED:
+            said = "; ".join(f"{one} {speed_ups(sizes)}" for one, sizes in lines.items())
+            growth = f". Speed against one process: {said}."
+        else:
+            said = "; ".join(f"{one} {slope(sizes):.2f}" for one, sizes in lines.items())
+            growth = f": time grows with {AXES[axis][0]} to the power of {said} (the larger half of the sizes)."
+        revisions = measurements.revisions(row for row in rows if row["axis"] == axis)
+        parts += [f"{AXES[axis][1]}{growth} {revisions}", ""]
         parts += [_REMARKS[axis], ""] if axis in _REMARKS else []
     return "\n".join(parts)
 
@@ -51,12 +59,22 @@ def slope(sizes: dict[int, float]) -> float:
     return math.fsum((a - mean_x) * (b - mean_y) for a, b in zip(x, y, strict=True)) / spread if spread else math.nan
 
 
+def speed_ups(sizes: dict[int, float]) -> str:
+    """Say how many times as fast more processes are than the fewest; "alone" where there are no others."""
+    (_, fewest), *more = sorted(sizes.items())
+    return ", ".join(f"{fewest / seconds:.1f}x with {count}" for count, seconds in more) or "alone"
+
+
 def _plot(path, axis, lines):
     figure, axes = drawing.plots().subplots(figsize=(5.2, 3.6), layout="constrained")
     for name, sizes in lines.items():
         points = sorted(sizes.items())
-        axes.loglog(*zip(*points, strict=True), "o-", markersize=4, label=f"{name}: slope {slope(sizes):.2f}")
+        said = speed_ups(sizes) if axis == SHARED else f"slope {slope(sizes):.2f}"
+        axes.loglog(*zip(*points, strict=True), "o-", markersize=4, label=f"{name}: {said}")
     axes.set(xlabel=AXES[axis][0], ylabel="seconds")
+    if axis == SHARED:
+        axes.set_yscale("linear")
+        axes.set_ylim(bottom=0)
     axes.set_title(AXES[axis][1], fontsize=9)
     sizes = sorted({size for line in lines.values() for size in line})
     if sizes[-1] < 100:

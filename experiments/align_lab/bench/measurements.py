@@ -5,6 +5,7 @@ import importlib.metadata
 import json
 import os
 import platform
+from collections.abc import Iterable
 from pathlib import Path
 
 from align import rows
@@ -29,6 +30,15 @@ _IDENTITY = ("kind", "question", "small", "machine", "device", "versions")
 def read(path: Path) -> list[dict]:
     """Read the rows of a JSON Lines file, none where there is no file."""
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def revisions(rows: Iterable[dict]) -> str:
+    """Say of which revision rows are: that of most, then the others with the questions that are of theirs."""
+    questions: dict[str, list[str]] = {}
+    for row in rows:
+        questions.setdefault(str(row["revision"]), []).append(f'"{row["question"]}"')
+    most, *others = sorted(questions, key=lambda revision: -len(questions[revision]))
+    return f"Revision {most}" + "".join(f"; of {one}: {', '.join(questions[one])}" for one in others) + "."
 
 
 def append(path: Path, row: dict) -> None:

@@ -1,5 +1,6 @@
 """The consensus as tables and pictures: errors by the number of anchors, and the networks as points."""
 
+from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean
 
@@ -8,7 +9,8 @@ import numpy as np
 
 from align import drawing, markdown
 from align.rows import read
-from align_lab import mixtures
+from align.training import Settings
+from align_lab import mixtures, recipes
 from align_lab.many import likeness
 from align_lab.many.agreements import gathered
 from align_lab.many.many_plans import ALIKE, TABLE, Gathering, columns
@@ -17,12 +19,13 @@ from align_lab.store import Store
 
 HEAD = """# Many networks, one space
 
-Made by `python experiments/consensus.py`, with `--dataset`, `--groups` and `--latent` for what the headings name: maps
-from few anchors between all ordered pairs of networks, of each pair for itself (`rigid`, `similarity`, `affine`,
-`ridge`) or through one space (`procrustes`, `consensus`); means over pairs and draws of the anchors, on the test
-images. "residual" is of codes, "test error" of the next network's decoder; "around" is how far a code is from itself
-after a way through all networks, "by way" the way from one to a third against the way through a second, both over the
-spread of the codes. Anchors "50 of 100": each network has embedded 50 of its own out of 100.
+Made by `python experiments/consensus.py`, with `--dataset`, `--groups` and `--latent` for what the headings name, and
+the flags of training for what is said under them: maps from few anchors between all ordered pairs of networks, of each
+pair for itself (`rigid`, `similarity`, `affine`, `ridge`) or through one space (`procrustes`, `consensus`); means over
+pairs and draws of the anchors, on the test images. "residual" is of codes, "test error" of the next network's decoder;
+"around" is how far a code is from itself after a way through all networks, "by way" the way from one to a third against
+the way through a second, both over the spread of the codes. Anchors "50 of 100": each network has embedded 50 of its
+own out of 100.
 
 Of each network by itself: its own test error, its mean distance to the others (two measures, on the test images), and
 the mean test errors of rigid maps of all training images from the others to its decoder ("into") and back ("out of").
@@ -61,6 +64,7 @@ def write(results: Path) -> Path:
         parts += [
             f"## {title}",
             "",
+            *_trained_otherwise(own),
             *mixtures.warning(own),
             f"![Residual against the number of anchors](../pictures/{picture.name})",
             "",
@@ -72,6 +76,30 @@ def write(results: Path) -> Path:
         known = ("dataset", "latent", "group", "settings")
         parts += _by_themselves([row for row in alike if all(row[name] == first[name] for name in known)])
     return markdown.write(results / "tables" / f"{TABLE}.md", "\n".join(parts))
+
+
+def changed(row: dict) -> str:
+    """Say what was other than the recipe's own in how the networks of a row were trained; "" for nothing.
+
+    It is said by architecture where that is not the same for all.
+    """
+    models = [part.partition(":")[0] for part in row["group"].split("+")]
+    given = row["settings"] if row["settings"].keys() == set(models) else dict.fromkeys(models, row["settings"])
+    found = {}
+    for model in models:
+        own = recipes.settings(row["dataset"], (model,), row["latent"], recipes.Overrides({}))
+        both = ((name, value, getattr(own, name)) for name, value in asdict(Settings(**given[model])).items())
+        texts = (f"{name.replace('_', ' ')} {value} in place of {ours}" for name, value, ours in both if value != ours)
+        found[model] = ", ".join(texts)
+    if len(set(found.values())) == 1:
+        return found[models[0]]
+    return "; ".join(f"{model} {text}" for model, text in found.items() if text)
+
+
+def _trained_otherwise(rows):
+    """Give the paragraph on rows whose networks were not trained as they are by default, nothing where all were."""
+    said = dict.fromkeys(filter(None, map(changed, rows)))
+    return [f"Trained otherwise than by default: {'. Or: '.join(said)}.", ""] if said else []
 
 
 def gains(rows: list[dict]) -> dict[tuple[str, str], str]:
