@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from align import markdown, paper, rows
+
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 TRAINING = "training.Settings(epochs=1, batch=500)"
 # What to set in place of each notebook's own settings, as Python; equal shapes are compiled once.
@@ -96,6 +98,14 @@ def test_what_must_be_known(elsewhere):
 def test_reading_the_results(elsewhere):
     found = run("30_reading_the_results", {})
     assert found["ours"] and sum(map(len, found["rows"].values())) > 60
+
+
+def test_the_tables_that_are_kept_are_those_of_the_rows():
+    kept = [o["data"] for cell in code("30_reading_the_results") for o in cell["outputs"] if "data" in o]
+    tables = ["".join(data["text/markdown"]).partition("\n\n")[2] for data in kept if "text/markdown" in data]
+    folder = NOTEBOOKS.parent / "experiments" / "results" / "rows"
+    found = [rows.read(folder / f"table{number}.jsonl") for number in range(1, 7)]
+    assert tables == [markdown.records(paper.comparison(table)) for table in found]
 
 
 def test_reading_no_results(elsewhere):
