@@ -195,4 +195,40 @@ def test_a_few_pairs_beside_two_clouds_against_the_better_of_either():
     ]
     off = [f"{100 * each:.1f}" for each in sorted(above) if each > 0.01]
     within = f"better of the two in {len(above) - len(off)} of the {len(above)} runs"
-    assert within in UNPAIRED and f"and {' and '.join(off)} % in the others" in UNPAIRED
+    others = "the others" if len(off) > 1 else "the other"
+    assert within in UNPAIRED and f"and {' and '.join(off)} % in {others}" in UNPAIRED
+
+
+def test_what_100_pairs_take_of_what_the_clouds_left():
+    """Between architectures at latent 100, and what is left to those who are told how much every entry is off."""
+    errors = {}
+    for row in rows.read(RESULTS / "rows" / "knowledge.jsonl"):
+        if (row["dataset"], row["latent"]) == ("fashion_mnist", 100):
+            cell = row["source_model"], row["method"], row["anchors"]
+            errors.setdefault(cell, []).append(row["test_error"])
+    mean = {cell: fmean(found) for cell, found in errors.items()}
+    most = []
+    for source in ("conv", "mlp"):
+        clouds, every = mean[source, "unpaired", None], mean[source, "linear", None]
+        assert 6.5 < (clouds - every) / (clouds - mean[source, "unpaired", 100]) < 7.5
+        most.append(mean[source, "bound", 100] / every)
+        assert mean[source, "ridge", 1000] / every < most[-1] < mean[source, "ridge", 500] / every
+    assert "these take only a seventh of what is left" in NOTES
+    assert "would come to {:.2f} and {:.2f} times the map of all pairs".format(*most) in NOTES
+
+
+def test_how_near_to_all_pairs_the_clouds_come_between_architectures():
+    """What the changelog says, over both latents and directions."""
+    errors = {}
+    for row in rows.read(RESULTS / "rows" / "knowledge.jsonl"):
+        if row["dataset"] == "fashion_mnist" and row["anchors"] is None:
+            cell = row["latent"], row["source_model"], row["target_model"]
+            errors.setdefault(row["method"], {}).setdefault(cell, []).append(row["test_error"])
+
+    def above(method):
+        cells = errors[method].items()
+        found = [100 * (fmean(own) / fmean(errors["linear"][cell]) - 1) for cell, own in cells]
+        return f"{min(found):.0f} to {max(found):.0f} %"
+
+    said = f"comes within {above('unpaired')} of the map of all pairs, labels within {above('labels')}"
+    assert said in " ".join((DOCS.parent / "CHANGELOG.md").read_text().split())

@@ -36,6 +36,7 @@ def write(results: Path) -> Path:
         "no row yet is left out.",
     ]
     notes = markdown.sections(results / "notes.md")
+    parts += ["", notes[TABLE].rstrip()] if notes[TABLE] else []
     for (dataset, latent), found in sorted(spaces.items(), key=lambda item: (item[0][0] != "mnist", *item[0])):
         parts += ["", f"## {dataset}, latent {latent}", "", *mixtures.warning(found), _figure(results, dataset, latent)]
         parts += [notes[f"knowledge, {dataset}, latent {latent}"].rstrip()]
