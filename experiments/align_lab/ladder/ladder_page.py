@@ -39,7 +39,7 @@ def write(results: Path) -> Path:
     parts += ["", notes[TABLE].rstrip()] if notes[TABLE] else []
     for (dataset, latent), found in sorted(spaces.items(), key=lambda item: (item[0][0] != "mnist", *item[0])):
         parts += ["", f"## {dataset}, latent {latent}", "", *mixtures.warning(found), _figure(results, dataset, latent)]
-        parts += [notes[f"knowledge, {dataset}, latent {latent}"].rstrip()]
+        parts += ["", notes[f"knowledge, {dataset}, latent {latent}"].rstrip()]
         for source, target in _directions(row for row in found if row["method"] != "autoencoder"):
             own = _between(found, source, target)
             base = [r for r in found if r["method"] == "autoencoder" and r["target_model"] == target]
