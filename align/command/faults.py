@@ -65,7 +65,8 @@ def restless(fitted: AffineMap) -> str | None:
     """Return in words that an iteration did not come to rest, of a map without a verdict that would say so."""
     if fitted.trusted is not None or fitted.converged is None or bool(fitted.converged):
         return None
-    return f"the map had not come to rest after {int(fitted.iterations)} iterations"  # type: ignore[arg-type]
+    after = "" if fitted.iterations is None else f" after {int(fitted.iterations)} iterations"
+    return f"the map had not come to rest{after}"
 
 
 def as_the_mean(residual: float, rows: int, alignment: float | None = None) -> str | None:
