@@ -10,6 +10,7 @@ from align.models import layers
 
 FORMS = {
     "conv": (layers.conv_matrix, layers.conv_lax),
+    "conv on a CPU": (layers.conv_cpu, layers.conv_lax),
     "conv_transpose": (layers.conv_transpose_matrix, layers.conv_transpose_lax),
 }
 SIZES, STRIDES, SHAPES = (1, 2, 3, 4, 5), (1, 2, 3), ((8, 8), (7, 7), (5, 9), (1, 4))
@@ -85,16 +86,22 @@ def test_rows_hold_height_width_and_channels_as_flax_lays_them_out():
     np.testing.assert_array_equal(layers.unflattened(images.reshape(2, -1), (4, 3, 5)), x)
 
 
-def test_a_cpu_runs_matrix_products_and_other_platforms_convolutions():
+def test_gradients_and_many_kernels_are_matrix_products_on_a_cpu_and_convolutions_elsewhere():
     x, kernel = example((8, 8), 3)
     module = layers.Conv(2)
-    params = {"params": {"kernel": kernel, "bias": jnp.zeros(2)}}
-    lowered = {
-        platform: jax.jit(module.apply).trace(params, x).lower(lowering_platforms=(platform,)).as_text()
+    apply = lambda kernel: module.apply({"params": {"kernel": kernel, "bias": jnp.zeros(2)}}, x)  # noqa: E731
+    forms = {
+        "forward": apply,
+        "gradient": jax.grad(lambda kernel: apply(kernel).sum()),
+        "many": lambda kernel: jax.vmap(apply)(jnp.stack([kernel, kernel])),
+    }
+    convolved = {
+        (name, platform): "stablehlo.convolution"
+        in jax.jit(form).trace(kernel).lower(lowering_platforms=(platform,)).as_text()
+        for name, form in forms.items()
         for platform in ("cpu", "cuda")
     }
-    assert "stablehlo.convolution" not in lowered["cpu"]
-    assert "stablehlo.convolution" in lowered["cuda"]
+    assert [key for key, is_there in convolved.items() if not is_there] == [("gradient", "cpu"), ("many", "cpu")]
 
 
 def test_the_gain_of_stride_squared_keeps_the_variance():

@@ -50,6 +50,34 @@ def test_blocks_do_not_change_the_result(sample, size):
     np.testing.assert_allclose(blocks, at_once, atol=1e-6)
 
 
+@pytest.mark.parametrize("start", [0, 2])
+def test_blocks_of_some_rows_are_those_rows(sample, start):
+    images = jnp.asarray(sample.test.images[:7])
+    some = models.in_blocks(lambda x: x.sum((1, 2)), images, 2, start=start, count=5)
+    np.testing.assert_array_equal(some, images[start : start + 5].sum((1, 2)))
+
+
+@pytest.mark.parametrize("cores", [1, 2, 3])
+@pytest.mark.parametrize("name", ["conv", "residual"])
+def test_codes_do_not_depend_on_the_cores(sample, monkeypatch, name, cores):
+    model, params = built(name)
+    images = np.concatenate([sample.train.images[:400], sample.test.images[:401]])
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    given = [models.encode(model, params, each) for each in (images, jnp.asarray(images))]
+    expected = jax.jit(lambda x: models.encode(model, params, x))(images)
+    for codes in given:
+        np.testing.assert_allclose(codes, expected, atol=1e-5)
+
+
+def test_networks_are_encoded_by_vmap(sample):
+    model = built("conv")[0]
+    images = jnp.asarray(sample.train.images[:600])
+    params = [built("conv", seed=seed)[1] for seed in (0, 1)]
+    stacked = jax.vmap(lambda p: models.encode(model, p, images))(jax.tree.map(lambda *a: jnp.stack(a), *params))
+    for codes, each in zip(stacked, params, strict=True):
+        np.testing.assert_allclose(codes, models.encode(model, each, images), atol=1e-5)
+
+
 def test_reconstruction_error_is_the_mean_over_pixels(sample):
     model, params = built("mlp")
     images = jnp.asarray(sample.test.images[:6])

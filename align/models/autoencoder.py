@@ -1,6 +1,8 @@
 """An encoder and a decoder as one module, and the pure functions that run its halves."""
 
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -98,11 +100,40 @@ def decoder_of(model: Autoencoder, params: Any) -> tuple[nn.Module, dict]:
     return model.decoder, {"params": params["params"]["decoder"]}
 
 
-@partial(jax.jit, static_argnums=0)
 def encode(model: nn.Module, params: Any, images: Array) -> Array:
-    """Encode images `[n, h, w, c]` to latents `[n, latent]`, in blocks so that memory stays bounded."""
+    """Encode images `[n, h, w, c]` to latents `[n, latent]`, in blocks so that memory stays bounded.
+
+    Outside of `jit` and `vmap`, a network that XLA computes on one core of a CPU is given a share of the images on
+    every core.
+    """
     encoder = getattr(model, "encoder", model)
-    return in_blocks(lambda block: model.apply(params, block, method="encode"), images, size=block_of(encoder))
+    n, shares = len(images), _shares(encoder, params, images)
+    count = -(-n // shares)
+    starts = [min(share * count, n - count) for share in range(shares)]
+    if shares == 1:
+        return _encode(model, params, images, count, 0)
+    with ThreadPoolExecutor(shares) as pool:
+        parts = list(pool.map(partial(_encode, model, params, images, count), starts))
+    return jnp.concatenate([*parts[:-1], parts[-1][shares * count - n :]])
+
+
+@partial(jax.jit, static_argnums=(0, 3))
+def _encode(model, params, images, count, start):
+    encoder = getattr(model, "encoder", model)
+    return in_blocks(
+        lambda block: model.apply(params, block, method="encode"), images, block_of(encoder), start=start, count=count
+    )
+
+
+def _shares(encoder, params, images):
+    """Give how many threads encode: a core's each, of some blocks at least, and one where others decide."""
+    leaves = jax.tree.leaves((params, images))
+    if not getattr(encoder, "one_core", False) or any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
+        return 1
+    devices = set().union(*(leaf.devices() for leaf in leaves if isinstance(leaf, Array)))
+    if {device.platform for device in devices or jax.devices()[:1]} != {"cpu"} or len(devices) > 1:
+        return 1
+    return max(1, min(os.cpu_count() or 1, len(images) // (8 * block_of(encoder))))
 
 
 @partial(jax.jit, static_argnums=0)
@@ -119,14 +150,22 @@ def block_of(module: nn.Module) -> int:
     return getattr(module, "block", 100)
 
 
-def in_blocks(function: Callable[[Array], Any], rows: Array, size: int = 100) -> Array:
+def in_blocks(
+    function: Callable[[Array], Any],
+    rows: Array,
+    size: int = 100,
+    *,
+    start: int | Array = 0,
+    count: int | None = None,
+) -> Array:
     """Apply a function of `[b, ...]` to `[n, ...]` block by block; the last ones overlap where n is not a multiple.
 
-    Two blocks at a time, which takes a CPU less than one after the other.
+    start, count: the rows that are taken, all unless they are told. Two blocks at a time, which takes a CPU less than
+    one after the other.
     """
-    n = len(rows)
+    n = len(rows) if count is None else count
     if n <= size:
-        return function(rows)
+        return function(lax.dynamic_slice_in_dim(rows, start, n))
     steps = -(-n // (2 * size))
     size = -(-n // (2 * steps))
     like = jax.eval_shape(function, rows[:size])
@@ -134,10 +173,10 @@ def in_blocks(function: Callable[[Array], Any], rows: Array, size: int = 100) ->
     def step(i, out):
         # Past the end, both slices start where a block still fits. Slices of what the loop is given to walk over would
         # be slices of a copy.
-        starts = 2 * i * size, (2 * i + 1) * size
-        blocks = [function(lax.dynamic_slice_in_dim(rows, start, size)) for start in starts]
-        for start, block in zip(starts, blocks, strict=True):
-            out = lax.dynamic_update_slice_in_dim(out, block, start, 0)
+        places = [jnp.minimum(block * size, n - size) for block in (2 * i, 2 * i + 1)]
+        blocks = [function(lax.dynamic_slice_in_dim(rows, start + place, size)) for place in places]
+        for place, block in zip(places, blocks, strict=True):
+            out = lax.dynamic_update_slice_in_dim(out, block, place, 0)
         return out
 
     return lax.fori_loop(0, steps, step, jnp.zeros((n, *like.shape[1:]), like.dtype))

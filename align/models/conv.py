@@ -1,6 +1,7 @@
 """The convolutional autoencoder: strided convolutions, and dense layers to and from the latent."""
 
 import math
+from typing import ClassVar
 
 from flax import linen as nn
 from jax import Array
@@ -14,6 +15,9 @@ class ConvEncoder(nn.Module):
     Convolution i has `channels[i]` features, a kernel of `sizes[i]` and stride 2; `hidden` are the widths of dense
     layers before the latent.
     """
+
+    block: ClassVar[int] = 32  # images that are encoded at a time
+    one_core: ClassVar[bool] = True  # XLA convolves on one core of a CPU
 
     latent: int
     channels: tuple[int, ...] = (32, 32)

@@ -2,7 +2,7 @@
 
 XLA's convolutions lose most of their speed on a CPU where gradients are taken, and under `vmap`, where several kernels
 become a grouped convolution. The same layers are one matrix product each around a gathering of patches (`im2col`) or
-its transpose (`col2im`):
+its transpose (`col2im`); a convolution of which no gradient is asked stays XLA's own:
 
     conv(x)           = W @ im2col(x)
     conv_transpose(x) = col2im(W @ x)
@@ -140,6 +140,32 @@ def conv_matrix(x: Array, kernel: Array, stride: int) -> Array:
     return product(kernel.reshape(-1, kernel.shape[-1]), im2col(x, kernel.shape[0], stride))
 
 
+@partial(jax.custom_vjp, nondiff_argnums=(2,))
+def conv_cpu(x: Array, kernel: Array, stride: int) -> Array:
+    """Convolve as a CPU does it fastest, by lax unless gradients are taken or kernels are many; equals `conv_lax`."""
+
+    @jax.custom_batching.custom_vmap
+    def forward(x, kernel):
+        # With the channels last: on a CPU, XLA has no other fast form.
+        images = lax.conv_general_dilated(
+            images_first(x), kernel, (stride, stride), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+        )
+        return images_last(images)
+
+    @forward.def_vmap
+    def _(size, batched, x, kernel):
+        axes = [0 if each else None for each in batched]
+        return jax.vmap(partial(conv_matrix, stride=stride), axes, axis_size=size)(x, kernel), True
+
+    return forward(x, kernel)
+
+
+conv_cpu.defvjp(
+    lambda x, kernel, stride: jax.vjp(partial(conv_matrix, stride=stride), x, kernel),
+    lambda stride, backward, g: backward(g),
+)
+
+
 def conv_transpose_lax(x: Array, kernel: Array, stride: int) -> Array:
     """Convolve the dilated input with lax: `[c, h, w, n] -> [o, stride * h, stride * w, n]`."""
     return lax.conv_transpose(x, kernel, (stride, stride), "SAME", dimension_numbers=CHWN)
@@ -163,7 +189,7 @@ class Conv(nn.Module):
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """Map `[c, h, w, n]` to `[features, ceil(h / stride), ceil(w / stride), n]`."""
-        return _layer(self, x, conv_matrix, conv_lax)
+        return _layer(self, x, conv_cpu, conv_lax)
 
 
 class ConvTranspose(nn.Module):
@@ -184,11 +210,11 @@ class ConvTranspose(nn.Module):
         return _layer(self, x, conv_transpose_matrix, conv_transpose_lax, self.gain)
 
 
-def _layer(module, x, matrix, convolution, gain=1.0):
+def _layer(module, x, on_cpu, elsewhere, gain=1.0):
     shape = (module.size, module.size, len(x), module.features)
     draw = nn.initializers.variance_scaling(gain, "fan_in", "truncated_normal")
     # In float32 as Flax's own layers are, with x64 too.
     kernel = module.param("kernel", draw, shape, jnp.float32)
     bias = module.param("bias", nn.initializers.zeros, (module.features,), jnp.float32)
-    forms = {"cpu": partial(matrix, stride=module.stride), "default": partial(convolution, stride=module.stride)}
+    forms = {"cpu": partial(on_cpu, stride=module.stride), "default": partial(elsewhere, stride=module.stride)}
     return lax.platform_dependent(x, kernel, **forms) + bias[:, None, None, None]

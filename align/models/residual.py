@@ -1,5 +1,7 @@
 """A small residual encoder: identity paths around pairs of convolutions, for images of few pixels."""
 
+from typing import ClassVar
+
 from flax import linen as nn
 from jax import Array
 from jax import numpy as jnp
@@ -14,6 +16,9 @@ class ResidualEncoder(nn.Module):
     of the one before; the mean over the places that are left, and a dense layer. Without the mean (`pooled` False) a
     latent knows where in the image something is, which drawing it asks for and naming it does not.
     """
+
+    block: ClassVar[int] = 32
+    one_core: ClassVar[bool] = True
 
     latent: int
     channels: tuple[int, ...] = (8, 16, 32)
