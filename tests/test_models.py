@@ -69,6 +69,16 @@ def test_codes_do_not_depend_on_the_cores(sample, monkeypatch, name, cores):
         np.testing.assert_allclose(codes, expected, atol=1e-5)
 
 
+def test_settings_of_the_caller_hold_in_every_share(sample):
+    model = built("conv")[0]
+    images = np.asarray(sample.train.images[:600], np.float64)
+    with jax.enable_x64(True):
+        params = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), built("conv")[1])
+        codes = models.encode(model, params, images)
+    assert codes.dtype == np.float64
+    np.testing.assert_allclose(codes, models.encode(*built("conv"), images.astype(np.float32)), atol=1e-5)
+
+
 def test_networks_are_encoded_by_vmap(sample):
     model = built("conv")[0]
     images = jnp.asarray(sample.train.images[:600])

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import jax
+import numpy as np
 from flax import linen as nn
 from jax import Array, lax
 from jax import numpy as jnp
@@ -108,12 +109,15 @@ def encode(model: nn.Module, params: Any, images: Array) -> Array:
     """
     encoder = getattr(model, "encoder", model)
     n, shares = len(images), _shares(encoder, params, images)
-    count = -(-n // shares)
-    starts = [min(share * count, n - count) for share in range(shares)]
     if shares == 1:
-        return _encode(model, params, images, count, 0)
+        return _encode(model, params, images, n, 0)
+    count = -(-n // shares)
+    starts = [np.int32(min(share * count, n - count)) for share in range(shares)]
+    # Compiled here, where JAX's settings are those of whoever calls: threads have their own.
+    images = jnp.asarray(images)
+    encode_from = partial(_encode.lower(model, params, images, count, starts[0]).compile(), params, images)
     with ThreadPoolExecutor(shares) as pool:
-        parts = list(pool.map(partial(_encode, model, params, images, count), starts))
+        parts = list(pool.map(encode_from, starts))
     return jnp.concatenate([*parts[:-1], parts[-1][shares * count - n :]])
 
 
