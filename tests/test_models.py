@@ -69,6 +69,24 @@ def test_codes_do_not_depend_on_the_cores(sample, monkeypatch, name, cores):
         np.testing.assert_allclose(codes, expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("cores", [300, 384, 512])
+def test_more_cores_than_shares_are_left_alone(monkeypatch, cores):
+    encoder = models.ConvEncoder(2, channels=(2,), sizes=(1,))
+    images = np.random.default_rng(0).normal(size=(cores * 256 + 1, 1, 1, 1)).astype(np.float32)
+    model = models.Autoencoder(encoder, models.ConvDecoder(channels=(2,), sizes=(1,), side=1))
+    params = model.init(jax.random.key(0), images[:1])
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    expected = model.apply(params, images, method="encode")
+    np.testing.assert_allclose(models.encode(model, params, images), expected, atol=1e-5)
+
+
+def test_images_closed_over_are_encoded_under_jit(sample):
+    model, params = built("conv")
+    images = sample.train.images[:600]
+    codes = jax.jit(lambda factor: models.encode(model, params, images) * factor)(2.0)
+    np.testing.assert_allclose(codes, 2 * models.encode(model, params, images), atol=1e-5)
+
+
 def test_settings_of_the_caller_hold_in_every_share(sample):
     model = built("conv")[0]
     images = np.asarray(sample.train.images[:600], np.float64)
@@ -101,6 +119,7 @@ def test_reconstruction_error_is_the_mean_over_pixels(sample):
     ("arguments", "message"),
     [
         (("resnet", 5, "mnist"), "model must be one of conv, mlp, residual; it is 'resnet'"),
+        (("conv", 5, None), "dataset must be the name of one; it is None"),
         (("conv", 0, "mnist"), "latent must be a whole number, at least 1; it is 0"),
     ],
 )

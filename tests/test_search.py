@@ -120,6 +120,8 @@ def test_intervals_of_means():
     assert search.estimate(values) == (mean, low, high)
     assert search.estimate(np.ones(6)) == (1, 1, 1)
     assert search.estimate([0.1] * 7) == (0.1, 0.1, 0.1), "whose mean rounds to another number"
+    for power in (-1060, 1000):
+        assert search.estimate(np.ldexp(values, power)) == tuple(np.ldexp((mean, low, high), power))
     near = search.estimate(1 + 1e-9 * values)
     np.testing.assert_allclose((near.high - 1) / 1e-9, high, rtol=1e-4)
     rare = search.estimate(np.r_[np.zeros(95), np.ones(5)])

@@ -57,8 +57,11 @@ def autoencoder(model: str, latent: int, dataset: str, shape: tuple[int, int, in
     dense layer between latent and convolutions. Such a layer in the encoder lowers the network's own error further, and
     raises that of every map to another network: what an encoder may bend, it bends differently for every seed.
 
-    ValueError for a model that there is none of, a latent dimension or a shape that is not of whole numbers from 1.
+    ValueError for a model that there is none of, a dataset that is no name, a latent dimension or a shape that is not
+    of whole numbers from 1.
     """
+    if not isinstance(dataset, str):
+        raise ValueError(f"dataset must be the name of one; it is {dataset!r}")
     name, last = base(model), last_layer(model, dataset)
     checks.check_counts(latent=latent)
     if not isinstance(shape, tuple | list) or len(shape) != 3:
@@ -107,14 +110,14 @@ def encode(model: nn.Module, params: Any, images: Array) -> Array:
     Outside of `jit` and `vmap`, a network that XLA computes on one core of a CPU is given a share of the images on
     every core.
     """
-    encoder = getattr(model, "encoder", model)
-    n, shares = len(images), _shares(encoder, params, images)
+    images = jnp.asarray(images)
+    n, shares = len(images), _shares(getattr(model, "encoder", model), params, images)
     if shares == 1:
-        return _encode(model, params, images, n, 0)
+        return _encode(model, params, images)
     count = -(-n // shares)
+    shares = -(-n // count)  # the last ones may have nothing left
     starts = [np.int32(min(share * count, n - count)) for share in range(shares)]
     # Compiled here, where JAX's settings are those of whoever calls: threads have their own.
-    images = jnp.asarray(images)
     encode_from = partial(_encode.lower(model, params, images, count, starts[0]).compile(), params, images)
     with ThreadPoolExecutor(shares) as pool:
         parts = list(pool.map(encode_from, starts))
@@ -122,7 +125,7 @@ def encode(model: nn.Module, params: Any, images: Array) -> Array:
 
 
 @partial(jax.jit, static_argnums=(0, 3))
-def _encode(model, params, images, count, start):
+def _encode(model, params, images, count=None, start=0):
     encoder = getattr(model, "encoder", model)
     return in_blocks(
         lambda block: model.apply(params, block, method="encode"), images, block_of(encoder), start=start, count=count

@@ -8,7 +8,7 @@ its transpose (`col2im`); a convolution of which no gradient is asked stays XLA'
     conv_transpose(x) = col2im(W @ x)
 
 Each of the two is the other's derivative, so the backward passes are made of the same parts as the forward passes.
-`lax.platform_dependent` chooses at lowering: matrix products on a CPU, lax's own convolutions on a GPU or TPU.
+`lax.platform_dependent` chooses at lowering: these forms on a CPU, lax's own convolutions on a GPU or TPU.
 
 Arrays are `[channels, height, width, n]`, images last: a pixel of n images lies in one piece, so that gathering patches
 and adding them up copies whole vectors, and a patch is a column of the product. Kernels are `[k, k, channels_in,

@@ -51,12 +51,15 @@ def estimate(values: ArrayLike, *, confidence: float = 0.95, draws: int = DRAWS,
     if not checks.is_positive(confidence, most=math.nextafter(1, 0)):
         raise ValueError(f"confidence must be a number between 0 and 1; it is {confidence!r}")
     checks.check_counts(draws=draws)
-    n, mean = len(values), float(values.mean())
-    if n < FEWEST:
-        return Estimate(mean, -math.inf, math.inf)
-    same = _SAME * np.abs(values).max()
-    if np.ptp(values) <= same:  # their mean may round, and a spread be left
+    n, largest = len(values), float(np.abs(values).max())
+    if n >= FEWEST and np.ptp(values / 2) <= _SAME * largest / 2:  # their mean may round, and a spread be left
         return Estimate(*[float(values[0])] * 3)
+    # In units of the largest, whatever the scale: squares of values may leave the range of numbers.
+    unit = 2.0 ** math.frexp(largest)[1] if largest < 2.0**1023 else 2.0**1023
+    values = values / unit
+    mean, same = float(values.mean()), _SAME * largest / unit
+    if n < FEWEST:
+        return Estimate(mean * unit, -math.inf, math.inf)
     error = values.std() / n**0.5
     random, off = np.random.default_rng(seed), []
     # Shares of ten documents take few values.
@@ -70,4 +73,4 @@ def estimate(values: ArrayLike, *, confidence: float = 0.95, draws: int = DRAWS,
         varies = values[-1 - drawn[:, ::-1].argmax(1)] - values[drawn.argmax(1)] > same
         off.append(means[varies] / spread[varies])
     low, high = np.quantile(np.concatenate(off), [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Estimate(mean, float(mean - high * error), float(mean - low * error))
+    return Estimate(*(float(end * unit) for end in (mean, mean - high * error, mean - low * error)))

@@ -64,7 +64,7 @@ def consensus(
     scaled: give each space a scale of its own, and the consensus their mean spread.
 
     ValueError for fewer than two spaces, shapes that do not fit, and concrete input that is not finite, whose squares
-    leave the range of its dtype, or of which no rows link a space to the others.
+    leave the range of its dtype, whose rows are all the same, or of which no rows link a space to the others.
     """
     checks.check_flags(scaled=scaled)
     arrays = _as_spaces(spaces)
@@ -74,6 +74,7 @@ def consensus(
     for i, array in enumerate(arrays):
         inputs.check_finite(**{f"spaces[{i}]": array})
         inputs.check_squares(**{f"spaces[{i}]": array})
+        _check_varies(i, array, counts[:, i])
     if strengths is not None:
         strengths = inputs.as_array("strengths", strengths)
         inputs.as_strengths(jnp.where(jnp.isposinf(strengths), 0, strengths))
@@ -101,6 +102,13 @@ def _as_spaces(spaces):
                 f"spaces[{i}] is {array.shape}"
             )
     return arrays
+
+
+def _check_varies(i, array, counts):
+    if not any(isinstance(a, jax.core.Tracer) for a in (array, counts)):
+        rows = np.asarray(array)[np.asarray(counts) > 0]
+        if len(rows) and (rows == rows[0]).all():
+            raise ValueError(f"spaces[{i}] must vary over the rows that count; all {len(rows)} of them are the same")
 
 
 def _as_weights(weights, arrays):
@@ -136,8 +144,9 @@ def _fit(spaces, weights, strengths, scaled):
     x = spaces - means[None]
     spread = jnp.einsum("ri,rik->i", weights, x**2, precision="highest") / total
     # Roots before the quotient, which spaces many orders of magnitude apart would take out of range.
-    scale = jnp.sqrt(spread.mean()) * reciprocal(jnp.sqrt(spread), spread > 0)
-    scale = jnp.where(scaled & (spread > 0), scale, 1)
+    varies = spread > (4 * jnp.finfo(spaces.dtype).eps) ** 2 * (means**2).sum(1)
+    scale = jnp.sqrt(spread.mean()) * reciprocal(jnp.sqrt(spread), varies)
+    scale = jnp.where(scaled & varies, scale, 1)
     x = x * scale[None, :, None]
 
     folds = min(_FOLDS, rows)
@@ -146,7 +155,9 @@ def _fit(spaces, weights, strengths, scaled):
     whole = each.sum(0)
     form = disagreement.form(whole, count)
     if strengths is None:
-        curvature = jnp.trace(form.matrix) / len(form.matrix)
+        # Where rows link spaces in a point alone there is none, and infinity times it is no number.
+        least = jnp.finfo(spaces.dtype).eps * (weights[..., None] * x**2).sum((0, 2)).mean()
+        curvature = jnp.maximum(jnp.trace(form.matrix) / len(form.matrix), least)
         strengths = jnp.asarray(_MULTIPLES, spaces.dtype) * curvature
     turned = disagreement.motions(form.matrix, count, scaled, _SWEEPS)
     errors = jnp.full(len(strengths), jnp.nan, spaces.dtype)
@@ -178,7 +189,8 @@ def _fit(spaces, weights, strengths, scaled):
     residual = jnp.sqrt((weights * apart).sum(0) / (weights * around).sum(0))
     weight = soft * scale[:, None, None]
     bias = shift - jnp.einsum("ik,ikl->il", means, weight, precision="highest")
-    converged = turned.converged & _linked(weights).all()
+    sound = jnp.isfinite(residual).all() & varies.all()
+    converged = turned.converged & _linked(weights).all() & sound
     return weight, bias, residual, turned.sweeps, converged, strength, strengths, errors
 
 

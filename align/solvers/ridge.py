@@ -43,6 +43,8 @@ def ridge(
     Strength and W₀ minimise the exact leave-one-out error, W₀ included: each left-out row is predicted by a map that
     never saw it. Where a W₀ for every row would cost too much (beyond 1,000 rows, or some 250 dimensions), rows are
     left out of it a fold at a time, at least 20 folds, which errs on the side of caution.
+    A strength of 0 predicts no row that the others do not determine: where no strength can be judged, the map is NaN
+    and has not converged.
     `details` of the map is a `RidgePath`. ValueError for shapes that do not fit, an unknown `towards`, and concrete
     input, `towards` included, that is not finite or whose weights sum to one or less.
     """
@@ -165,7 +167,7 @@ def _end(path, source, weights, goal, strength):
     values, keep, _ = path.spectrum
     used = (strength > 0) | keep
     shrunk = jnp.where(used, values + strength, jnp.inf)
-    condition = jnp.sqrt((values[-1] + strength) / shrunk.min())
+    condition = jnp.where(used.any(), jnp.sqrt((values[-1] + strength) / shrunk.min()), jnp.inf)
     if path.base is not None:
         weight, bias = path.base.weight + weight, path.base.bias + bias
     return AffineMap(weight, bias, rank=used.sum(), condition=condition), error

@@ -50,6 +50,29 @@ def left(maps, spaces, weights):
     return (weights[..., None] * (said - mean) ** 2).sum()
 
 
+def test_a_space_that_does_not_vary_is_refused_and_says_so_when_compiled():
+    spaces, weights = drawn()
+    constant = np.full((ROWS, SIZE), 0.1)
+    for place in range(COUNT):
+        with pytest.raises(ValueError, match=rf"spaces\[{place}\] must vary over the rows that count; all 40 of them"):
+            solvers.consensus([*spaces[:place], constant, *spaces[place + 1 :]])
+        within = jax.jit(solvers.consensus)([*spaces[:place], constant, *spaces[place + 1 :]])
+        assert not any(fitted.converged for fitted in within.maps)
+    one_row = np.ones_like(weights)
+    one_row[1, 1:] = 0
+    with pytest.raises(ValueError, match=r"spaces\[1\] must vary over the rows that count; all 1 of them"):
+        solvers.consensus(spaces, weights=one_row)
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_strengths_are_numbers_where_rows_link_in_a_point_alone(scaled):
+    (one, other, _), once = drawn()[0], np.ones((2, ROWS))
+    once[0, ROWS // 2 + 1 :], once[1, : ROWS // 2] = 0, 0
+    fitted = solvers.consensus([one, other], weights=once, scaled=scaled)
+    assert (fitted.strengths > 0).all() and np.isposinf(fitted.strengths[-1])
+    assert all(np.isfinite(found.residual) or not found.converged for found in fitted.maps)
+
+
 @pytest.mark.parametrize("missing", [False, True])
 def test_generalised_procrustes_is_what_alternating_finds(missing, double_precision):
     spaces, weights = drawn()
