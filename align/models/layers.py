@@ -142,7 +142,7 @@ def conv_matrix(x: Array, kernel: Array, stride: int) -> Array:
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
 def conv_cpu(x: Array, kernel: Array, stride: int) -> Array:
-    """Convolve as a CPU does it fastest, by lax unless gradients are taken or kernels are many; equals `conv_lax`."""
+    """Convolve as a CPU does it fastest, by lax but for gradients and under `vmap`; equals `conv_lax`."""
 
     @jax.custom_batching.custom_vmap
     def forward(x, kernel):
