@@ -29,3 +29,16 @@ def with_care(level: jax.Array, branches: Sequence[Callable], *operands: Any) ->
         return out, jax.tree.map(lambda _: True, out)
 
     return run(level, *operands)
+
+
+def apart_where(rare: jax.Array, usual: Callable, other: Callable, *operands: Any) -> Any:
+    """Run `other` on the operands where `rare` is true, `usual` elsewhere.
+
+    Unlike a plain `lax.cond`, which runs both for every member under `vmap`, only `usual` where nothing in the batch is
+    rare.
+    """
+
+    def each(rare, *operands):
+        return lax.cond(rare, other, usual, *operands)
+
+    return with_care(jnp.where(rare, 1, 0), [lambda _, *operands: usual(*operands), each], rare, *operands)

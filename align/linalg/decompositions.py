@@ -109,11 +109,11 @@ def polar(matrix: jax.Array, *, reflection: bool = True) -> tuple[jax.Array, jax
     Where singular values vanish the closest matrix is not unique; one of them is returned, and its derivative moves
     only what is determined.
     """
-    return _polar(matrix, reflection or matrix.shape[0] < matrix.shape[1])
+    allowed = reflection or matrix.shape[0] < matrix.shape[1]
+    return as_polar(matrix, *_closest(jax.lax.stop_gradient(matrix), allowed))
 
 
-@functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
-def _polar(matrix, reflection):
+def _closest(matrix, reflection):
     u, s, vt = lapack.svd(matrix)
     if not reflection:
         turned = jnp.linalg.slogdet(u)[0] * jnp.linalg.slogdet(vt)[0] < 0
@@ -121,12 +121,18 @@ def _polar(matrix, reflection):
     return matmul(u, vt), s
 
 
-@_polar.defjvp
-def _polar_jvp(reflection, primals, tangents):
+@jax.custom_jvp
+def as_polar(matrix: jax.Array, closest: jax.Array, singular_values: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Return what `polar` returns of a matrix whose closest and singular values are known, with its derivative."""
+    return closest, singular_values
+
+
+@as_polar.defjvp
+def _as_polar_jvp(primals, tangents):
     # matrix = P Q with P symmetric and Q Q' = I. Differentiating both gives dQ = Ω Q + P⁺ dM (I − Q'Q) with Ω skew
     # and P Ω + Ω P = dM Q' − Q dM'.
-    (matrix,), (change,) = primals, tangents
-    q, s = _polar(matrix, reflection)
+    matrix, change = primals[0], tangents[0]
+    q, s = as_polar(*primals)
     p = matmul(matrix, q.T)
     p = (p + p.T) / 2
     along = matmul(change, q.T)

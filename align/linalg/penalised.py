@@ -13,7 +13,8 @@ import jax.numpy as jnp
 
 from align.arrays.products import matmul
 from align.linalg import lapack, left_out
-from align.linalg.care import with_care
+from align.linalg.care import apart_where, with_care
+from align.linalg.far_means import Turned
 from align.linalg.least_squares import differentiable, triangle_of
 from align.linalg.moments import Moments, blocked_sum
 from align.linalg.shrinkage import shrinkage
@@ -49,6 +50,22 @@ def spectrum(m: Moments, source: jax.Array, weights: jax.Array | None) -> Spectr
     of_rows = functools.partial(_spectrum_of_rows, rounding)
     ways = [lambda *operands: operands[:3], lambda *operands: of_rows(*operands[3:])]
     return Spectrum(*with_care(lost.astype(int), ways, *of_moments, m, source, weights))
+
+
+def spectrum_apart(turned: Turned, weights: jax.Array | None) -> Spectrum:
+    """Decompose turned rows; where they are far from the origin, their first axis is not mixed with the others."""
+    m, source = turned.moments, turned.source
+    if source.shape[1] == 1:
+        return spectrum(m, source, weights)
+
+    def apart(m, source, weights):
+        others = {"source_shift": m.source_shift[1:], "source_offset": m.source_offset[1:], "source": m.source[1:, 1:]}
+        values, keep, vectors = spectrum(m._replace(**others), source[:, 1:], weights)
+        values, keep = jnp.append(values, m.source[0, 0]), jnp.append(keep, True)
+        return Spectrum(values, keep, jnp.zeros_like(m.source).at[1:, :-1].set(vectors).at[0, -1].set(1))
+
+    operands = jax.lax.stop_gradient((m, source, weights))
+    return apart_where(turned.far, spectrum, apart, *operands)
 
 
 def _spectrum_of_rows(rounding, m, source, weights):

@@ -4,8 +4,10 @@ import jax
 import jax.numpy as jnp
 
 from align.arrays.products import matmul
-from align.linalg.decompositions import polar, reciprocal
-from align.linalg.moments import Moments
+from align.linalg import far_means
+from align.linalg.care import apart_where
+from align.linalg.decompositions import as_polar, numerical_rank, polar, reciprocal
+from align.linalg.moments import Moments, about_origin
 
 
 def procrustes(m: Moments, reflection: bool, *, scaled: bool) -> tuple[jax.Array, jax.Array]:
@@ -15,6 +17,37 @@ def procrustes(m: Moments, reflection: bool, *, scaled: bool) -> tuple[jax.Array
         spread, products = m.source_squares.sum(), (weight * m.cross).sum()
         weight = weight * slope(products, spread, spread > 0)
     return weight, singular_values
+
+
+def procrustes_about_origin(m: Moments, reflection: bool) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Return the orthogonal weight, rank and condition of the moments about the origin, for `m` about the means."""
+    cross = about_origin(m).cross
+    operands = jax.lax.stop_gradient((m.cross, m.source_mean, m.total * m.target_mean))
+
+    def together(centred, x, y):
+        weight, singular_values = polar(centred + jnp.outer(x, y), reflection=reflection)
+        return weight, singular_values, _rounding(weight)
+
+    def apart(centred, x, y):
+        weight, singular_values, relative_to = far_means.polar(centred, x, y, reflection)
+        return weight, singular_values, _rounding(weight) * relative_to
+
+    if min(cross.shape) == 1:
+        weight, singular_values, rcond = together(*operands)
+    else:
+        far = far_means.dominates(*operands)
+        weight, singular_values, rcond = apart_where(far, together, apart, *operands)
+    weight, singular_values = as_polar(cross, weight, singular_values)
+    return weight, *numerical_rank(singular_values, rcond)
+
+
+def rank_and_condition(weight: jax.Array, singular_values: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Return the rank and condition of a cross-covariance, given what `procrustes` returns of it."""
+    return numerical_rank(singular_values, _rounding(weight))
+
+
+def _rounding(weight):
+    return jnp.asarray(max(weight.shape) * jnp.finfo(weight.dtype).eps, weight.dtype)
 
 
 def slope(products: jax.Array, squares: jax.Array, varies: jax.Array) -> jax.Array:

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from align.arrays import checks, inputs
-from align.linalg import penalised
-from align.linalg.moments import Moments, about_origin, moments, within_range
+from align.linalg import far_means, penalised
+from align.linalg.moments import Moments, moments, within_range
 from align.linalg.procrustes import procrustes, through_means
 from align.linalg.shrinkage import TOWARDS, RidgePath, default_strengths
 from align.maps import AffineMap, diagnosis
@@ -86,14 +86,17 @@ def _candidates(towards, source, target):
 class _Path(NamedTuple):
     """What all strengths share about one centre.
 
-    names: of the goals (static). base: the map that the goals add to. target `[n, d_target]`: what the base leaves of
-    it. goals `[names, d_source, d_target]`; errors `[names, k]` of left-out rows, degrees `[k]`.
+    names: of the goals (static). base: the map that the goals add to. normal `[d_source]`: of the reflection that took
+    the rows to source `[n, d_source]`, None where they are as they came. target `[n, d_target]`: what the base leaves
+    of it. goals `[names, d_source, d_target]`; errors `[names, k]` of left-out rows, degrees `[k]`.
     """
 
     names: tuple[str, ...]
     base: AffineMap | None
+    normal: jax.Array | None
     moments: Moments
     spectrum: penalised.Spectrum
+    source: jax.Array
     target: jax.Array
     goals: jax.Array
     errors: jax.Array
@@ -109,7 +112,7 @@ def _fit_ridge(source, target, weights, strengths, given, candidates, reflection
     centred = tuple(name for name in candidates if name in ("zero", "rigid", "similarity"))
     paths = [follow(centred, None, m, target)] if centred else []
     if "origin" in candidates:
-        paths.append(follow(("origin",), None, about_origin(m), target))
+        paths.append(follow(("origin",), None, m, target))
     if given is not None:
         left = target - given(source)
         of_left = moments(source, left, weights)
@@ -128,7 +131,7 @@ def _fit_ridge(source, target, weights, strengths, given, candidates, reflection
     ends, first = [], 0
     for path in paths:
         within = jnp.clip(best - first, 0, len(path.names) - 1)
-        ends.append(_end(path, source, weights, path.goals[within], strengths[k]))
+        ends.append(_end(path, weights, path.goals[within], strengths[k]))
         first += len(path.names)
     which = jnp.asarray([i for i, path in enumerate(paths) for _ in path.names])[best]
     fitted, error = jax.tree.map(lambda *one: jnp.stack(one)[which], *ends)
@@ -146,28 +149,35 @@ def _without_target_mean(m):
 
 
 def _follow(source, weights, strengths, reflection, names, base, m, target):
+    normal = None
+    if names == ("origin",):
+        turned = far_means.turned(m, source)
+        of, (_, normal, m, source) = penalised.spectrum_apart(turned, weights), turned
+    else:
+        of = penalised.spectrum(m, source, weights)
     goals = [
         procrustes(m, reflection, scaled=name == "similarity")[0]
         if name in ("rigid", "similarity")
         else jnp.zeros_like(m.cross)
         for name in names
     ]
-    of = penalised.spectrum(m, source, weights)
     fitted_as = [name if name in ("rigid", "similarity") else "zero" for name in names]
     intercept = names[0] not in ("origin", "whole map")
     constants = jax.lax.stop_gradient((m, of, source, target, weights, strengths))
     errors, degrees = penalised.left_out_errors(fitted_as, reflection, intercept, *constants)
-    return _Path(names, base, m, of, target, jnp.stack(goals), errors, degrees)
+    return _Path(names, base, normal, m, of, source, target, jnp.stack(goals), errors, degrees)
 
 
-def _end(path, source, weights, goal, strength):
+def _end(path, weights, goal, strength):
     """Return the map of one goal and strength, and the squares that it leaves unexplained."""
-    weight, error = penalised.solve(path.moments, path.spectrum, source, path.target, weights, goal, strength)
+    weight, error = penalised.solve(path.moments, path.spectrum, path.source, path.target, weights, goal, strength)
     bias = through_means(path.moments, weight)
     values, keep, _ = path.spectrum
     used = (strength > 0) | keep
     shrunk = jnp.where(used, values + strength, jnp.inf)
     condition = jnp.where(used.any(), jnp.sqrt((values[-1] + strength) / shrunk.min()), jnp.inf)
+    if path.normal is not None:
+        weight = far_means.reflect(path.normal, weight)
     if path.base is not None:
         weight, bias = path.base.weight + weight, path.base.bias + bias
     return AffineMap(weight, bias, rank=used.sum(), condition=condition), error

@@ -12,7 +12,7 @@ from jax.typing import ArrayLike
 from align.arrays import checks, inputs
 from align.linalg.decompositions import numerical_rank
 from align.linalg.moments import about_origin, moments, within_range
-from align.linalg.procrustes import procrustes, slope, through_means
+from align.linalg.procrustes import procrustes, procrustes_about_origin, rank_and_condition, slope, through_means
 from align.linalg.residuals import unexplained
 from align.maps import AffineMap, diagnosis
 
@@ -28,8 +28,7 @@ def orthogonal(
     reflection: False keeps to rotations, which only restricts maps of equal dimensions.
 
     `rank` and `condition` are those of the cross-covariance: below full rank the map is one of several as good, as far
-    as the dtype tells. About the origin, rows that lie far from it hide how they differ: with the square of mean over
-    spread the map loses digits, which `rigid` keeps, and float64 has more of.
+    as the dtype tells. Rows whose mean lies far beyond their spread keep the digits of how they differ.
     ValueError for shapes that do not fit and concrete input that is not finite.
     """
     return _motion(source, target, weights, reflection, "orthogonal")
@@ -84,9 +83,13 @@ def _motion(source, target, weights, reflection, family):
 @functools.partial(jax.jit, static_argnames=("reflection", "family"))
 def _fit_motion(source, target, weights, reflection, family):
     about_means = moments(source, target, weights, gram=False)
-    m = about_origin(about_means) if family == "orthogonal" else about_means
-    weight, singular_values = procrustes(m, reflection, scaled=family == "similarity")
-    rank, condition = numerical_rank(singular_values, max(weight.shape) * jnp.finfo(weight.dtype).eps)
+    if family == "orthogonal":
+        m = about_origin(about_means)
+        weight, rank, condition = procrustes_about_origin(about_means, reflection)
+    else:
+        m = about_means
+        weight, singular_values = procrustes(m, reflection, scaled=family == "similarity")
+        rank, condition = rank_and_condition(weight, singular_values)
     error = _error(m, source, target, weights, weight)
     fitted = AffineMap(weight, through_means(m, weight), rank, condition)
     spread, within = about_means.target_squares.sum(), within_range(m, source, target)

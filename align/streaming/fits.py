@@ -14,7 +14,7 @@ from align.arrays.double import enable_x64
 from align.arrays.products import matmul
 from align.linalg.decompositions import numerical_rank
 from align.linalg.moments import Moments, about_origin
-from align.linalg.procrustes import procrustes, through_means
+from align.linalg.procrustes import procrustes, procrustes_about_origin, rank_and_condition, through_means
 from align.linalg.shrinkage import TOWARDS, StreamedRidgePath, default_strengths, shrinkage
 from align.maps import AffineMap, diagnosis
 from align.streaming.record import Statistics, check_statistics, checked, target_squares
@@ -130,9 +130,12 @@ def _map(statistics, weight, bias, rank, condition, error, details=None):
 
 @functools.partial(jax.jit, static_argnames=("solver", "reflection"))
 def _fit_procrustes(m, solver, reflection):
-    m = about_origin(m) if solver == "orthogonal" else m
-    weight, singular_values = procrustes(m, reflection, scaled=solver == "similarity")
-    rank, condition = numerical_rank(singular_values, max(weight.shape) * jnp.finfo(weight.dtype).eps)
+    if solver == "orthogonal":
+        weight, rank, condition = procrustes_about_origin(m, reflection)
+        m = about_origin(m)
+    else:
+        weight, singular_values = procrustes(m, reflection, scaled=solver == "similarity")
+        rank, condition = rank_and_condition(weight, singular_values)
     return weight, through_means(m, weight), rank, condition, _error(m, weight)
 
 

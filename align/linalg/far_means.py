@@ -1,0 +1,134 @@
+"""Moments about an origin that lies far from the rows, whose means would bury how the rows differ.
+
+They are those about the means, C, and a term of rank one, x y'. Added up, C is known to the digits of x y'. Where that
+is by far the larger, its direction is found first and taken apart: orthogonal to it both terms are small.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from align.arrays.products import matmul
+from align.linalg import decompositions
+from align.linalg.decompositions import reciprocal
+from align.linalg.moments import Moments, about_origin
+
+_FAR = 10.0  # times C, from where on the means give the leading direction beyond doubt
+_STEPS = 8  # of the power method, each of which multiplies the error by less than 1 / (_FAR - 1)
+
+
+def dominates(centred: jax.Array, x: jax.Array, y: jax.Array) -> jax.Array:
+    """Whether x y' is by far larger than `centred` `[d_x, d_y]`."""
+    return _norm(x) * _norm(y) > _FAR * _norm(centred)
+
+
+def polar(centred: jax.Array, x: jax.Array, y: jax.Array, reflection: bool) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Return the polar factor of `centred` + x y', its singular values, and the share of the first that others reach.
+
+    That share is what their rounding is relative to, not below the rounding of the rows.
+    """
+    v = _unit(y)
+    for _ in range(_STEPS):
+        u = _unit(matmul(centred, v) + x * matmul(y, v))
+        v = matmul(u, centred) + matmul(u, x) * y
+        largest = _norm(v)
+        v = v / largest
+    left, right = _normal(u), _normal(v)
+    sign = jnp.where((u[0] < 0) == (v[0] < 0), 1, -1).astype(u.dtype)  # of the first entry, between the turned axes
+    rest = _schur_complement(_on_both_sides(left, centred, right), reflect(left, x), reflect(right, y))
+    # Two reflections keep the determinant, so without a reflection the rest must have that of the first entry.
+    turn = jnp.ones_like(rest[:, 0]).at[0].set(1 if reflection else sign)[:, None]
+    factor, others = decompositions.polar(turn * rest, reflection=reflection)
+    whole = jnp.zeros_like(centred).at[0, 0].set(sign).at[1:, 1:].set(turn * factor)
+    relative_to = jnp.maximum(others[0] / largest, jnp.finfo(centred.dtype).eps)
+    return _on_both_sides(left, whole, right), jnp.concatenate([largest[None], others]), relative_to
+
+
+class Turned(NamedTuple):
+    """Rows turned so that their first axis is by itself in their second moments about the origin.
+
+    far: whether their mean dominates; where not, they are as they were. normal `[d]`: of the reflection that turned
+    them, zero for none. moments: about the origin. source: `[n, d]`.
+    """
+
+    far: jax.Array
+    normal: jax.Array
+    moments: Moments
+    source: jax.Array
+
+
+def turned(m: Moments, source: jax.Array) -> Turned:
+    """Turn rows `[n, d]` of which `m` are the moments about the means."""
+    x = m.source_mean
+    gram, mean, total = jax.lax.stop_gradient((m.source, x, m.total))
+    far = dominates(gram, mean, total * mean) & (len(mean) > 1)
+    axis = _unit(mean)
+    for _ in range(_STEPS):
+        axis = _unit(matmul(gram, axis) + total * mean * matmul(mean, axis))
+    normal = jnp.where(far, _normal(axis), 0)
+
+    plain = about_origin(m)
+    centred = _on_both_sides(normal, m.source, normal)
+    first = reflect(normal, x)[:1]
+    # The first axis is an eigenvector, which says what the others have of the mean: nothing is left to cancel.
+    scale = m.total * first[0]
+    q = jnp.concatenate([first, -centred[1:, 0] * reciprocal(scale, far & (scale != 0))])
+    apart = centred + m.total * jnp.outer(q, q)
+    apart = apart.at[0, 1:].set(0).at[1:, 0].set(0)
+
+    def accurate(value, of):
+        return _known(of, jax.lax.stop_gradient(jnp.where(far, value, of)))
+
+    gram = accurate(apart, _on_both_sides(normal, plain.source, normal))
+    cross = accurate(reflect(normal, m.cross) + m.total * jnp.outer(q, m.target_mean), reflect(normal, plain.cross))
+    rows = source - m.source_shift[None] - m.source_offset[None]
+    rows = accurate(reflect(normal, rows.T).T + q[None], reflect(normal, source.T).T)
+    moments = plain._replace(source=gram, cross=cross, source_squares=jnp.diagonal(gram))
+    return Turned(far, normal, moments, rows)
+
+
+def reflect(normal: jax.Array, array: jax.Array) -> jax.Array:
+    """Return `[d, ...]` reflected in the plane through the origin of a unit normal `[d]`; as it is for zero."""
+    return array - 2 * jnp.multiply.outer(normal, matmul(normal, array))
+
+
+def _on_both_sides(left, array, right):
+    return reflect(right, reflect(left, array).T).T
+
+
+def _schur_complement(c, x, y):
+    """Return that of the first entry of c + x y', where the product of what follows in x and y cancels out.
+
+    So the rounding of the vectors that turned x and y to the first axis comes in with c alone, which is small.
+    """
+    left, right, p, q = c[1:, 0], c[0, 1:], x[1:], y[1:]
+    crossed = jnp.outer(c[0, 0] * p - x[0] * left, q) - jnp.outer(y[0] * p + left, right)
+    return c[1:, 1:] + crossed / (c[0, 0] + x[0] * y[0])
+
+
+def _normal(unit):
+    """Return the normal of the reflection that takes `unit` `[d]` to the first axis, or to minus that (Householder)."""
+    return _unit(unit.at[0].add(jnp.where(unit[0] < 0, -1, 1).astype(unit.dtype)))
+
+
+def _unit(vector):
+    norm = _norm(vector)
+    return vector * reciprocal(norm, norm > 0)
+
+
+def _norm(array):
+    """Return the Euclidean norm of all entries, whose squares may leave the range of the numbers."""
+    largest = jnp.abs(array).max()
+    return largest * jnp.linalg.norm((array * reciprocal(largest, largest > 0)).ravel())
+
+
+@jax.custom_jvp
+def _known(of, value):
+    """Return `value`, which is `of` computed with more care, with the derivative of `of`."""
+    return value
+
+
+@_known.defjvp
+def _known_jvp(primals, tangents):
+    return _known(*primals), tangents[0]

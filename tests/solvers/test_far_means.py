@@ -1,0 +1,100 @@
+"""Rows whose mean lies far beyond their spread: the digits of how they differ are kept, about the origin too."""
+
+import functools
+
+import jax
+import numpy as np
+import pytest
+from families import FAMILIES
+
+from align import solvers, streaming
+
+QUOTIENTS = [10, 100, 10_000]
+ROTATION = functools.partial(solvers.orthogonal, reflection=False)
+SHRUNK = functools.partial(solvers.ridge, strengths=[0.5], towards="origin")
+
+
+def far_pairs(quotient, rows=120, dims=(8, 8), noise=0.1, seed=0):
+    """Rows of float32 about means that a rotation takes to each other, `quotient` times as large as their spread."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(rows, dims[0])) + quotient * rng.normal(size=dims[0])
+    y = x @ np.linalg.qr(rng.normal(size=(dims[1], dims[1])))[0][: dims[0]] + noise * rng.normal(size=(rows, dims[1]))
+    return x.astype(np.float32), y.astype(np.float32)
+
+
+@pytest.mark.parametrize("quotient", QUOTIENTS)
+@pytest.mark.parametrize("name", FAMILIES)
+def test_float32_is_as_good_as_its_rows(name, quotient):
+    x, y = far_pairs(quotient)
+    weight = FAMILIES[name].reference(x.astype(float), y.astype(float))[0]
+    # Least squares about the origin predicts the mean itself, whose digits are those of the rows.
+    tolerance = 5e-7 * quotient if name in ("linear", "ridge_origin") else 5e-6
+    np.testing.assert_allclose(FAMILIES[name].solve(x, y).weight, weight, atol=tolerance)
+
+
+@pytest.mark.parametrize("quotient", QUOTIENTS)
+@pytest.mark.parametrize("dims", [(8, 8), (5, 9), (1, 3), (1, 1)])
+@pytest.mark.parametrize("reflection", [True, False])
+def test_orthogonal_with_rank_and_condition(dims, quotient, reflection):
+    x, y = far_pairs(quotient, dims=dims)
+    u, s, vt = np.linalg.svd(x.astype(float).T @ y, full_matrices=False)
+    if not reflection and dims[0] == dims[1]:
+        u[:, -1] *= np.linalg.det(u @ vt)
+    fitted = solvers.orthogonal(x, y, reflection=reflection)
+    np.testing.assert_allclose(fitted.weight, u @ vt, atol=2e-6)
+    assert fitted.rank == dims[0]
+    np.testing.assert_allclose(fitted.condition, s[0] / s[-1], rtol=1e-4)
+
+
+@pytest.mark.parametrize("value", [3.3, 12_345.67])
+def test_rows_that_do_not_vary_say_nothing_but_where_their_mean_goes(value):
+    x, y = np.full((100, 4), value, np.float32), np.full((100, 6), -1.1 * value, np.float32)
+    fitted = solvers.orthogonal(x, y)
+    assert fitted.rank == 1
+    np.testing.assert_allclose(fitted(x[:1])[0], y[0] * np.linalg.norm(x[0]) / np.linalg.norm(y[0]), rtol=1e-5)
+
+
+@pytest.mark.parametrize("rows", [5, 20])
+@pytest.mark.parametrize("quotient", [100, 10_000])
+def test_a_few_pairs_are_worth_the_same_wherever_they_lie(rows, quotient):
+    x, y = far_pairs(quotient, rows=500, dims=(20, 20))
+    near_x, near_y = x - x.mean(0, keepdims=True), y - y.mean(0, keepdims=True)
+
+    def error(fit, x, y):
+        left = np.asarray(fit(x[rows:]), float) - y[rows:]
+        return np.sqrt((left**2).sum() / (near_y[rows:] ** 2).sum())
+
+    far = error(solvers.ridge(x[:rows], y[:rows]), x, y)
+    assert solvers.ridge(x[:rows], y[:rows]).details.goal == "origin"
+    # Through an origin far away goes what a shift would do, without the price of estimating it.
+    assert far < error(solvers.ridge(near_x[:rows], near_y[:rows], towards="zero"), near_x, near_y)
+
+
+@pytest.mark.parametrize("fit", [solvers.orthogonal, ROTATION, SHRUNK], ids=["orthogonal", "rotation", "origin"])
+def test_near_and_far_rows_in_one_batch(fit):
+    batch = [far_pairs(quotient, seed=seed) for seed, quotient in enumerate([0, 1, 100, 10_000])]
+    together = jax.vmap(fit)(*map(np.stack, zip(*batch, strict=True)))
+    for i, (x, y) in enumerate(batch):
+        alone = fit(x, y)
+        np.testing.assert_allclose(together.weight[i], alone.weight, atol=1e-5 if fit is not SHRUNK else 2e-3)
+        assert together.rank[i] == alone.rank
+
+
+@pytest.mark.parametrize("fit", [solvers.orthogonal, SHRUNK], ids=["orthogonal", "origin"])
+@pytest.mark.parametrize("dims", [(3, 3), (3, 4)])
+def test_derivatives(fit, dims, double_precision):
+    x, y = (rows.astype(float) for rows in far_pairs(30, rows=12, dims=dims))
+    step = 1e-5 * np.random.default_rng(1).normal(size=x.shape)
+
+    def value(x):
+        return (fit(x, y).weight ** 3).sum()
+
+    change = (jax.grad(value)(x) * step).sum()
+    np.testing.assert_allclose(change, (value(x + step) - value(x - step)) / 2, rtol=1e-4)
+
+
+def test_a_record_keeps_them_too(double_precision):
+    x = far_pairs(1e6, dims=(6, 6))[0].astype(float)
+    planted = np.linalg.qr(np.random.default_rng(2).normal(size=(6, 6)))[0]
+    fitted = streaming.fit(streaming.from_arrays(x, x @ planted), "orthogonal")
+    np.testing.assert_allclose(fitted.weight, planted, atol=1e-8)
