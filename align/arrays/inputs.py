@@ -128,7 +128,7 @@ def check_finite(**arrays: jax.Array) -> None:
         if isinstance(array, jax.core.Tracer):
             continue
         with jax.ensure_compile_time_eval():  # an array closed over by a function under jit is still concrete
-            if not bool(jnp.isfinite(array).all()):
+            if not bool(_all_finite(array)):
                 raise ValueError(f"{name} holds NaN or infinity")
 
 
@@ -138,13 +138,26 @@ def check_squares(**arrays: jax.Array) -> None:
         if isinstance(array, jax.core.Tracer):
             continue
         with jax.ensure_compile_time_eval():
-            largest, sums = float(jnp.abs(array).max()), bool(jnp.isfinite(jnp.sum(array * array)))
+            largest, sums = map(np.asarray, _largest_and_squares(array))
         held = f"{name} holds values up to {largest:.3g}, whose squares"
-        if not sums:
+        if not np.isfinite(sums):
             raise ValueError(f"{held} exceed {array.dtype}; expected a smaller scale")
         info = jnp.finfo(array.dtype)
         if 0 < largest**2 <= float(info.tiny) / float(info.eps):  # below, digits are missing
             raise ValueError(f"{held} vanish in {array.dtype}; expected a larger scale")
+
+
+# One small program each, in place of one for every operation and shape.
+
+
+@jax.jit
+def _all_finite(array):
+    return jnp.isfinite(array).all()
+
+
+@jax.jit
+def _largest_and_squares(array):
+    return jnp.abs(array).max(), jnp.sum(array * array)
 
 
 def check_weights(weights: jax.Array) -> None:

@@ -1,5 +1,6 @@
 """Principal coordinates of a cloud, and maps between the coordinates of two."""
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -28,6 +29,7 @@ class Coordinates(NamedTuple):
         return jnp.sqrt(jnp.maximum((self.down != 0).any(0).sum(), 1).astype(self.down.dtype))
 
 
+@functools.partial(jax.jit, static_argnames=("components", "width"))
 def principal(
     array: jax.Array,
     weights: jax.Array | None = None,
@@ -81,12 +83,14 @@ def principal_of_both(
     return a, b
 
 
+@jax.jit
 def express(source: Coordinates, fitted: AffineMap, target: Coordinates) -> AffineMap:
     """Return what a map of the clouds is between their coordinates."""
     bias = matmul(fitted(source.mean) - target.mean, target.down)
     return AffineMap(matmul(matmul(source.up, fitted.weight), target.down), bias)
 
 
+@jax.jit
 def conjugate(source: Coordinates, weight: jax.Array, target: Coordinates) -> AffineMap:
     """Return the map of the clouds that is `weight` `[k, k]` between their coordinates."""
     weight = matmul(matmul(source.down, weight), target.up)

@@ -55,6 +55,7 @@ def mutual(
     )
 
 
+@jax.jit
 def discrepancy(
     mapped: jax.Array,
     target: jax.Array,

@@ -21,7 +21,7 @@ from align.solvers.labels import class_gaussians
 from align.solvers.polish import polish
 from align.solvers.ridge import ridge
 from align.solvers.rigid import orthogonal
-from align.solvers.verdict import DEVIATIONS, FEWEST_ROWS, PAIRS_THAT_JUDGE, UnpairedFit, cosine, unjudged
+from align.solvers.verdict import FEWEST_ROWS, PAIRS_THAT_JUDGE, UnpairedFit, cosine, doubts, unjudged
 
 # Half way between distances and whitened distances, where clusters and fine steps count all directions.
 _WHITENING = 0.5
@@ -31,18 +31,12 @@ _CLUSTERED, _COMPONENTS, _STARTS = 10_000, 32, 16
 _SCORED = 1000
 # Candidates agree where they differ by less than this share of the variance; unrelated rotations differ by 2.
 _AGREE = 0.25
-# Differences of scores below this are those of samples of one distribution.
-_RESOLVED = 0.05
 
 
 FORMS = ((0.0, None), (0.5, None), (0.0, 10), (1.0, None))
 # Other maps that might fit as well: turns at random, and the map after a mirror, a half and a quarter turn of leading
 # axes, which are the symmetries of boxes and of regular figures.
 _TURNED, _MIRRORED, _TURNED_BY_QUARTERS = 6, 4, 2
-# A map is another one where the cosine of its images with the chosen one's is below this. It fits as well where it
-# lacks less than this share of what one that differs as much should: a random turn, of cosine 0, lacks all that the
-# chosen one gains over chance, and six centres can nearly be laid over any other six.
-_SAME, _AS_WELL = 0.8, 1 / 3
 _LEAST_AGREEMENT = 1 - _AGREE / 2
 # A map of d x d numbers is told by d axes of either cloud; with fewer rows for each, axes are those of the draw.
 _ROWS_A_DIMENSION = 4
@@ -98,22 +92,14 @@ def between_narrow(
             scores, best = final, jnp.argsort(final)[:finalists]
             maps = jax.tree.map(lambda x, best=best: x[best], maps)
 
-    best = jnp.argmin(final)
-    start = jax.tree.map(lambda x: x[best], maps)
-    agreeing = cosine(images, images[best])
-    agreement = jnp.where(jnp.arange(len(final)) == best, -1, agreeing).max()
-
+    start, least, image, agreement = _best(maps, final, images)
     others = _others(other_key, source, target, start)
     for whitening, iterations, rows in (steps[0], *steps):  # some have a long way to go
         others = _refined(refine_key, source, target, others, whitening, iterations, rows)
     others = jax.tree.map(lambda *a: jnp.concatenate(a), others, maps)
     other_scores, other_images = _scored(others, *sides)
-    chance, alike = jnp.median(unrelated), cosine(other_images, images[best])
-    lacking = jnp.maximum(DEVIATIONS * spread, _AS_WELL * (1 - alike) * (chance - final[best]))
-    as_good = (other_scores < final[best] + lacking) & (alike < _SAME)
-    alternatives = _different(as_good, other_images)
+    ratio, alternatives, resolved = doubts(least, image, unrelated, spread, other_scores, other_images)
 
-    ratio = 1 - (chance - final[best]) / jnp.maximum(chance, _RESOLVED)
     # The start is close: few steps, and none in distances in which it was found.
     known = {} if labels is None else {"source_labels": labels[0], "target_labels": labels[1]}
     fitted = polish(
@@ -123,7 +109,7 @@ def between_narrow(
         scores=scores, final=final, unrelated=unrelated, contrast=ratio, agreement=agreement, alternatives=alternatives
     )
     criteria = {
-        "resolved": (chance - final[best] > DEVIATIONS * spread) & _spreads(source) & _spreads(target),
+        "resolved": resolved & _spreads(source) & _spreads(target),
         "fewest": max(FEWEST_ROWS, _ROWS_A_DIMENSION * min(source.shape[1], target.shape[1])),
         "most_contrast": contrast,
         "least_agreement": _LEAST_AGREEMENT,
@@ -132,6 +118,15 @@ def between_narrow(
     return fitted, fitted.converged, evidence, criteria
 
 
+@jax.jit
+def _best(maps, scores, images):
+    """Return the map of least score, its score, its images, and the greatest cosine between these and another's."""
+    best = jnp.argmin(scores)
+    agreement = jnp.where(jnp.arange(len(scores)) == best, -1, cosine(images, images[best])).max()
+    return jax.tree.map(lambda x: x[best], maps), scores[best], images[best], agreement
+
+
+@jax.jit
 def _spreads(array):
     """Say whether the rows `[n, d]` differ by more than the rounding of their mean."""
     mean = array.mean(0)
@@ -172,6 +167,7 @@ def _drawn(key, array):
     return array[jax.random.permutation(key, len(array))[:_CLUSTERED]]
 
 
+@jax.jit
 def _others(key, source, target, fitted):
     """Return maps that a symmetric cloud would fit as well, `[turns + mirrors, d_source, d_target]`."""
     a, b = coordinates.principal_of_both(source, target, whitening=_WHITENING)
@@ -185,13 +181,6 @@ def _others(key, source, target, fitted):
     turns = nearest_orthogonal(jax.random.normal(key, (_TURNED, width, width), weight.dtype))
     weights = jnp.concatenate([matmul(jnp.stack(symmetries), weight), matmul(turns, weight)])
     return jax.vmap(lambda w: coordinates.conjugate(a, w, b))(weights)
-
-
-def _different(chosen, images):
-    """Count the chosen maps that differ from each other, by their images `[maps, n, d]`."""
-    alike = jax.vmap(lambda image: cosine(images, image))(images) > _SAME
-    earlier = jnp.tril(jnp.ones(alike.shape, bool), -1)
-    return (chosen & ~(alike & earlier & chosen).any(1)).sum()
 
 
 @functools.partial(jax.jit, static_argnames=("forms", "clusters", "sample"))
@@ -246,8 +235,17 @@ def _refined(key, source, target, maps, whitening, iterations, subset):
     if isinstance(source, jax.core.Tracer) or isinstance(keys, jax.core.Tracer):
         return lax.map(improve, (keys, maps))
     # One after the other: a batch is no faster where rows fill the machine, and would be compiled for every count.
-    each = [improve(jax.tree.map(lambda x, i=i: x[i], (keys, maps))) for i in range(len(keys))]
-    return jax.tree.map(lambda *x: jnp.stack(x), *each)
+    return _stacked(*map(improve, _unstacked((keys, maps))))
+
+
+@jax.jit
+def _unstacked(tree):
+    return [jax.tree.map(lambda x, i=i: x[i], tree) for i in range(len(jax.tree.leaves(tree)[0]))]
+
+
+@jax.jit
+def _stacked(*trees):
+    return jax.tree.map(lambda *x: jnp.stack(x), *trees)
 
 
 @functools.partial(jax.jit, static_argnames=("whitening", "iterations", "subset"))

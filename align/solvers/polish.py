@@ -1,5 +1,7 @@
 """From a rough map between two clouds to a good one: steps that cannot shrink it, then a regression that may."""
 
+import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -61,14 +63,7 @@ def polish(
     known: dict[str, Any] = {"source_labels": source_labels, "target_labels": target_labels}
     finish_key, score_key, *keys = jax.random.split(key, 2 + len(whitenings))
     groups, weights = classes.group(source, target, **known)
-    placed, sides = coordinates.about_the_mean(target), []
-    for k, array, group in zip(jax.random.split(score_key), (source, target), groups, strict=True):
-        rows, inside = classes.draw_windows(k, *group, subset)(0)
-        sides.append((array[rows], jnp.where(inside, 0, jnp.inf)))
-
-    def score(fitted):
-        (x, x_penalty), (y, y_penalty) = sides
-        return discrepancy(placed(fitted(x)), placed(y), mapped_penalty=x_penalty, target_penalty=y_penalty)
+    sides = _drawn(score_key, (source, target), groups, subset)
 
     def refined(key, whitening):
         a, b = coordinates.principal_of_both(source, target, weights, whitening=whitening)
@@ -81,21 +76,51 @@ def polish(
                 )  # fmt: skip
         return coordinates.conjugate(a, fitted.weight, b)
 
+    start = AffineMap(start.weight, start.bias)
     maps = [start, *(refined(*one) for one in zip(keys, whitenings, strict=True))]
-    scores = jnp.stack([score(m) for m in maps])
+    scores = jnp.stack([_score(m, sides, target) for m in maps])
+    best, chosen = _least(scores, maps)
+    rotation, finish = by_soft_matches(finish_key, source, target, chosen, groups, weights, subset=2 * subset)
+    return _finished(scores, best, _score(rotation, sides, target), [*maps, finish], tolerance)
+
+
+@functools.partial(jax.jit, static_argnames="subset")
+def _drawn(key, both, groups, subset):
+    """Return `[groups, rows, d]` of either side to score maps by, and penalties that leave out what pads them."""
+    sides = []
+    for k, array, group in zip(jax.random.split(key), both, groups, strict=True):
+        rows, inside = classes.draw_windows(k, *group, subset)(0)
+        sides.append((array[rows], jnp.where(inside, 0, jnp.inf)))
+    return sides
+
+
+@jax.jit
+def _score(fitted, sides, target):
+    (x, x_penalty), (y, y_penalty) = sides
+    placed = coordinates.about_the_mean(target)
+    return discrepancy(placed(fitted(x)), placed(y), mapped_penalty=x_penalty, target_penalty=y_penalty)
+
+
+@jax.jit
+def _least(scores, maps):
     best = jnp.argmin(_comparable(scores))
-    matched = scores[best] <= _NO_MATCHES
-    weight, bias = (jnp.stack([getattr(m, name) for m in maps])[best] for name in ("weight", "bias"))
-    rotation, finish = by_soft_matches(
-        finish_key, source, target, AffineMap(weight, bias), groups, weights, subset=2 * subset
-    )
-    maps.append(finish)
-    least, finished = scores[best], score(rotation)
-    scores = jnp.append(scores, finished)
-    best = jnp.where(finished <= least + tolerance * jnp.maximum(least, 0), len(maps) - 1, best)
-    best = jnp.where(matched, best, 0)
-    weight, bias = (jnp.stack([getattr(m, name) for m in maps])[best] for name in ("weight", "bias"))
-    return AffineMap(weight, bias, converged=jnp.isfinite(weight).all(), details=Polished(scores, best))
+    return best, _at(best, maps)
+
+
+@jax.jit
+def _finished(scores, best, finished, maps, tolerance):
+    """Return the finish, the last of the maps, or the best one before it; without matches to learn from, the start."""
+    least = scores[best]
+    chosen = jnp.where(finished <= least + tolerance * jnp.maximum(least, 0), len(maps) - 1, best)
+    chosen = jnp.where(least <= _NO_MATCHES, chosen, 0)
+    fitted, scores = _at(chosen, maps), jnp.append(scores, finished)
+    converged = jnp.isfinite(fitted.weight).all()
+    return dataclasses.replace(fitted, converged=converged, details=Polished(scores, chosen))
+
+
+def _at(index, maps):
+    weight, bias = (jnp.stack([getattr(m, name) for m in maps])[index] for name in ("weight", "bias"))
+    return AffineMap(weight, bias)
 
 
 def _comparable(scores):

@@ -122,6 +122,7 @@ def _fit(key, source, target, pairs, labels, settings):
     return dataclasses.replace(fitted, converged=rests, trusted=trusted, details=details)
 
 
+@jax.jit
 def _ordered(array):
     """Return the rows by their leading coordinate, so that the order in which they came does not matter."""
     leading = coordinates.principal(array, components=1)

@@ -1,5 +1,6 @@
 """Whether to believe a map that no pairs determine, and why."""
 
+import functools
 import math
 from typing import NamedTuple
 
@@ -20,6 +21,12 @@ REASONS = (
 FEWEST_ROWS = 32
 # A score counts as better only by this many of its standard deviations.
 DEVIATIONS = 4.0
+# Differences of scores below this are those of samples of one distribution.
+_RESOLVED = 0.05
+# A map is another one where the cosine of its images with the chosen one's is below this. It fits as well where it
+# lacks less than this share of what one that differs as much should: a random turn, of cosine 0, lacks all that the
+# chosen one gains over chance, and six centres can nearly be laid over any other six.
+_SAME, _AS_WELL = 0.8, 1 / 3
 # Known pairs from which their left-out error judges: above the one share of their spread against a map, below the
 # other, where it explains half of the variance, for it whatever else is found.
 PAIRS_THAT_JUDGE, LEFT_OUT, FORETOLD = 20, 0.9, 0.7
@@ -77,6 +84,7 @@ def unjudged(**evidence: jax.Array) -> UnpairedFit:
     return UnpairedFit(**evidence, left_out=nothing, confidence=nothing, reason=jnp.zeros((), jnp.int32))
 
 
+@functools.partial(jax.jit, static_argnames="odds_scale")
 def judged(
     fit: UnpairedFit,
     *,
@@ -125,3 +133,31 @@ def cosine(a: jax.Array, b: jax.Array) -> jax.Array:
     """Return the cosine between two clouds of images `[..., n, d]` in correspondence, each about its mean."""
     a, b = (x - x.mean(-2, keepdims=True) for x in (a, b))
     return (a * b).sum((-2, -1)) / jnp.sqrt((a**2).sum((-2, -1)) * (b**2).sum((-2, -1)))
+
+
+@jax.jit
+def doubts(
+    score: jax.Array,
+    image: jax.Array,
+    unrelated: jax.Array,
+    spread: jax.Array,
+    other_scores: jax.Array,
+    other_images: jax.Array,
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Return the contrast of a score with chance, how many other maps fit as well, and whether it is below chance.
+
+    image `[n, d]`: where the map sends some rows; unrelated `[turns]`: scores of random turns; spread: by how much
+    scores scatter; other_scores `[maps]`, other_images `[maps, n, d]`.
+    """
+    chance, alike = jnp.median(unrelated), cosine(other_images, image)
+    lacking = jnp.maximum(DEVIATIONS * spread, _AS_WELL * (1 - alike) * (chance - score))
+    as_good = (other_scores < score + lacking) & (alike < _SAME)
+    contrast = 1 - (chance - score) / jnp.maximum(chance, _RESOLVED)
+    return contrast, _different(as_good, other_images), chance - score > DEVIATIONS * spread
+
+
+def _different(chosen, images):
+    """Count the chosen maps that differ from each other, by their images `[maps, n, d]`."""
+    alike = jax.vmap(lambda image: cosine(images, image))(images) > _SAME
+    earlier = jnp.tril(jnp.ones(alike.shape, bool), -1)
+    return (chosen & ~(alike & earlier & chosen).any(1)).sum()

@@ -104,7 +104,7 @@ def between_wide(
         alone = wide_search.staged(wide_search.STAGES[-1:], weight, clouds_[0], clouds_[1], jnp.zeros_like(anchors))[0]
     x, y = (z[:_EXAMINED] for z in clouds_)
     turns = nearest_orthogonal(jax.random.normal(score_key, (_TURNS, len(weight), len(weight)), weight.dtype))
-    unrelated = lax.map(lambda t: discrepancy(matmul(matmul(x, t), alone), y), turns)
+    unrelated = _discrepancies(matmul(turns, alone), x, y)
     final = discrepancy(matmul(x, alone), y)[None]
     images = jnp.stack([matmul(compared[0], w) for w in tried])
     chance = jnp.median(unrelated)
@@ -146,7 +146,13 @@ def _most_alike(weights, x, y):
     """Return which of the weights `[tried, d, e]` makes the rows x `[n, d]` look most like the rows y `[m, e]`."""
     if len(weights) == 1:
         return 0
-    return jnp.argmin(lax.map(lambda w: discrepancy(matmul(x, w), y), weights))
+    return jnp.argmin(_discrepancies(weights, x, y))
+
+
+@jax.jit
+def _discrepancies(weights, x, y):
+    """Return that of the rows y `[m, e]` and of x `[n, d]` under each of the weights `[tried, d, e]`."""
+    return lax.map(lambda w: discrepancy(matmul(x, w), y), weights)
 
 
 def _agreement(images, chosen):
