@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from align.arrays.products import matmul
 from align.linalg import lapack, left_out
 from align.linalg.care import apart_where, with_care
+from align.linalg.decompositions import reciprocal
 from align.linalg.far_means import Turned
 from align.linalg.least_squares import differentiable, triangle_of
 from align.linalg.moments import Moments, blocked_sum
@@ -111,6 +112,15 @@ def left_out_errors(
     rows, d_source = x.shape
     solution = matmul(of.vectors.T, m.cross)
     inverses = jax.vmap(functools.partial(shrinkage, of.values, of.keep))(strengths)
+    # 1 − (G + λ)⁻¹ G, without the difference.
+    lost = jnp.where(strengths[:, None] > 0, strengths[:, None] * inverses, jnp.where(of.keep, 0.0, 1.0))
+    # Rows that determine every target leave λ (G + λ)⁻¹ of what they say, and nothing else; no difference shows it.
+    complete = jnp.asarray(False)
+    if weights is None and rows - int(intercept) <= d_source:
+        complete = of.keep.sum() == rows - int(intercept)
+    used = jnp.where(complete, lost * reciprocal(of.values, of.keep), -inverses)
+    beside = jnp.where(complete, 0.0, 1.0).astype(x.dtype)
+    unused = beside * (1 - int(intercept) / m.total)
     moves = tuple(goals) != ("zero",)
     folds = left_out.number_of_folds(rows, d_source, y.shape[1]) if moves else 1
     counts = jnp.ones(rows, x.dtype) if weights is None else weights
@@ -122,12 +132,12 @@ def left_out_errors(
             counted = counts if folds < rows else jnp.ones_like(counts)
             motion = left_out.motion_without(m, x, y, counted, of.vectors, reflection)
             along, solved, scale = matmul(y, motion.axes.T), matmul(solution, motion.axes.T), motion.scale
-        free = 1 - int(intercept) / m.total - matmul(inverses, (coordinates**2).T)  # 1 − h, [k, s]
+        free = unused + matmul(used, (coordinates**2).T)  # 1 − h, [k, s]
 
         def at(strength):
-            inverse, free = strength
-            of_target = along - matmul(coordinates * inverse[None], solved)
-            of_source = coordinates * (1 - of.values * inverse)[None]
+            used, lost, free = strength
+            of_target = beside * along + matmul(coordinates * used[None], solved)
+            of_source = coordinates * lost[None]
             rest = (of_target[:, d_source:] ** 2).sum(1)
             # Where nothing is left for a row to be predicted from, no strength can be judged.
             judged = jnp.where(counts > 0, counts * jnp.where(free > 0, 1 / free, jnp.inf) ** 2, 0)
@@ -139,7 +149,7 @@ def left_out_errors(
 
             return jnp.stack([squares(factors[name]) for name in goals])
 
-        return jax.lax.map(at, (inverses, free), batch_size=min(len(strengths), -(-_TOGETHER // len(x))))
+        return jax.lax.map(at, (used, lost, free), batch_size=min(len(strengths), -(-_TOGETHER // len(x))))
 
     errors = jax.lax.map(of_fold, tuple(left_out.folded(array, folds) for array in (x, y, counts))).sum(0)
     return jnp.where(jnp.isnan(errors), jnp.inf, errors).T, matmul(inverses, of.values) + int(intercept)

@@ -214,3 +214,21 @@ def test_the_condition_is_infinite_where_nothing_counts():
     target = np.arange(40, dtype=np.float32).reshape(20, 2)
     fitted = solvers.ridge(np.ones((20, 3), np.float32), target, strengths=[0.0], towards="zero")
     assert fitted.rank == 0 and np.isinf(fitted.condition)
+
+
+@pytest.mark.parametrize("towards", ["zero", "origin"])
+@pytest.mark.parametrize("rows", [4, 12, 20])
+def test_errors_of_rows_that_determine_every_target_keep_their_digits(rows, towards):
+    # All that the least strengths leave of such rows is a millionth of them.
+    rng = np.random.default_rng(3)
+    x = (rng.normal(size=(rows, 20)) + 3 * rng.normal(size=20)).astype(np.float32)
+    y = (x @ rng.normal(size=(20, 6)) + rng.normal(size=(rows, 6))).astype(np.float32)
+    strengths = np.geomspace(1e-6, 1e3, 10)
+
+    def errors(dtype):
+        fitted = solvers.ridge(x.astype(dtype), y.astype(dtype), strengths=strengths, towards=towards)
+        return np.asarray(fitted.details.path_leave_one_out[0])
+
+    with jax.enable_x64(True):
+        expected = errors(np.float64)
+    np.testing.assert_allclose(errors(np.float32), expected, rtol=2e-4)
