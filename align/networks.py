@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 from flax import linen as nn
 from jax import Array
 
@@ -67,6 +68,11 @@ def obtain(
 
     def save(done):
         for index, state in done.items():
+            if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((state.loss, state.params))):
+                raise RuntimeError(
+                    f"training came to NaN or infinity in epoch {int(state.epoch)}, at learning rate "
+                    f"{settings.learning_rate:g}; expected a smaller one. No such epoch is kept"
+                )
             checkpoints.save(places[index], state, described[index][1])
         after_round(len(done), sum(float(state.loss) for state in done.values()) / len(done))
 

@@ -133,8 +133,11 @@ def append_lines(path: Path, objects: Iterable[dict]) -> None:
             raise OSError(error.errno, f"no row was appended: {error.strerror}", str(path)) from error
 
 
-def read(path: Path) -> list[dict]:
+def read(path: Path, *, copies: bool = False) -> list[dict]:
     """Read the rows of a JSON Lines file, none where there is no file; an unfinished last line is left out.
+
+    Of rows with one identity, which runs side by side may both have made, the first stands, unless `copies` asks for
+    all.
 
     RowError names the file and the line of anything else that is no row.
     """
@@ -144,7 +147,12 @@ def read(path: Path) -> list[dict]:
             rows.append(check_row(json.loads(line)))
         except (ValueError, TypeError) as error:
             raise RowError(f"{path}, line {number} is no result row: {error}") from error
-    return rows
+    if copies:
+        return rows
+    first: dict[tuple, dict] = {}
+    for row in rows:
+        first.setdefault(identity(row), row)
+    return list(first.values())
 
 
 def whole_lines(path: Path) -> list[bytes]:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from align import anchors
+from align.anchors import designs
 
 pytestmark = pytest.mark.usefixtures("strict_promotion")
 
@@ -88,6 +89,13 @@ def test_kmeans_finds_one_sample_in_each_clump():
     around = anchors.neighbourhoods(KEY, clumps, 4, size=20)
     assert around.shape == (4, 20)
     assert sorted(tuple(sorted(row)) for row in around.tolist()) == [tuple(range(i, i + 20)) for i in range(0, 80, 20)]
+
+
+def test_a_constant_dimension_is_no_direction_however_far_it_lies():
+    latents = np.random.default_rng(0).normal(size=(300, 6)) + 1e4
+    latents[:, 0] = 12345.678
+    design = np.asarray(designs._design(jnp.asarray(latents, jnp.float32)), float)
+    np.testing.assert_allclose((design**2).sum(), 300 * (5 + 1), rtol=1e-4)
 
 
 def test_leverage_prefers_what_the_fit_depends_on():

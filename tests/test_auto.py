@@ -260,6 +260,11 @@ def test_codes_are_judged_by_their_residual(encoders):
     assert abs(float(rest) - explained[fitted.details.chosen]) < 0.05
 
 
+def test_a_target_that_does_not_vary_is_met_or_not():
+    x = np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32)
+    assert search.auto(x, np.ones_like(x), purpose="codes").residual == 0
+
+
 def test_rows_that_do_not_correspond_explain_nothing(encoders):
     shuffled = np.random.default_rng(0).permutation(100)
     details = search.auto(encoders[0][:100], encoders[1][shuffled]).details

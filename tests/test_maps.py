@@ -217,7 +217,9 @@ def test_float64_that_stays_so_is_not(fitted, recwarn, double_precision):
     assert not recwarn
 
 
-@pytest.mark.parametrize("dtypes", [("float16",) * 2, ("bfloat16",) * 2, ("int32",) * 2, ("float32", "float64")])
+@pytest.mark.parametrize(
+    "dtypes", [("float16",) * 2, ("bfloat16",) * 2, ("bfloat16", "float16"), ("int32",) * 2, ("float32", "float64")]
+)
 def test_maps_of_any_numbers_are_inverted_shown_and_kept(dtypes, tmp_path):
     weight, bias = (np.asarray(a, jnp.dtype(d)) for a, d in zip(([[0, 2], [-1, 0]], [5, -3]), dtypes, strict=True))
     fitted = AffineMap(weight, bias)

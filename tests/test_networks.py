@@ -132,6 +132,14 @@ def test_a_checkpoint_that_was_swapped_is_refused(trained, tmp_path):
         obtain(tmp_path, seeds=(0, 1))
 
 
+def test_a_training_that_comes_to_nothing_says_so_and_is_not_kept(tmp_path):
+    settings = dataclasses.replace(SETTINGS, learning_rate=1e30)
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match=r"NaN or infinity in epoch 1, at learning rate 1e\+30; expected"):
+            obtain(tmp_path, settings=settings)
+    assert networks.trained_share(nn.Dense(3), [{**IDENTITY, "seed": 0}], settings, tmp_path) == 0
+
+
 def test_named_keys_differ_by_purpose_and_seed():
     keys = [
         networks.named_key(seed, *names)

@@ -145,3 +145,18 @@ def test_end2end_decodes_the_codes_similarities_to_the_anchors_codes():
     decoder, share = models.decoder_of(model, params)
     expected = decoder.apply(share, represent(codes, anchor_codes))
     np.testing.assert_allclose(model.apply(params, images, anchors), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("far", [0, 100, 10_000])
+def test_whitened_and_centred_keep_the_digits_of_anchors_that_lie_far(far):
+    rng = np.random.default_rng(0)
+    codes = (rng.normal(size=(50, 64)) + far).astype(np.float32)
+    anchors = codes[:10]  # fewer than dimensions
+    exact = codes.astype(float) - anchors.astype(float).mean(0)
+    _, scales, axes = np.linalg.svd(exact[:10] / 10**0.5, full_matrices=False)
+    white = exact @ (axes[:9].T / scales[:9])
+    distances = np.linalg.norm(white[:, None] - white[:10], axis=2)
+    np.testing.assert_allclose(represent(codes, anchors, "whitened"), distances, atol=5e-3)
+    unit = exact / np.linalg.norm(exact, axis=1, keepdims=True)
+    np.testing.assert_allclose(represent(codes, anchors, "centred"), unit @ unit[:10].T, atol=1e-5)
+    assert not np.any(represent(codes, np.repeat(anchors[:1], 3, 0), "whitened"))

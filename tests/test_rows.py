@@ -73,6 +73,13 @@ def test_a_stored_error_that_is_not_finite_is_named(path):
         rows.read(path)
 
 
+def test_what_two_runs_made_at_once_counts_once(path):
+    rows.append(path, [row(test_error=0.5), row(target_seed=2)])
+    rows.append(path, [row(test_error=0.6)])
+    assert [each["test_error"] for each in rows.read(path)] == [0.5, ROW["test_error"]]
+    assert len(rows.read(path, copies=True)) == 3
+
+
 def test_identity_is_columns_and_settings_and_nothing_else():
     assert rows.identity(row()) == rows.identity(row(test_error=0.7, seconds=3.0, device="1 x gpu"))
     assert rows.identity(row()) == rows.identity(row(settings=dict(reversed(SETTINGS.items()))))

@@ -52,7 +52,8 @@ def d_optimal(key: jax.Array, latents: ArrayLike, count: int, *, prior: float = 
 
 def _design(latents):
     """Return whitened latents and a column of ones `[n, d + 1]`: information I / n per sample on average."""
-    centred = latents - latents.mean(0, keepdims=True)
+    centred = latents - latents[:1]  # about one of them first: what is constant is zero, and not the rounding of a mean
+    centred = centred - centred.mean(0, keepdims=True)
     covariance = matmul(centred.T, centred) / latents.shape[0]
     values, vectors = lapack.eigh(covariance)
     keep = values > latents.shape[1] * jnp.finfo(latents.dtype).eps * values[-1]

@@ -138,7 +138,7 @@ def check_squares(**arrays: jax.Array) -> None:
         if isinstance(array, jax.core.Tracer):
             continue
         with jax.ensure_compile_time_eval():
-            largest, sums = map(np.asarray, _largest_and_squares(array))
+            largest, sums = map(float, _largest_and_squares(array))
         held = f"{name} holds values up to {largest:.3g}, whose squares"
         if not np.isfinite(sums):
             raise ValueError(f"{held} exceed {array.dtype}; expected a smaller scale")

@@ -131,7 +131,8 @@ def _add_score(score):
     score.add_argument(
         "--corpus", nargs=2, type=_path, metavar=("X", "Y"),
         help="documents as both encoders embed them, [m, d_source] and [m, d_target]: say what a search finds for the "
-        "rows of source and target, with the map, without, and after full re-embedding",
+        "rows of source and target, with the map, without, and after full re-embedding; where --id names files of the "
+        "queries, the rows of X and Y correspond as they come",
     )  # fmt: skip
     score.add_argument("--top", type=_positive, default=10, metavar="K", help="documents to be found (%(default)s)")
     score.add_argument(

@@ -1,6 +1,7 @@
 """The files that a command is given: opened, and checked to belong together before any work is done."""
 
 import argparse
+import os
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +79,8 @@ def check_output(arguments: argparse.Namespace, suffixes: tuple[str, ...] = file
         raise ValueError(f"{arguments.output}: expected a file that ends in {', '.join(suffixes)}")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path.parent}: no such folder for the output")
+    if not os.access(path.parent, os.W_OK):
+        raise PermissionError(f"{path.parent}: the output cannot be written to this folder")
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder")
     if path.exists() and not (arguments.overwrite or arguments.force):

@@ -18,6 +18,8 @@ def measure(
     the corpus, by array.
     """
     asked = dict(zip(("source", "target"), arguments.corpus, strict=True))  # joined and normalised as the queries are
+    if arguments.id is not None and files.ids_apart(arguments.source, arguments.id):
+        asked |= {"id": None, "target_id": None}  # but not by the file of ids of the queries
     old, new, *_ = pairing.open_pairs(argparse.Namespace(**vars(arguments) | asked))
     for queries, documents in ((source, old), (target, new)):
         if queries.shape[1] != documents.shape[1]:

@@ -12,7 +12,7 @@ A format is a module with a function that opens it to `Rows`, and a row in the t
 """
 
 from align.files.formats import SUFFIXES, WRITTEN
-from align.files.ids import Ids, Match, check_count, match, open_ids
+from align.files.ids import Ids, Match, check_count, ids_apart, match, open_ids
 from align.files.joins import chosen, put_in_order
 from align.files.naming import split_name, with_key
 from align.files.opened import MissingPackage, Rows
@@ -29,6 +29,7 @@ __all__ = [
     "check_count",
     "chosen",
     "dtype_of",
+    "ids_apart",
     "keeps_others",
     "match",
     "open_column",

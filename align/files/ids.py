@@ -46,12 +46,18 @@ def open_ids(name: str, key: str) -> Ids:
     """
     paths, _ = naming.found(name)
     own = FORMATS[paths[0].suffix]
-    if own.ids is None or (not own.keyed and not own.beside and naming.split_name(key)[0].is_file()):
+    if own.ids is None or ids_apart(name, key):
         return _of_file(name, key)
     own_key = key if own.keyed else None
     named = naming.split_name(name)[0]
     blocks = (each for path in paths for each in own.ids(path, own_key))
     return _gathered(f"{named}:{key}" if own.keyed else str(named), blocks)
+
+
+def ids_apart(name: str, key: str) -> bool:
+    """Whether the ids of the rows that a name means lie in a file of their own, which `key` names."""
+    own = FORMATS[naming.found(name)[0][0].suffix]
+    return own.ids is None or (not own.keyed and not own.beside and naming.split_name(key)[0].is_file())
 
 
 def _of_file(name, key):

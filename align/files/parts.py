@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from align.files.dictionaries import widened
-from align.files.opened import Rows
+from align.files.opened import DTYPES, Rows
 
 
 def joined(name: str, parts: Sequence[Rows]) -> Rows:
@@ -33,7 +33,9 @@ def joined(name: str, parts: Sequence[Rows]) -> Rows:
                 yield part, int(low), int(high)
 
     def read(start, stop):
-        return np.concatenate([part.read(low, high) for part, low, high in within(start, stop)])
+        return np.concatenate(
+            [part.read(low, high).astype(dtype, copy=False) for part, low, high in within(start, stop)]
+        )
 
     def take(index):
         index = np.asarray(index)
@@ -49,7 +51,7 @@ def joined(name: str, parts: Sequence[Rows]) -> Rows:
             raise ValueError(f"{name}: its files have different columns; expected {', '.join(tables[0])} in each")
         return {key: _together(f"{name}: column {key}", [table[key] for table in tables]) for key in tables[0]}
 
-    dtype = np.result_type(*(part.dtype for part in parts))
+    dtype = _common(name, {part.dtype for part in parts})
     return Rows(
         name,
         (int(starts[-1]), *first.shape[1:]),
@@ -58,6 +60,18 @@ def joined(name: str, parts: Sequence[Rows]) -> Rows:
         take if all(part.take for part in parts) else None,
         others if all(part.others for part in parts) else None,
     )
+
+
+def _common(name, dtypes):
+    """Return the dtype that holds those of all parts; ValueError where there is none."""
+    if len(dtypes) == 1:
+        return dtypes.pop()
+    try:
+        # NumPy knows no type for both halves.
+        return np.result_type(*(np.float32 if dtype == DTYPES["BF16"] else dtype for dtype in dtypes))
+    except TypeError as error:
+        came = ", ".join(sorted(map(str, dtypes)))
+        raise ValueError(f"{name}: its files have dtypes {came}; expected real numbers in each") from error
 
 
 def _together(name, columns):

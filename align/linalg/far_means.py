@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from align.arrays.products import matmul
+from align.arrays.scales import unit
 from align.linalg import decompositions
 from align.linalg.decompositions import reciprocal
 from align.linalg.moments import Moments, about_origin
@@ -28,6 +29,9 @@ def polar(centred: jax.Array, x: jax.Array, y: jax.Array, reflection: bool) -> t
 
     That share is what their rounding is relative to, not below the rounding of the rows.
     """
+    # Products of four of them are formed: about 1, these stay within the range of the numbers.
+    (x, power_x), (y, power_y) = unit(x), unit(y)
+    centred = centred / power_x / power_y
     v = _unit(y)
     for _ in range(_STEPS):
         u = _unit(matmul(centred, v) + x * matmul(y, v))
@@ -42,7 +46,8 @@ def polar(centred: jax.Array, x: jax.Array, y: jax.Array, reflection: bool) -> t
     factor, others = decompositions.polar(turn * rest, reflection=reflection)
     whole = jnp.zeros_like(centred).at[0, 0].set(sign).at[1:, 1:].set(turn * factor)
     relative_to = jnp.maximum(others[0] / largest, jnp.finfo(centred.dtype).eps)
-    return _on_both_sides(left, whole, right), jnp.concatenate([largest[None], others]), relative_to
+    singular_values = jnp.concatenate([largest[None], others]) * power_x * power_y
+    return _on_both_sides(left, whole, right), singular_values, relative_to
 
 
 class Turned(NamedTuple):

@@ -145,13 +145,14 @@ def blocked_sum(term: Callable[..., Any], arrays: Sequence[jax.Array | None]) ->
 
 
 def _near_mean(array, weights):
-    # Any shift near the mean will do: the sums are moved to the exact mean afterwards. What does not count may be far.
-    some = slice(None, None, math.ceil(array.shape[0] / _BLOCK))
-    plain = array[some].mean(0)
+    # Any shift near the mean will do: the sums are moved to the exact mean afterwards. What does not count may be far,
+    # and be all that every so-manieth row shows.
+    array, weights = lax.stop_gradient((array, weights))
+    plain = array[:: math.ceil(array.shape[0] / _BLOCK)].mean(0)
     if weights is None:
-        return lax.stop_gradient(plain)
-    total = weights[some].sum()
-    return lax.stop_gradient(jnp.where(total > 0, matmul(weights[some], array[some]) / total, plain))
+        return plain
+    total = weights.sum()
+    return jnp.where(total > 0, matmul(weights, array) / total, plain)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(3,))

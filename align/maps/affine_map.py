@@ -76,10 +76,10 @@ class AffineMap:
     def __call__(self, x: ArrayLike) -> jax.Array:
         """Map points `[..., d_source]` to `[..., d_target]`; a batched map takes `[*batch, n, d_source]`."""
         x = inputs.as_array("x", x)
-        if x.ndim == 0 or x.shape[-1] != self.d_source:
-            raise ValueError(
-                f"x must be [..., {self.d_source}] for a map of weight {self.weight.shape}; it is {x.shape}"
-            )
+        batched = self.weight.ndim > 2
+        if x.ndim < 1 + batched or x.shape[-1] != self.d_source:
+            expected = f"[{'..., n' if batched else '...'}, {self.d_source}]"
+            raise ValueError(f"x must be {expected} for a map of weight {self.weight.shape}; it is {x.shape}")
         dtype = inputs.float_dtype(x=x, weight=self.weight)
         x, weight, bias = (a.astype(dtype) for a in (x, self.weight, self.bias))
         moved = matmul(x, weight)
@@ -179,7 +179,8 @@ class AffineMap:
         """
         fields = {name: getattr(self, name) for name in ("weight", "bias", *map_file.DIAGNOSTICS)}
         arrays = {name: np.asarray(value, order="C") for name, value in fields.items() if value is not None}
-        dtype = np.result_type(arrays["weight"], arrays["bias"], np.float32)
+        dtypes = (arrays[name].dtype for name in ("weight", "bias"))
+        dtype = np.result_type(*(np.float32 if d == jnp.bfloat16 else d for d in dtypes), np.float32)
         if not np.issubdtype(dtype, np.floating):
             came = f"{arrays['weight'].dtype} and {arrays['bias'].dtype}"
             raise ValueError(f"weight and bias must be real numbers to be saved; they are {came}")

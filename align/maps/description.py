@@ -105,7 +105,7 @@ def _spectrum(fitted):
     """Return the singular values, their root mean square, how far they are from it, and the rank."""
     weight = np.asarray(fitted.weight, np.float64)
     values = np.linalg.svd(weight, compute_uv=False)
-    scale = float(np.sqrt(np.mean(values**2)))
+    scale = float(values[0] * np.sqrt(np.mean((values / values[0]) ** 2))) if values[0] > 0 else 0.0
     uneven = float(np.max(np.abs(values / scale - 1))) if scale else None
     rank = int(np.sum(values > max(weight.shape) * _epsilon(fitted) * values[0]))
     return values, scale, uneven, rank

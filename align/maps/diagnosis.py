@@ -20,6 +20,7 @@ def diagnosed(
     error, spread = jax.lax.stop_gradient((error, spread))
     residual = jnp.sqrt(jnp.where(error <= 0, 0, error / spread))  # a constant target reached exactly leaves nothing
     sound = jnp.isfinite(fitted.weight).all() & jnp.isfinite(fitted.bias).all() & jnp.isfinite(error) & within
+    sound &= ~jnp.isnan(residual)
     if weights is not None:
         sound &= (weights >= 0).all() & (weights.sum() > 0)
     return dataclasses.replace(

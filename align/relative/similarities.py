@@ -46,9 +46,7 @@ def cosine(codes: ArrayLike, anchors: ArrayLike) -> Array:
 
 def centred(codes: ArrayLike, anchors: ArrayLike) -> Array:
     """Give the cosines around the anchors' mean: `[n, d], [a, d] -> [n, a]`."""
-    codes, anchors = _checked(codes, anchors)
-    origin = anchors.mean(0, keepdims=True)
-    return cosine(codes - origin, anchors - origin)
+    return cosine(*_about_the_mean(*_checked(codes, anchors)))
 
 
 def whitened(codes: ArrayLike, anchors: ArrayLike) -> Array:
@@ -57,16 +55,23 @@ def whitened(codes: ArrayLike, anchors: ArrayLike) -> Array:
     With x = L y, for L Lᵀ the covariance, an affine map of the space changes y by a rotation alone. Directions whose
     standard deviation is below d · eps of the largest carry no information of the anchors and are left out.
     """
-    codes, anchors = _checked(codes, anchors)
-    origin = anchors.mean(0, keepdims=True)
-    anchors, codes = anchors - origin, codes - origin
+    codes, anchors = _about_the_mean(*_checked(codes, anchors))
     _, scales, axes = jnp.linalg.svd(anchors / jnp.sqrt(len(anchors)), full_matrices=False)
     known = scales > scales[0] * anchors.shape[1] * jnp.finfo(anchors.dtype).eps
+    known &= jnp.arange(len(scales)) < len(anchors) - 1  # about their mean, one of them says nothing new
     whiten = axes.T * jnp.where(known, 1 / jnp.where(known, scales, 1.0), 0.0)[None]
     return euclidean(
         matmul(codes, whiten),
         matmul(anchors, whiten),
     )
+
+
+def _about_the_mean(codes: Array, anchors: Array) -> tuple[Array, Array]:
+    """Move both to where the anchors' mean is zero: about one of them first, as a mean that is far is rounded."""
+    first = anchors[:1]
+    codes, anchors = codes - first, anchors - first
+    mean = anchors.mean(0, keepdims=True)
+    return codes - mean, anchors - mean
 
 
 def _checked(codes: ArrayLike, anchors: ArrayLike) -> tuple[Array, Array]:

@@ -188,7 +188,8 @@ def _measured(fitted, x, y, seen, purpose, top, others):
     if purpose == "search":
         score = held_out.similarity_agreement(mapped, y)
     else:
-        score = 1 - ((mapped - y) ** 2).sum(1) / max(((y - seen.mean(0)) ** 2).sum(1).mean(), np.finfo(float).tiny)
+        off, spread = ((mapped - y) ** 2).sum(1), ((y - seen.mean(0)) ** 2).sum(1).mean()
+        score = 1 - off / spread if spread > 0 else (off == 0).astype(float)
     hubs = held_out.hubness(mapped, seen[:_MANY])
     found = [score, held_out.recall(mapped, y, top), held_out.recall(mapped, y, top, hubs)]
     return found if others is None else [*found, held_out.hits(mapped, y, fitted(others), top)]

@@ -50,12 +50,14 @@ def found(
     documents by both encoders, `[n, d_source]` and `[n, d_target]`. "inverted queries" go through the map's inverse;
     `AffineMap.queries` finds what the mapped index does. One query is enough, but no verdict can be had of fewer than
     six. ValueError for no more documents than are to be found, for a `top` or `candidates` that are no
-    counts, and for queries or blocks that are not of the map's dimensions, do not correspond or, of the queries, are
-    not finite or zero.
+    counts, and for queries or blocks that are not of the map's dimensions, do not correspond or are not finite, for
+    queries of zero and for a map that is no number.
     """
     checks.check_counts(top=top)
     candidates = _counts(candidates)
     dimensions = fitted.weight.shape
+    if not (np.isfinite(fitted.weight).all() and np.isfinite(fitted.bias).all()):
+        raise ValueError("fitted is a map of NaN or infinity")
     old_queries, new_queries = _queries(old_queries, new_queries, dimensions)
     many = max((top, *candidates))
     searches = {AGAIN: Best(new_queries, top), OLD: Best(old_queries, many), INDEX: Best(new_queries, many)}
@@ -63,7 +65,7 @@ def found(
     if old_queries.shape[1] == new_queries.shape[1]:
         searches[NO_MAP] = Best(new_queries, top)
     come = 0
-    for block in corpus:
+    for number, block in enumerate(corpus):
         if not isinstance(block, tuple | list) or len(block) != 2:
             raise ValueError(f"corpus must be blocks (old, new), as in [(old, new)]; one is {type(block).__name__}")
         old, new = block
@@ -73,6 +75,9 @@ def found(
                 f"corpus must be blocks [n, {dimensions[0]}] and [n, {dimensions[1]}] of the same documents; "
                 f"one is {shapes[0]} and {shapes[1]}"
             )
+        for side, each in (("old", old), ("new", new)):
+            if not np.isfinite(each).all():
+                raise ValueError(f"corpus holds NaN or infinity in the {side} documents of block {number}")
         documents = {AGAIN: unit(new), INDEX: unit(np.asarray(fitted(old)))}
         old = unit(old)
         look_together(list(searches.values()), [documents.get(way, old) for way in searches])

@@ -28,7 +28,8 @@ def orthogonal(
     reflection: False keeps to rotations, which only restricts maps of equal dimensions.
 
     `rank` and `condition` are those of the cross-covariance: below full rank the map is one of several as good, as far
-    as the dtype tells. Rows whose mean lies far beyond their spread keep the digits of how they differ.
+    as the dtype tells. Rows whose mean lies far beyond their spread keep the digits of how they differ; derivatives of
+    the map need float64 there.
     ValueError for shapes that do not fit and concrete input that is not finite.
     """
     return _motion(source, target, weights, reflection, "orthogonal")

@@ -180,8 +180,9 @@ def check_methods(methods: Sequence[str], *, relative: bool) -> None:
 def chosen_settings(papers: Sequence[Setting], given: flags.FlagValues) -> tuple[Setting, ...]:
     """Give the (latent, anchors) settings: the paper's, those of it at the values given, or all combinations."""
     latents, anchors = integers("latent", given, most=MOST_LATENT), integers("anchors", given)
-    if latents and (anchors or not any(count for _, count in papers)):
-        return tuple(itertools.product(latents, anchors or (None,)))
+    counts = {count for _, count in papers} or {None}
+    if latents and (anchors or len(counts) == 1):
+        return tuple(itertools.product(latents, anchors or counts))
     chosen = tuple(one for one in papers if one[0] in (latents or [one[0]]) and one[1] in (anchors or [one[1]]))
     left = [f"latent {value}" for value in latents if value not in {latent for latent, _ in chosen}]
     left += [f"{value} anchors" for value in anchors if value not in {count for _, count in chosen}]

@@ -53,7 +53,7 @@ def run(experiment: Experiment) -> None:
     experiment.defaults.define_flags()
     asked.define_places(json_rows=bool(experiment.tables))
     if not screen.helps(FLAGS):
-        app.run(lambda argv: _end(_main(argv[1:], experiment)))
+        app.run(lambda argv: _end(_main(argv[1:], experiment)), flags_parser=screen.parsed)
 
 
 def _main(words, experiment):

@@ -105,9 +105,9 @@ def latents(wanted: Networks, methods: Sequence[str], store: Store, points: int 
 
 
 def plane(points: np.ndarray, cloud: np.ndarray) -> np.ndarray:
-    """Project points `[n, d]` onto the two leading principal components of a cloud `[m, d]`, unless d is 2."""
+    """Project points `[n, d]` onto the two leading principal components of a cloud `[m, d]`, unless d is 2 or 1."""
     if cloud.shape[1] <= 2:
-        return points
+        return np.pad(points, ((0, 0), (0, 2 - points.shape[1])))
     centre = cloud.mean(0)
     axes = np.linalg.eigh(np.cov((cloud - centre).T))[1][:, ::-1][:, :2]
     return (points - centre) @ axes

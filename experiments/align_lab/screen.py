@@ -62,6 +62,14 @@ def helps(given: flags.FlagValues) -> bool:
     return asked
 
 
+def parsed(words: list[str]) -> list[str]:
+    """Parse the flags, for `app.run`: where one is wrong, one line says so and the program ends with 1."""
+    try:
+        return flags.FLAGS(words)
+    except flags.Error as error:
+        sys.exit(f"error: {' '.join(str(error).split())}")
+
+
 class Progress(NamedTuple):
     """A bar over the cost of a plan; `of(name, cost)` gives what a task calls with the share of it just finished."""
 

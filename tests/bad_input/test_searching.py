@@ -9,6 +9,7 @@ from align.maps import AffineMap
 
 X = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
 MAP = AffineMap(np.eye(3, 2, dtype=np.float32), np.zeros(2, np.float32))
+BATCH = AffineMap(np.stack([MAP.weight] * 2), np.stack([MAP.bias] * 2))
 NOT_FINITE = AffineMap(np.full((3, 3), np.nan, np.float32), np.zeros(3, np.float32))
 
 
@@ -23,6 +24,7 @@ CALLS = {
     "text": (lambda: MAP.queries(["a", "b"]), "x must be an array of real numbers"),
     "complex queries": (lambda: MAP.queries(np.ones(2, complex)), "x must hold real numbers", "complex"),
     "documents of the target": (lambda: MAP.documents(np.ones((4, 2))), "x must be [..., 3]", "(4, 2)"),
+    "a point for a batch of maps": (lambda: BATCH(X[0]), "x must be [..., n, 3]", "(2, 3, 2)", "(3,)"),
     "norms of the target": (lambda: MAP.norms(np.ones((4, 2))), "x must be [..., 3]", "(4, 2)"),
 }
 CASES = {
@@ -50,6 +52,9 @@ CASES = {
     "fewer new queries": (lambda: found(new=X[:9, :2]), "must be the same queries", "(20, 3) and (9, 2)"),
     "old queries of the target": (lambda: found(old=X[:, :2]), "old_queries must be [queries, 3]", "(20, 2)"),
     "new queries of the source": (lambda: found(new=X), "new_queries must be [queries, 2]", "(20, 3)"),
+    "documents that are not finite": (lambda: found([(X, X[:, :2]), (X, np.inf * X[:, :2])]), "new", "block 1"),
+    "old documents that are not finite": (lambda: found([(np.nan * X, X[:, :2])]), "NaN", "old documents of block 0"),
+    "a map of NaN": (lambda: search.found(NOT_FINITE, X, X, [(X, X)]), "fitted is a map of NaN or infinity"),
     "no queries": (lambda: found(old=X[:0], new=X[:0, :2]), "old_queries must be", "at least one", "(0, 3)"),
     "queries that are not finite": (lambda: found(old=np.nan * X), "old_queries holds NaN or infinity"),
     "blocks of other rows": (lambda: found([(X, X[:9, :2])]), "corpus must be blocks [n, 3] and [n, 2]", "(9, 2)"),

@@ -5,14 +5,17 @@ import sys
 from pathlib import Path
 
 import file_samples
+import jax.numpy as jnp
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+import safetensors.numpy
 from on_files import pairs, run, small_blocks
 
 from align import files, solvers
 from align.__main__ import main
+from align.maps import AffineMap, description
 
 # What would be decoded again and again if its rows were read in another order than the file's.
 IN_ORDER = (
@@ -269,3 +272,19 @@ def test_formats_of_numpy_import_nothing_else():
         "assert not {'pyarrow', 'h5py', 'faiss'} & {name.split('.')[0] for name in sys.modules}"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_files_of_a_folder_in_either_half_precision_are_read_as_float32(tmp_path):
+    halves = {"0": np.ones((3, 2), jnp.bfloat16), "1": np.ones((2, 2), np.float16)}
+    for name, array in halves.items():
+        safetensors.numpy.save_file({"a": array}, tmp_path / f"{name}.safetensors")
+    opened = files.open_rows(str(tmp_path))
+    assert opened.dtype == np.float32 and opened.read(0, 5).dtype == np.float32 and (opened.read(1, 4) == 1).all()
+    safetensors.numpy.save_file({"a": np.ones((2, 2), bool)}, tmp_path / "0.safetensors")
+    with pytest.raises(ValueError, match=r"its files have dtypes .*; expected real numbers in each"):
+        files.open_rows(str(tmp_path))
+
+
+def test_maps_of_very_large_numbers_are_described():
+    large = AffineMap(1e200 * np.diag([1.0, 2, 3]), np.zeros(3))
+    assert description.describe(large)["family"] == "scale per axis"

@@ -1,6 +1,7 @@
 """`align score --corpus` says what a search finds, and ends with a code of its own where that is too little."""
 
 import dataclasses
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -34,6 +35,16 @@ def test_what_a_search_finds(queries, capsys, monkeypatch):
     again = result["recall@5 of n candidates embedded again"]
     assert list(again) == ["10", "20", "50", "100"] and again["100"][0] >= again["10"][0] > 0.9
     assert result["worth_it"] is True and result["verdict"].startswith("worth it: ")
+
+
+def test_ids_of_the_queries_in_a_file_of_their_own_are_not_those_of_the_corpus(queries, capsys):
+    order = np.random.default_rng(0).permutation(30)
+    np.save("q_turned.npy", queries[1][order])
+    for name, ids in (("old.txt", range(30)), ("new.txt", order)):
+        Path(name).write_text("\n".join(map(str, ids)))
+    joined = ("score", "map.safetensors", "q_old.npy", "q_turned.npy", "--id", "old.txt", "--target-id", "new.txt")
+    result, expected = run(capsys, *joined, *CORPUS[4:]), run(capsys, *CORPUS)
+    assert result["recall@10"] == expected["recall@10"]
 
 
 def test_too_little_has_an_exit_code_of_its_own(queries, capsys):

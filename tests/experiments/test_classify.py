@@ -141,6 +141,20 @@ def test_tables_and_picture(tmp_path):
     assert (tmp_path / "pictures" / "classify_mnist_sample_latent50.png").stat().st_size > 10_000
 
 
+def test_a_run_of_fewer_networks_leaves_the_ring_of_more_as_it_is():
+    def rows_of(pairs):
+        ends = {"dataset": "mnist", "latent": 8, "source_model": "mlp", "target_model": "mlp"}
+        return [{**ends, "source_seed": source, "target_seed": target} for source, target in pairs]
+
+    three = rows_of([(0, 0), (0, 1), (1, 2), (2, 0)])
+    assert classify_page.of_one_ring(rows_of([(0, 1), (1, 0)]) + three[:1] + three[2:]) == [
+        rows_of([(0, 1)])[0],
+        *three[:1],
+        *three[2:],
+    ]
+    assert classify_page.of_one_ring(three) == three
+
+
 @pytest.mark.parametrize(
     ("flag", "message"),
     [

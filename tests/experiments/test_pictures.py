@@ -4,12 +4,13 @@ import json
 import os
 import shutil
 
+import numpy as np
 import pytest
 from running import EXPERIMENTS, TINY
 
 from align import drawing, markdown
 from align.rows import read
-from align_lab import charts
+from align_lab import charts, pictures
 from align_lab.bench import bench_report
 from align_lab.crossing import crossing_page
 from align_lab.heads import classify_page
@@ -78,6 +79,22 @@ def test_what_is_wrong_with_rows_is_said(committed, call):
     text = (committed / "README.md").read_text()
     assert "table4.jsonl: 107 duplicate rows, counted once" in text
     assert "table2.jsonl, line 1 is no result row" in text and "](pictures/table2.png)" not in text
+
+
+def test_the_readme_takes_no_trainings_together(committed, call, tmp_path):
+    path, readme = committed / "rows" / "table3.jsonl", tmp_path / "README.md"
+    first = json.loads(path.read_text().splitlines()[0])
+    with path.open("a") as file:
+        file.write(json.dumps({**first, "settings": {**first["settings"], "epochs": 1}}) + "\n")
+    readme.write_text("<!-- results -->\n<!-- /results -->\n")
+    run = call("report", f"--results={committed}", f"--readme={readme}")
+    assert run.code == 1 and "has rows of 2 different settings, and one figure would be of both" in run.err
+    assert readme.read_text() == "<!-- results -->\n<!-- /results -->\n"
+
+
+def test_a_picture_of_one_dimension_lies_on_a_line():
+    points = np.arange(3.0)[:, None]
+    np.testing.assert_array_equal(pictures.plane(points, points), np.c_[points, np.zeros(3)])
 
 
 def test_a_report_without_rows(tmp_path, call):

@@ -98,3 +98,28 @@ def test_a_record_keeps_them_too(double_precision):
     planted = np.linalg.qr(np.random.default_rng(2).normal(size=(6, 6)))[0]
     fitted = streaming.fit(streaming.from_arrays(x, x @ planted), "orthogonal")
     np.testing.assert_allclose(fitted.weight, planted, atol=1e-8)
+
+
+@pytest.mark.parametrize("step", [2, 3])
+@pytest.mark.parametrize("name", ["orthogonal", "rigid", "affine", "ridge_auto"])
+def test_rows_that_are_missing_may_come_in_any_pattern(name, step):
+    # Zeros that count nothing, where every so-manieth row is looked at first.
+    x, y = far_pairs(1_000, rows=1_100 * step)
+    weights = (np.arange(len(x)) % step == 1).astype(np.float32)
+    there = weights > 0
+    missing = np.where(there[:, None], x, 0), np.where(there[:, None], y, 0)
+    alone, fitted = (
+        FAMILIES[name].solve(*rows, weights=w) for rows, w in (((x[there], y[there]), None), (missing, weights))
+    )
+    np.testing.assert_allclose(fitted.weight, alone.weight, atol=5e-6)
+    np.testing.assert_allclose(fitted.residual, alone.residual, rtol=1e-4)
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1e9, 1e15])
+@pytest.mark.parametrize("fit", [solvers.orthogonal, ROTATION], ids=["orthogonal", "rotation"])
+def test_any_scale(fit, scale):
+    x, y = far_pairs(100)
+    expected, fitted = fit(x, y), fit(x * np.float32(scale), y * np.float32(scale))
+    np.testing.assert_allclose(fitted.weight, expected.weight, atol=5e-6)
+    np.testing.assert_allclose(fitted.condition, expected.condition, rtol=1e-3)
+    assert fitted.rank == 8

@@ -63,7 +63,7 @@ def run(folder: Path) -> None:
     for flag in FLAGS.flags_by_module_dict()[__name__]:
         FLAGS.register_key_flag_for_module(sys.argv[0], flag)
     if not screen.helps(FLAGS):
-        app.run(lambda words: sys.exit(_main(words[1:], folder)))
+        app.run(lambda words: sys.exit(_main(words[1:], folder)), flags_parser=screen.parsed)
 
 
 def _main(words, folder):

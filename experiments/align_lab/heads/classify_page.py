@@ -36,7 +36,7 @@ ALL = 60_000  # where all pairs stand in the picture
 
 def write(rows: Sequence[dict], results: Path) -> Path:
     """Write the tables of all rows, and draw those of whole training sets, into a folder of results."""
-    parts = [HEAD]
+    parts, rows = [HEAD], of_one_ring(rows)
     held_out = [row for row in rows if row["settings"]["held_out"]]
     tested = [row for row in rows if not row["settings"]["held_out"]]
     for (dataset, latent), own in parted(tested, "dataset", "latent").items():
@@ -61,6 +61,18 @@ def write(rows: Sequence[dict], results: Path) -> Path:
     if held_out:
         parts += ["## How the training was chosen", "", _chosen(held_out), ""]
     return markdown.write(results / "tables" / f"{TABLE}.md", "\n".join(parts))
+
+
+def of_one_ring(rows: Sequence[dict]) -> list[dict]:
+    """Keep the ring of most networks: a run of fewer closes its own by a pair, last to first, that theirs has not."""
+
+    def ends(row):
+        return row["dataset"], row["latent"], row["source_model"], row["target_model"]
+
+    count: dict[tuple, int] = {}
+    for row in rows:
+        count[ends(row)] = max(count.get(ends(row), 0), 1 + row["source_seed"], 1 + row["target_seed"])
+    return [row for row in rows if _of_itself(row) or row["target_seed"] == (row["source_seed"] + 1) % count[ends(row)]]
 
 
 def kinds(rows: Iterable[dict]) -> dict[str, list[dict]]:

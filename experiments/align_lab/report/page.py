@@ -1,6 +1,7 @@
 """The page of the whole paper, rebuilt from the rows: tables, claims, pictures and times."""
 
 import json
+import sys
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -37,14 +38,17 @@ def run(folder: Path) -> None:
     flags.DEFINE_string("results", str(folder), "Folder of the results.")
     flags.DEFINE_string("readme", None, "A README to put the headline table into, between its results markers.")
     if not screen.helps(FLAGS):
-        app.run(_main)
+        app.run(_main, flags_parser=screen.parsed)
 
 
 def _main(_):
     results = user_path(FLAGS.results)
     if FLAGS.readme:
         readme = user_path(FLAGS.readme)
-        text = paper_tables.headline(published.read(results)[0])
+        rows, problems = published.read(results)
+        if mixed := [words for words in problems if published.SETTINGS in words]:
+            sys.exit(f"error: {mixed[0]}, and one figure would be of both; they need folders of their own (--results)")
+        text = paper_tables.headline(rows)
         with atomic.replacing(readme) as partial:
             partial.write_text(markdown.fill(readme.read_text(), "results", text))
     print(write(results))

@@ -19,6 +19,7 @@ TITLES = {
 # The data of each table.
 DATASETS = {number: "mnist" if number < 5 else "fashion_mnist" for number in TITLES}
 Rows = dict[int, list[dict]]
+SETTINGS = "different settings"  # in the words of a problem
 # Of the rows of the factors: variants trained as the paper says, Adam at a rate of 1e-3 throughout and batches of 64.
 PAPERS = ("constant", "narrow", "narrow+pytorch")
 
@@ -29,7 +30,7 @@ def read(results: Path) -> tuple[Rows, list[str]]:
     for number in TITLES:
         file = results / "rows" / f"table{number}.jsonl"
         try:
-            found = read_rows(file)
+            found = read_rows(file, copies=True)
         except RowError as error:
             problems.append(str(error))
             found = []
@@ -47,7 +48,7 @@ def _doubts(number, count, rows):
         settings[paper.key_of(row)].add(json.dumps(row["settings"], sort_keys=True))
     for key, different in settings.items():
         if len(different) > 1:
-            yield f"{describe(key)} has rows of {len(different)} different settings"
+            yield f"{describe(key)} has rows of {len(different)} {SETTINGS}"
     there = Counter(map(paper.key_of, rows))
     missing = [describe(key) for key in paper.CELLS if key.table == number and not there[key]]
     if missing:
