@@ -199,6 +199,23 @@ def test_retrieval_of_collapsed_or_broken_predictions_is_no_success():
     assert ranks[3] == len(y) and ranks[4] == 1
 
 
+@pytest.mark.parametrize("far", [0, 1_000, 100_000])
+def test_rows_that_a_large_mean_makes_nearly_alike_are_told_apart_by_the_cosine(far):
+    rng = np.random.default_rng(0)
+    x = (rng.normal(size=(300, 10)) + far).astype(np.float32)
+    y = (x + 0.1 * rng.normal(size=x.shape)).astype(np.float32)
+    unit = [z / np.linalg.norm(z, axis=1, keepdims=True) for z in (x.astype(float), y.astype(float))]
+
+    def nearest(z):
+        return np.argsort(-(z @ z.T) + 2 * np.eye(300), axis=1, kind="stable")[:, :10]
+
+    shared = np.mean([len(set(a) & set(b)) / 10 for a, b in zip(*map(nearest, unit), strict=True)])
+    np.testing.assert_allclose(metrics.mutual_knn_overlap(x, y, metric="cosine"), shared, atol=0.005)
+    alike = unit[0] @ unit[1].T
+    ranks = 1 + (alike > np.diag(alike)[:, None]).sum(1)
+    np.testing.assert_allclose(metrics.mean_reciprocal_rank(x, y), (1 / ranks).mean(), atol=0.005)
+
+
 def test_predictions_by_hand():
     y = np.float32([[1, 0], [-1, 0]])
     assert metrics.relative_residual(y, y) == 0

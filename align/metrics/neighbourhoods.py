@@ -60,9 +60,8 @@ def _mutual_knn_overlap(x, y, finite_x, finite_y, k, metric, block):
 
 def _searchable(x, there, metric):
     """Return rows and what is subtracted from their products, `[n]`: the nearest have the greatest difference."""
-    if metric == "cosine":
-        return directions(x), jnp.zeros_like(x[:, 0])
-    x, _ = unit(centre(unit(x)[0], there))
+    # Of rows of length one the most alike are the nearest.
+    x, _ = unit(centre(directions(x) if metric == "cosine" else unit(x)[0], there))
     return x, jnp.sum(x**2, 1) / 2
 
 

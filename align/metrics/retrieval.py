@@ -43,12 +43,13 @@ def _retrieval_ranks(prediction, target, made, known, metric, block):
     if metric == "cosine":
         prediction, target = directions(prediction), directions(target)
         made, known = made & (prediction != 0).any(1), known & (target != 0).any(1)
-        offset = jnp.zeros_like(target[:, 0])
+        # Of rows of length one the most alike are the nearest; of nearly equal ones only their differences have digits.
+        middle = mean(target, known)[None]
+        prediction, target = prediction - middle, target - middle
     else:
         prediction, target = _about_the_target(prediction, target, known)
-        # |p − t|² is least where 2 p·t − |t|² is greatest.
-        offset = jnp.sum(target**2, 1) / 2
-    offset = jnp.where(known, offset, jnp.inf)
+    # |p − t|² is least where 2 p·t − |t|² is greatest.
+    offset = jnp.where(known, jnp.sum(target**2, 1) / 2, jnp.inf)
 
     def ranks(rows, index):
         (part, part_made) = rows
