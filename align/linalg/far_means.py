@@ -8,12 +8,13 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from align.arrays.products import matmul
 from align.arrays.scales import unit
 from align.linalg import decompositions
 from align.linalg.decompositions import reciprocal
-from align.linalg.moments import Moments, about_origin
+from align.linalg.moments import Moments, about_origin, blocked_sum
 
 _FAR = 10.0  # times C, from where on the means give the leading direction beyond doubt
 _STEPS = 8  # of the power method, each of which multiplies the error by less than 1 / (_FAR - 1)
@@ -32,22 +33,66 @@ def polar(centred: jax.Array, x: jax.Array, y: jax.Array, reflection: bool) -> t
     # Products of four of them are formed: about 1, these stay within the range of the numbers.
     (x, power_x), (y, power_y) = unit(x), unit(y)
     centred = centred / power_x / power_y
-    v = _unit(y)
-    for _ in range(_STEPS):
-        u = _unit(matmul(centred, v) + x * matmul(y, v))
-        v = matmul(u, centred) + matmul(u, x) * y
-        largest = _norm(v)
-        v = v / largest
+
+    def forth(v):
+        return matmul(centred, v) + x * matmul(y, v)
+
+    u, v, largest = _leading(forth, lambda u: matmul(u, centred) + matmul(u, x) * y, y)
+    left, right = _normal(u), _normal(v)
+    rest = _schur_complement(_on_both_sides(left, centred, right), reflect(left, x), reflect(right, y))
+    weight, singular_values, relative_to = _beside(u, v, largest, rest, reflection)
+    return weight, singular_values * power_x * power_y, relative_to
+
+
+def polar_of_rows(
+    m: Moments, source: jax.Array, target: jax.Array, weights: jax.Array | None, reflection: bool
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Return what `polar` does of the cross term of moments `m` that one direction dominates, from the rows themselves.
+
+    As where rows lie in two heaps far from each other, or one row or one axis is far larger than the others.
+    """
+    cross, power = unit(m.cross)
+    start = cross[jnp.argmax((cross**2).sum(1))]
+    u, v, largest = _leading(lambda v: matmul(cross, v), lambda u: matmul(u, cross), start)
+    left, right = _normal(u), _normal(v)
+
+    def products(x, y, w):
+        x, y = (reflect(normal, z.T) for normal, z in zip((left, right), m.centred(x, y), strict=True))
+        return matmul(x if w is None else x * w[None], y.T)
+
+    turned = blocked_sum(products, (source, target, weights))
+    rest = turned[1:, 1:] - jnp.outer(turned[1:, 0] / turned[0, 0], turned[0, 1:])
+    return _beside(u, v, largest * power, rest, reflection)
+
+
+def _leading(forth, back, start):
+    """Return the first singular vectors, u and v, and value of a matrix whose second value is far smaller.
+
+    forth, back: its products with v and u; start: of v.
+    """
+
+    def step(_, v):
+        return _unit(back(_unit(forth(v))))
+
+    v = lax.fori_loop(1, _STEPS, step, _unit(start))
+    u = _unit(forth(v))
+    v = back(u)
+    return u, _unit(v), _norm(v)
+
+
+def _beside(u, v, largest, rest, reflection):
+    """Return polar factor, singular values and their share, as `polar` does, of u v' `largest` and the rest beside it.
+
+    rest `[d_x - 1, d_y - 1]`: between the axes after the first, as the reflections of u and v to that leave them.
+    """
     left, right = _normal(u), _normal(v)
     sign = jnp.where((u[0] < 0) == (v[0] < 0), 1, -1).astype(u.dtype)  # of the first entry, between the turned axes
-    rest = _schur_complement(_on_both_sides(left, centred, right), reflect(left, x), reflect(right, y))
     # Two reflections keep the determinant, so without a reflection the rest must have that of the first entry.
     turn = jnp.ones_like(rest[:, 0]).at[0].set(1 if reflection else sign)[:, None]
     factor, others = decompositions.polar(turn * rest, reflection=reflection)
-    whole = jnp.zeros_like(centred).at[0, 0].set(sign).at[1:, 1:].set(turn * factor)
-    relative_to = jnp.maximum(others[0] / largest, jnp.finfo(centred.dtype).eps)
-    singular_values = jnp.concatenate([largest[None], others]) * power_x * power_y
-    return _on_both_sides(left, whole, right), singular_values, relative_to
+    whole = jnp.zeros((len(u), len(v)), u.dtype).at[0, 0].set(sign).at[1:, 1:].set(turn * factor)
+    relative_to = jnp.maximum(others[0] / largest, jnp.finfo(u.dtype).eps)
+    return _on_both_sides(left, whole, right), jnp.concatenate([largest[None], others]), relative_to
 
 
 class Turned(NamedTuple):
@@ -68,9 +113,11 @@ def turned(m: Moments, source: jax.Array) -> Turned:
     x = m.source_mean
     gram, mean, total = jax.lax.stop_gradient((m.source, x, m.total))
     far = dominates(gram, mean, total * mean) & (len(mean) > 1)
-    axis = _unit(mean)
-    for _ in range(_STEPS):
-        axis = _unit(matmul(gram, axis) + total * mean * matmul(mean, axis))
+
+    def step(_, axis):
+        return _unit(matmul(gram, axis) + total * mean * matmul(mean, axis))
+
+    axis = lax.fori_loop(0, _STEPS, step, _unit(mean))
     normal = jnp.where(far, _normal(axis), 0)
 
     plain = about_origin(m)

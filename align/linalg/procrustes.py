@@ -9,14 +9,35 @@ from align.linalg.care import apart_where
 from align.linalg.decompositions import as_polar, numerical_rank, polar, reciprocal
 from align.linalg.moments import Moments, about_origin
 
+# One direction counts this many times as much as the next: what is left of float32 for the others begins to show.
+_DOMINATES = 100.0
 
-def procrustes(m: Moments, reflection: bool, *, scaled: bool) -> tuple[jax.Array, jax.Array]:
-    """Return the orthogonal weight for moments `m`, scaled or not, and the cross-covariance's singular values."""
-    weight, singular_values = polar(m.cross, reflection=reflection)
+
+def procrustes(
+    m: Moments, reflection: bool, *, scaled: bool, rows: tuple[jax.Array, jax.Array, jax.Array | None] | None = None
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Return the orthogonal weight for moments `m`, scaled or not, and rank and condition of the cross-covariance.
+
+    rows: source, target and weights that the moments are of, which are asked where one direction dominates.
+    """
+    cross = jax.lax.stop_gradient(m.cross)
+    weight, singular_values = polar(cross, reflection=reflection)
+    rcond = _rounding(weight)
+    if rows is not None and min(cross.shape) > 1:
+
+        def apart(usual, m, source, target, weights):
+            weight, singular_values, relative_to = far_means.polar_of_rows(m, source, target, weights, reflection)
+            return weight, singular_values, usual[2] * relative_to
+
+        dominated = singular_values[0] > _DOMINATES * singular_values[1]
+        usual = weight, singular_values, rcond
+        operands = jax.lax.stop_gradient((usual, m, *rows))
+        weight, singular_values, rcond = apart_where(dominated, lambda usual, *_: usual, apart, *operands)
+    weight, singular_values = as_polar(m.cross, weight, singular_values)
     if scaled:
         spread, products = m.source_squares.sum(), (weight * m.cross).sum()
         weight = weight * slope(products, spread, spread > 0)
-    return weight, singular_values
+    return weight, *numerical_rank(singular_values, rcond)
 
 
 def procrustes_about_origin(m: Moments, reflection: bool) -> tuple[jax.Array, jax.Array, jax.Array]:
@@ -39,11 +60,6 @@ def procrustes_about_origin(m: Moments, reflection: bool) -> tuple[jax.Array, ja
         weight, singular_values, rcond = apart_where(far, together, apart, *operands)
     weight, singular_values = as_polar(cross, weight, singular_values)
     return weight, *numerical_rank(singular_values, rcond)
-
-
-def rank_and_condition(weight: jax.Array, singular_values: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Return the rank and condition of a cross-covariance, given what `procrustes` returns of it."""
-    return numerical_rank(singular_values, _rounding(weight))
 
 
 def _rounding(weight):

@@ -12,7 +12,7 @@ from jax.typing import ArrayLike
 from align.arrays import checks, inputs
 from align.linalg.decompositions import numerical_rank
 from align.linalg.moments import about_origin, moments, within_range
-from align.linalg.procrustes import procrustes, procrustes_about_origin, rank_and_condition, slope, through_means
+from align.linalg.procrustes import procrustes, procrustes_about_origin, slope, through_means
 from align.linalg.residuals import unexplained
 from align.maps import AffineMap, diagnosis
 
@@ -89,8 +89,8 @@ def _fit_motion(source, target, weights, reflection, family):
         weight, rank, condition = procrustes_about_origin(about_means, reflection)
     else:
         m = about_means
-        weight, singular_values = procrustes(m, reflection, scaled=family == "similarity")
-        rank, condition = rank_and_condition(weight, singular_values)
+        rows = source, target, weights
+        weight, rank, condition = procrustes(m, reflection, scaled=family == "similarity", rows=rows)
     error = _error(m, source, target, weights, weight)
     fitted = AffineMap(weight, through_means(m, weight), rank, condition)
     spread, within = about_means.target_squares.sum(), within_range(m, source, target)

@@ -14,7 +14,7 @@ from align.arrays.double import enable_x64
 from align.arrays.products import matmul
 from align.linalg.decompositions import numerical_rank
 from align.linalg.moments import Moments, about_origin
-from align.linalg.procrustes import procrustes, procrustes_about_origin, rank_and_condition, through_means
+from align.linalg.procrustes import procrustes, procrustes_about_origin, through_means
 from align.linalg.shrinkage import TOWARDS, StreamedRidgePath, default_strengths, shrinkage
 from align.maps import AffineMap, diagnosis
 from align.streaming.record import Statistics, check_statistics, checked, target_squares
@@ -134,8 +134,7 @@ def _fit_procrustes(m, solver, reflection):
         weight, rank, condition = procrustes_about_origin(m, reflection)
         m = about_origin(m)
     else:
-        weight, singular_values = procrustes(m, reflection, scaled=solver == "similarity")
-        rank, condition = rank_and_condition(weight, singular_values)
+        weight, rank, condition = procrustes(m, reflection, scaled=solver == "similarity")
     return weight, through_means(m, weight), rank, condition, _error(m, weight)
 
 

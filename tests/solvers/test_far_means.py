@@ -1,4 +1,4 @@
-"""Rows whose mean lies far beyond their spread: the digits of how they differ are kept, about the origin too."""
+"""Rows of which a mean, or one direction, is far larger than the rest: the digits of how they differ are kept."""
 
 import functools
 
@@ -123,3 +123,47 @@ def test_any_scale(fit, scale):
     np.testing.assert_allclose(fitted.weight, expected.weight, atol=5e-6)
     np.testing.assert_allclose(fitted.condition, expected.condition, rtol=1e-3)
     assert fitted.rank == 8
+
+
+def dominated(kind, times, dims=(16, 16), seed=0):
+    """Pairs of which one direction is so many times larger than the others."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(400, dims[0]))
+    if kind == "heaps":
+        x += times * np.repeat([-1, 1], 200)[:, None] / dims[0] ** 0.5
+    elif kind == "row":
+        x[3] *= times
+    else:
+        x[:, 3] *= times
+    y = x @ np.linalg.qr(rng.normal(size=(dims[1], dims[1])))[0][: dims[0]] + 0.05 * rng.normal(size=(400, dims[1]))
+    return x.astype(np.float32), y.astype(np.float32)
+
+
+@pytest.mark.parametrize("times", [100, 1_000, 10_000])
+@pytest.mark.parametrize("kind", ["heaps", "row", "axis"])
+@pytest.mark.parametrize(
+    "fit",
+    [solvers.rigid, functools.partial(solvers.rigid, reflection=False), solvers.similarity],
+    ids=["rigid", "rotation", "similarity"],
+)
+@pytest.mark.parametrize("dims", [(16, 16), (7, 12)])
+def test_one_direction_far_larger_than_the_others(fit, kind, times, dims):
+    x, y = dominated(kind, times, dims)
+    centred = [z.astype(float) - z.astype(float).mean(0) for z in (x, y)]
+    u, s, vt = np.linalg.svd(centred[0].T @ centred[1], full_matrices=False)
+    if isinstance(fit, functools.partial) and dims[0] == dims[1]:
+        u[:, -1] *= np.linalg.det(u @ vt)
+    scale = s.sum() / (centred[0] ** 2).sum() if fit is solvers.similarity else 1
+    fitted = fit(x, y)
+    np.testing.assert_allclose(fitted.weight, scale * u @ vt, atol=2e-7 * times)
+    assert fitted.rank == dims[0]
+    np.testing.assert_allclose(fitted.condition, s[0] / s[-1], rtol=0.02)
+
+
+def test_batches_of_rows_that_one_direction_dominates_or_none():
+    batch = [dominated(kind, times) for kind, times in (("heaps", 1_000), ("row", 1), ("axis", 1_000))]
+    together = jax.vmap(solvers.rigid)(*map(np.stack, zip(*batch, strict=True)))
+    for i, (x, y) in enumerate(batch):
+        alone = solvers.rigid(x, y)
+        np.testing.assert_allclose(together.weight[i], alone.weight, atol=1e-4)
+        assert together.rank[i] == alone.rank == 16
