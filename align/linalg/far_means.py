@@ -1,7 +1,8 @@
 """Moments about an origin that lies far from the rows, whose means would bury how the rows differ.
 
 They are those about the means, C, and a term of rank one, x y'. Added up, C is known to the digits of x y'. Where that
-is by far the larger, its direction is found first and taken apart: orthogonal to it both terms are small.
+is by far the larger, its direction is found first and taken apart: orthogonal to it both terms are small. The same goes
+for one direction of the rows about their mean that counts far more than the others.
 """
 
 from typing import NamedTuple
