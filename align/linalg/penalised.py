@@ -113,12 +113,12 @@ def left_out_errors(
     solution = matmul(of.vectors.T, m.cross)
     inverses = jax.vmap(functools.partial(shrinkage, of.values, of.keep))(strengths)
     # 1 − (G + λ)⁻¹ G, without the difference.
-    lost = jnp.where(strengths[:, None] > 0, strengths[:, None] * inverses, jnp.where(of.keep, 0.0, 1.0))
+    lost = jnp.where(strengths[:, None] > 0, strengths[:, None] * inverses, jnp.where(of.keep, 0.0, 1.0)[None])
     # Rows that determine every target leave λ (G + λ)⁻¹ of what they say, and nothing else; no difference shows it.
     complete = jnp.asarray(False)
     if weights is None and rows - int(intercept) <= d_source:
         complete = of.keep.sum() == rows - int(intercept)
-    used = jnp.where(complete, lost * reciprocal(of.values, of.keep), -inverses)
+    used = jnp.where(complete, lost * reciprocal(of.values, of.keep)[None], -inverses)
     beside = jnp.where(complete, 0.0, 1.0).astype(x.dtype)
     unused = beside * (1 - int(intercept) / m.total)
     moves = tuple(goals) != ("zero",)

@@ -67,7 +67,8 @@ def parsed(words: list[str]) -> list[str]:
     try:
         return flags.FLAGS(words)
     except flags.Error as error:
-        sys.exit(f"error: {' '.join(str(error).split())}")
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(1)
 
 
 class Progress(NamedTuple):

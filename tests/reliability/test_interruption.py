@@ -74,7 +74,7 @@ for k in range(60):
     while any(writer.poll() is None for writer in writers):
         results.read(path)  # a reader never meets a row that is no row
     assert [writer.returncode for writer in writers] == [0, 0, 0]
-    found = results.read(path)
+    found = results.read(path, copies=True)
     assert len(found) == 3 * 60 * 5
     for name in "abc":
         ours = [row["test_error"] for row in found if row["table"] == name]

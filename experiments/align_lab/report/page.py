@@ -47,7 +47,9 @@ def _main(_):
         readme = user_path(FLAGS.readme)
         rows, problems = published.read(results)
         if mixed := [words for words in problems if published.SETTINGS in words]:
-            sys.exit(f"error: {mixed[0]}, and one figure would be of both; they need folders of their own (--results)")
+            words = f"{mixed[0]}, and one figure would be of both; they need folders of their own (--results)"
+            print(f"error: {words}", file=sys.stderr)
+            sys.exit(1)
         text = paper_tables.headline(rows)
         with atomic.replacing(readme) as partial:
             partial.write_text(markdown.fill(readme.read_text(), "results", text))
