@@ -18,8 +18,9 @@ def measure(
     the corpus, by array.
     """
     asked = dict(zip(("source", "target"), arguments.corpus, strict=True))  # joined and normalised as the queries are
-    if arguments.id is not None and files.ids_apart(arguments.source, arguments.id):
-        asked |= {"id": None, "target_id": None}  # but not by the file of ids of the queries
+    keys = ((arguments.source, arguments.id), (arguments.target, arguments.target_id or arguments.id))
+    if arguments.id is not None and any(files.ids_apart(*each) for each in keys):
+        asked |= {"id": None, "target_id": None}  # but not by files of the queries' ids
     old, new, *_ = pairing.open_pairs(argparse.Namespace(**vars(arguments) | asked))
     for queries, documents in ((source, old), (target, new)):
         if queries.shape[1] != documents.shape[1]:

@@ -46,7 +46,7 @@ def open_ids(name: str, key: str) -> Ids:
     """
     paths, _ = naming.found(name)
     own = FORMATS[paths[0].suffix]
-    if own.ids is None or ids_apart(name, key):
+    if own.ids is None or _elsewhere(own, key):
         return _of_file(name, key)
     own_key = key if own.keyed else None
     named = naming.split_name(name)[0]
@@ -57,7 +57,12 @@ def open_ids(name: str, key: str) -> Ids:
 def ids_apart(name: str, key: str) -> bool:
     """Whether the ids of the rows that a name means lie in a file of their own, which `key` names."""
     own = FORMATS[naming.found(name)[0][0].suffix]
-    return own.ids is None or (not own.keyed and not own.beside and naming.split_name(key)[0].is_file())
+    return own.ids is None or _elsewhere(own, key)
+
+
+def _elsewhere(own, key):
+    """Whether a key is the name of a file, for a format that knows no names of its own."""
+    return not own.keyed and not own.beside and naming.split_name(key)[0].is_file()
 
 
 def _of_file(name, key):
