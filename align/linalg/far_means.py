@@ -62,7 +62,9 @@ def polar_of_rows(
         return matmul(x if w is None else x * w[None], y.T)
 
     turned = blocked_sum(products, (source, target, weights))
-    rest = turned[1:, 1:] - jnp.outer(turned[1:, 0] / turned[0, 0], turned[0, 1:])
+    # Zero where what dominated was the rounding of a constant.
+    down = turned[1:, 0] * reciprocal(turned[0, 0], turned[0, 0] != 0)
+    rest = turned[1:, 1:] - jnp.outer(down, turned[0, 1:])
     return _beside(u, v, largest * power, rest, reflection)
 
 

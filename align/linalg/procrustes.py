@@ -35,8 +35,7 @@ def procrustes(
         weight, singular_values, rcond = apart_where(dominated, lambda usual, *_: usual, apart, *operands)
     weight, singular_values = as_polar(m.cross, weight, singular_values)
     if scaled:
-        spread, products = m.source_squares.sum(), (weight * m.cross).sum()
-        weight = weight * slope(products, spread, spread > 0)
+        weight = weight * slope(m, (weight * m.cross).sum(), whole=True)[0]
     return weight, *numerical_rank(singular_values, rcond)
 
 
@@ -66,10 +65,22 @@ def _rounding(weight):
     return jnp.asarray(max(weight.shape) * jnp.finfo(weight.dtype).eps, weight.dtype)
 
 
-def slope(products: jax.Array, squares: jax.Array, varies: jax.Array) -> jax.Array:
-    """Return products / squares, 0 where nothing varies; NaN where squares left the range of the numbers."""
-    within = jnp.isfinite(squares) & ((squares > 0) | (products == 0))
-    return jnp.where(within, products * reciprocal(squares, varies), jnp.nan)
+def slope(m: Moments, products: jax.Array, *, whole: bool) -> tuple[jax.Array, jax.Array]:
+    """Return products / squares of the source of `m`, per dimension or of the whole rows, and where it varies.
+
+    0 where the source does not vary beyond the rounding of its mean; NaN where squares left the range of the numbers.
+    """
+    squares, of_target, *means = m.source_squares, m.target_squares, m.source_mean, m.target_mean
+    if whole:
+        squares, of_target, means = squares.sum(), of_target.sum(), [jnp.linalg.norm(mean) for mean in means]
+    of_target, means = jax.lax.stop_gradient((of_target, means))
+    source_rounding, target_rounding = (4 * jnp.finfo(squares.dtype).eps * jnp.abs(mean) for mean in means)
+    varies = squares > m.total * source_rounding**2
+    # Of a constant, products are of the rounding; of what varies they are not, even where its squares vanish.
+    limit = m.total * source_rounding * (jnp.sqrt(jnp.maximum(of_target, 0) / m.total) + target_rounding)
+    constant = ~varies & (jnp.abs(products) <= limit)
+    within = jnp.isfinite(squares) & ((squares > 0) | constant)
+    return jnp.where(within, products * reciprocal(squares, varies), jnp.nan), varies
 
 
 def through_means(m: Moments, weight: jax.Array) -> jax.Array:

@@ -18,7 +18,8 @@ def diagnosed(
     within: whether the squares stayed within the range of the numbers. Rank and condition stay unknown where they are.
     """
     error, spread = jax.lax.stop_gradient((error, spread))
-    residual = jnp.sqrt(jnp.where(error <= 0, 0, error / spread))  # a constant target reached exactly leaves nothing
+    # A constant target reached exactly leaves nothing; what rounding leaves of its spread may be negative.
+    residual = jnp.sqrt(jnp.where(error <= 0, 0, error / jnp.maximum(spread, 0)))
     sound = jnp.isfinite(fitted.weight).all() & jnp.isfinite(fitted.bias).all() & jnp.isfinite(error) & within
     sound &= ~jnp.isnan(residual)
     if weights is not None:

@@ -100,9 +100,8 @@ def _fit_motion(source, target, weights, reflection, family):
 @jax.jit
 def _scaling(source, target, weights):
     m = moments(source, target, weights, gram=False)
-    rounding = jnp.finfo(source.dtype).eps * jax.lax.stop_gradient(m.source_mean)
-    varies = m.source_squares > m.total * (4 * rounding) ** 2
-    weight = jnp.diag(slope(jnp.diagonal(m.cross), m.source_squares, varies))
+    scales, varies = slope(m, jnp.diagonal(m.cross), whole=False)
+    weight = jnp.diag(scales)
     spreads = jnp.sort(jnp.sqrt(jnp.where(varies, m.source_squares, 0)))[::-1]
     rank, condition = numerical_rank(spreads, 0)
     error = _error(m, source, target, weights, weight)

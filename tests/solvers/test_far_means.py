@@ -1,6 +1,7 @@
 """Rows of which a mean, or one direction, is far larger than the rest: the digits of how they differ are kept."""
 
 import functools
+import itertools
 
 import jax
 import numpy as np
@@ -167,3 +168,22 @@ def test_batches_of_rows_that_one_direction_dominates_or_none():
         alone = solvers.rigid(x, y)
         np.testing.assert_allclose(together.weight[i], alone.weight, atol=1e-4)
         assert together.rank[i] == alone.rank == 16
+
+
+@pytest.mark.parametrize("name", ["orthogonal", "rigid", "similarity", "scaling", "linear", "affine"])
+@pytest.mark.parametrize("rows", [3, 200, 5_000])
+@pytest.mark.parametrize("value", [0.1, 1e4, 7.7e-12])
+def test_a_side_that_does_not_vary_is_no_failure(name, rows, value):
+    # Whose products are of the rounding of its mean: not zero, of rank one, and of either sign.
+    varies = np.random.default_rng(0).normal(size=(rows, 6)).astype(np.float32) + 2
+    constant = np.full_like(varies, value)
+    every_other = (np.arange(rows) % 2 == 0).astype(np.float32)
+    for source, target in itertools.permutations([varies, constant]):
+        for weights in (None, every_other):
+            fitted = getattr(solvers, name)(source, target, weights=weights)
+            assert bool(fitted.converged)
+            if name not in ("orthogonal", "linear"):
+                x, y = (np.average(rows, axis=0, weights=weights) for rows in (source.astype(float), target))
+                np.testing.assert_allclose(fitted(x.astype(np.float32)), y, rtol=1e-4, atol=1e-4 + 1e-6 * value)
+            if name in ("similarity", "scaling") and source is constant:
+                assert not np.any(fitted.weight)
