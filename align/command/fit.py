@@ -16,9 +16,9 @@ from align.command import (
     places,
     printing,
     streamed,
-    threads,
 )
 from align.command.score import scores
+from align.linalg import threads
 from align.maps import fingerprint
 from align.maps.description import describe
 from align.solvers import SOLVERS, Known

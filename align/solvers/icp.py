@@ -14,7 +14,7 @@ from align.arrays import checks, inputs
 from align.arrays.products import matmul
 from align.clouds import classes
 from align.clouds.matching import MATCHINGS
-from align.linalg import lapack
+from align.linalg import lapack, threads
 from align.linalg.decompositions import polar
 from align.maps import AffineMap, diagnosis
 from align.solvers.linear import affine, linear
@@ -102,12 +102,15 @@ def icp(
             )
     run = functools.partial(_run, schedule=schedule, matching=match, subset=subset)
     keys = jax.random.split(key, restarts)
-    if restarts == 1:  # a batch computes on for as long as its slowest member
-        return diagnosis.check_fitted(run(keys[0], (source, target), groups, start), source=source, target=target)
-    fitted = jax.vmap(lambda k: run(k, (source, target), groups, start))(keys)
-    error = fitted.details.error[:, -1]
-    best = jnp.argmin(jnp.where(jnp.isnan(error), jnp.inf, error))
-    return diagnosis.check_fitted(jax.tree.map(lambda a: a[best], fitted), source=source, target=target)
+    with threads.for_clouds(source, target):
+        if restarts == 1:  # a batch computes on for as long as its slowest member
+            fitted = jax.block_until_ready(run(keys[0], (source, target), groups, start))
+        else:
+            fitted = jax.block_until_ready(jax.vmap(lambda k: run(k, (source, target), groups, start))(keys))
+            error = fitted.details.error[:, -1]
+            best = jnp.argmin(jnp.where(jnp.isnan(error), jnp.inf, error))
+            fitted = jax.tree.map(lambda a: a[best], fitted)
+    return diagnosis.check_fitted(fitted, source=source, target=target)
 
 
 def read_schedule(

@@ -14,6 +14,7 @@ from jax.typing import ArrayLike
 from align.arrays import checks, inputs
 from align.arrays.products import matmul
 from align.clouds import classes, coordinates
+from align.linalg import threads
 from align.linalg.decompositions import polar
 from align.linalg.kmeans import kmeans
 from align.maps import AffineMap, diagnosis
@@ -224,9 +225,11 @@ def labels(
         checks.check_between(0, 1, whitenings=whitening)
     source, target = inputs.as_clouds(source=source, target=target)
     start_key, polish_key = jax.random.split(key)
-    start = class_gaussians(start_key, source, source_labels, target, target_labels, restarts=restarts)
-    polished = polish(
-        polish_key, source, target, start, source_labels=source_labels, target_labels=target_labels,
-        whitenings=whitenings, iterations=iterations, subset=subset, tolerance=tolerance,
-    )  # fmt: skip
+    with threads.for_clouds(source, target):
+        start = class_gaussians(start_key, source, source_labels, target, target_labels, restarts=restarts)
+        polished = polish(
+            polish_key, source, target, start, source_labels=source_labels, target_labels=target_labels,
+            whitenings=whitenings, iterations=iterations, subset=subset, tolerance=tolerance,
+        )  # fmt: skip
+        jax.block_until_ready(polished)
     return diagnosis.check_fitted(polished, source=source, target=target)

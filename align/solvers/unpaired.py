@@ -11,6 +11,7 @@ from jax.typing import ArrayLike
 
 from align.arrays import checks, inputs
 from align.clouds import coordinates
+from align.linalg import threads
 from align.maps import AffineMap, diagnosis
 from align.solvers.corrected import corrected
 from align.solvers.narrow import FORMS, Settings, between_narrow
@@ -82,8 +83,12 @@ def unpaired(
     listed = tuple((whitening, components) for whitening, components in forms)  # hashable
     settings = Settings(listed, restarts, finalists, clusters, sample, subset, contrast)
     # What follows is traced by JAX's own rules of promotion, whatever a caller's are: it mixes no dtypes of arrays.
-    with jax.numpy_rank_promotion("allow"), jax.numpy_dtype_promotion("standard"):
-        return _fit(key, source, target, pairs, labels, settings)
+    with (
+        jax.numpy_rank_promotion("allow"),
+        jax.numpy_dtype_promotion("standard"),
+        threads.for_clouds(source, target),
+    ):
+        return jax.block_until_ready(_fit(key, source, target, pairs, labels, settings))
 
 
 def _check_forms(forms):

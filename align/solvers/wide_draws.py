@@ -18,7 +18,7 @@ _STEPS, _BURNT, _HARDER = 30, 3, 0.55
 
 @jax.jit
 def grown(key: jax.Array, weight: jax.Array, source: jax.Array, target: jax.Array, anchors: jax.Array) -> jax.Array:
-    """Take steps on a few rows in the leading coordinates, so that a weight that is right in part grows.
+    """Take some 300 steps on a few rows in the leading coordinates, so that a weight that is right in part grows.
 
     Arguments as for `wide_search.refined`.
     """
@@ -26,10 +26,19 @@ def grown(key: jax.Array, weight: jax.Array, source: jax.Array, target: jax.Arra
     full, (d, e) = weight, (min(count, z.shape[1]) for z in (source, target))
     source, target, anchors = source[:, :d], target[:, :e], anchors[:d, :e]
 
-    def step(weight, key):
-        return semiorthogonal(matched(weight, *_drawn(key, source, target, rows), anchors, softness)), None
+    def step(weight, rows):
+        return semiorthogonal(matched(weight, *rows, anchors, softness)), None
 
-    weight = lax.scan(step, semiorthogonal(full[:d, :e]), jax.random.split(key, steps))[0]
+    # An order drawn at random is as many draws as it has parts; sorting for each would take as long as the step.
+    rows = min(rows, min(len(source), len(target)) // 2)
+    parts = min(steps, min(len(source), len(target)) // rows)
+
+    def through(weight, key):
+        orders = zip(jax.random.split(key), (source, target), strict=True)
+        drawn = [z[jax.random.permutation(k, len(z))[: parts * rows]].reshape(parts, rows, -1) for k, z in orders]
+        return lax.scan(step, weight, drawn)
+
+    weight = lax.scan(through, semiorthogonal(full[:d, :e]), jax.random.split(key, -(-steps // parts)))[0]
     return jnp.zeros_like(full).at[:d, :e].set(weight)
 
 
@@ -46,16 +55,13 @@ def averaged(key: jax.Array, weight: jax.Array, source: jax.Array, target: jax.A
     def step(state, one):
         weight, mean = state
         i, key = one
-        moment = matched(weight, *_drawn(key, source, target, rows), anchors, softness)
+        drawn = [
+            z[jax.random.permutation(k, len(z))[:rows]]
+            for k, z in zip(jax.random.split(key), (source, target), strict=True)
+        ]
+        moment = matched(weight, *drawn, anchors, softness)
         mean = mean + (moment - mean) / jnp.maximum(1, i - _BURNT + 1).astype(mean.dtype)
         return (semiorthogonal(even[0][:, None] * mean * even[1]), mean), None
 
     steps = jnp.arange(_STEPS), jax.random.split(key, _STEPS)
     return lax.scan(step, (weight, jnp.zeros_like(weight)), steps)[0][0]
-
-
-def _drawn(key, source, target, rows):
-    return [
-        z[jax.random.permutation(k, len(z))[: min(rows, len(z) // 2)]]
-        for k, z in zip(jax.random.split(key), (source, target), strict=True)
-    ]

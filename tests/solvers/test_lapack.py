@@ -3,9 +3,11 @@
 import jax
 import numpy as np
 import pytest
+import scipy.linalg
 from jax import numpy as jnp
+from threadpoolctl import threadpool_info, threadpool_limits
 
-from align.linalg import lapack
+from align.linalg import lapack, threads
 
 MATRICES = jnp.asarray(np.random.default_rng(0).normal(size=(2, 3, 6, 4)), jnp.float32)
 SYMMETRIC = MATRICES.mT @ MATRICES
@@ -46,3 +48,33 @@ def test_on_a_cpu_no_call_holds_a_batch(name):
     calls = [line for line in compiled.splitlines() if "custom-call(" in line and "lapack" in line]
     assert calls
     assert not any("[2,3," in line or "[3,6,4]" in line or "[3,4,4]" in line for line in calls)
+
+
+def blas_threads():
+    return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+
+
+def test_while_clouds_are_iterated_on_lapack_has_one_thread_and_afterwards_what_it_had():
+    scipy.linalg.svdvals(np.eye(2))  # loads the library that JAX takes LAPACK from
+    few, many = jnp.ones((3, 4)), jnp.ones((2, 1025))
+    with threadpool_limits(2, user_api="blas"):
+        before = blas_threads()
+        assert max(before) == 2
+        with threads.for_clouds(few, few):
+            assert set(blas_threads()) == {1}
+        assert blas_threads() == before
+        with threads.for_clouds(few, many):  # large matrices share their work
+            assert blas_threads() == before
+        seen = []
+
+        @jax.jit
+        def traced(x):
+            with threads.for_clouds(x):
+                seen.append(blas_threads())
+            return x
+
+        traced(few)
+        assert seen == [before]
+        with pytest.raises(ValueError, match="meant"), threads.for_clouds(few):
+            raise ValueError("meant")
+        assert blas_threads() == before

@@ -1,0 +1,36 @@
+"""Decompositions of small matrices on one thread: OpenBLAS would have others spin, and take the cores from JAX's own.
+
+Between the steps of an iteration that is half of the time. What is done here holds for the process while a context is
+open, and is undone when it closes.
+"""
+
+import contextlib
+from collections.abc import Iterator
+
+import jax
+
+_SMALL = 1024  # dimensions up to which one thread is about as fast as many on idle cores, and far faster on busy ones
+
+
+def for_dimensions(largest: int) -> contextlib.AbstractContextManager:
+    """Return a context in which LAPACK has one thread, unless matrices are large enough to share the work."""
+    if largest > _SMALL:
+        return contextlib.nullcontext()
+    import scipy.linalg  # noqa: F401 (JAX takes LAPACK from there: it must be loaded to be told)
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(limits=1, user_api="blas")
+
+
+@contextlib.contextmanager
+def for_clouds(*arrays: jax.Array) -> Iterator[None]:
+    """Do what `for_dimensions` does for iterations on arrays `[n, d]`, whose results must be waited for within.
+
+    Nothing where they are traced, or on an accelerator, which has its own decompositions.
+    """
+    traced = any(isinstance(array, jax.core.Tracer) for array in arrays)
+    if traced or any(device.platform != "cpu" for array in arrays for device in array.devices()):
+        yield
+        return
+    with for_dimensions(max(array.shape[1] for array in arrays)):
+        yield
