@@ -59,13 +59,18 @@ def climb(
     nothing is. temperature: of the noise at first; it falls to zero after four fifths of the steps. Returns the
     weights and their values `[starts]`.
     """
-    starts, k = weights.shape[:2]
-    flat = target.reshape(k, k * k)
+    k = weights.shape[1]
+    slices, flat = source.reshape(k * k, k), target.reshape(k, k * k)
 
-    def gradient(w):
-        m = jnp.einsum("ijk,skc->sijc", source, w, precision=lax.Precision.HIGHEST)
-        m = jnp.einsum("sijc,sjb->sibc", m, w, precision=lax.Precision.HIGHEST)
-        return matmul(m.reshape(starts, k, k * k), flat.T)
+    def gradient_of_one(w):
+        m = matmul(slices, w).reshape(k, k, k)  # T is symmetric: whichever two axes W is applied to
+        m = matmul(m.mT.reshape(k * k, k), w)
+        return matmul(m.reshape(k, k * k), flat.T)
+
+    def gradient(weights):
+        # One at a time, what is in between stays in a core's cache.
+        one_by_one = functools.partial(lax.map, gradient_of_one)
+        return lax.platform_dependent(weights, cpu=one_by_one, default=jax.vmap(gradient_of_one))
 
     def step(w, i):
         g = gradient(w) + pull / 3
