@@ -5,21 +5,19 @@ open, and is undone when it closes.
 """
 
 import contextlib
+import threading
 from collections.abc import Iterator
 
 import jax
 
 _SMALL = 1024  # dimensions up to which one thread is about as fast as many on idle cores, and far faster on busy ones
+_lock = threading.Lock()
+_open: list = []  # contexts, of all threads of Python together: the last to close undoes what the first did
 
 
 def for_dimensions(largest: int) -> contextlib.AbstractContextManager:
     """Return a context in which LAPACK has one thread, unless matrices are large enough to share the work."""
-    if largest > _SMALL:
-        return contextlib.nullcontext()
-    import scipy.linalg  # noqa: F401 (JAX takes LAPACK from there: it must be loaded to be told)
-    from threadpoolctl import threadpool_limits
-
-    return threadpool_limits(limits=1, user_api="blas")
+    return contextlib.nullcontext() if largest > _SMALL else _one_thread()
 
 
 @contextlib.contextmanager
@@ -34,3 +32,19 @@ def for_clouds(*arrays: jax.Array) -> Iterator[None]:
         return
     with for_dimensions(max(array.shape[1] for array in arrays)):
         yield
+
+
+@contextlib.contextmanager
+def _one_thread():
+    import scipy.linalg  # noqa: F401 (JAX takes LAPACK from there: it must be loaded to be told)
+    from threadpoolctl import threadpool_limits
+
+    with _lock:
+        _open.append(_open[0] if _open else threadpool_limits(limits=1, user_api="blas"))
+    try:
+        yield
+    finally:
+        with _lock:
+            limits = _open.pop()
+            if not _open:
+                limits.restore_original_limits()

@@ -78,3 +78,16 @@ def test_while_clouds_are_iterated_on_lapack_has_one_thread_and_afterwards_what_
         with pytest.raises(ValueError, match="meant"), threads.for_clouds(few):
             raise ValueError("meant")
         assert blas_threads() == before
+
+
+def test_iterations_side_by_side_leave_the_threads_that_there_were():
+    # As threads of Python do: the first to begin ends first.
+    few = jnp.ones((3, 4))
+    with threadpool_limits(2, user_api="blas"):
+        first, second = threads.for_clouds(few), threads.for_clouds(few)
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        assert set(blas_threads()) == {1}
+        second.__exit__(None, None, None)
+        assert set(blas_threads()) == {2}
