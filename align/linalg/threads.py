@@ -1,7 +1,7 @@
 """Decompositions of small matrices on one thread: OpenBLAS would have others spin, and take the cores from JAX's own.
 
-Between the steps of an iteration that is half of the time. What is done here holds for the process while a context is
-open, and is undone when it closes.
+That is felt between the steps of an iteration. What is done here holds for the process while a context is open, and is
+undone when it closes.
 """
 
 import contextlib

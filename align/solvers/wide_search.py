@@ -63,7 +63,6 @@ _SOFTNESS, _SOFTEST, _HARDEST = 400, 0.27, 0.03
 _SILENT = 0.1
 # Each step goes further by this share of the last one's change.
 _MOMENTUM, _BALANCING = 0.5, 4
-_LEAST_LOGARITHM = -80.0  # of what two rows have to do with each other, of which a few thousand are summed
 _RESTING = 0.9995  # cosine between one step's images and the next's
 
 
@@ -249,9 +248,9 @@ def matched(weight: jax.Array, x: jax.Array, y: jax.Array, anchors: jax.Array, s
     # Cosines and means in the coordinates of the side that has fewer.
     left, right = (_unit(x), matmul(_unit(y), weight.T)) if narrower else (_unit(matmul(x, weight)), _unit(y))
     alike = matmul(left, right.T)
-    # Within the range of the numbers without the maxima of the rows, which XLA (jaxlib 0.10) fuses with both products
-    # into ten times the work.
-    kernel = jnp.exp(jnp.maximum((alike - 0.5) / softness, _LEAST_LOGARITHM))
+    # Within the range of the numbers, of cosines and a softness of some hundredths. Maxima of the rows, taken from them
+    # first, XLA (jaxlib 0.10) fuses with both products into a far slower program.
+    kernel = jnp.exp(alike / softness)
 
     def balance(_, v):
         u = 1 / matmul(kernel, v)

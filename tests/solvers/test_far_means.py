@@ -183,7 +183,7 @@ def test_a_side_that_does_not_vary_is_no_failure(name, rows, value):
             fitted = getattr(solvers, name)(source, target, weights=weights)
             assert bool(fitted.converged)
             if name not in ("orthogonal", "linear"):
-                x, y = (np.average(rows, axis=0, weights=weights) for rows in (source.astype(float), target))
+                x, y = (np.average(side, axis=0, weights=weights) for side in (source.astype(float), target))
                 np.testing.assert_allclose(fitted(x.astype(np.float32)), y, rtol=1e-4, atol=1e-4 + 1e-6 * value)
             if name in ("similarity", "scaling") and source is constant:
                 assert not np.any(fitted.weight)
