@@ -9,16 +9,32 @@ from jax import Array
 from jax import numpy as jnp
 
 from align.arrays import inputs
-from align.models import in_blocks
+from align.models.shares import block_of, in_blocks, in_shares
 
 
-@partial(jax.jit, static_argnums=0)
 def reconstruction_error(decoder: nn.Module, params: Any, codes: Array, images: Array) -> Array:
-    """Give the mean squared error per pixel of decoded codes `[n, d]` against images `[n, 28, 28, 1]`, standardised.
+    """Give the mean squared error per pixel of decoded codes `[n, d]` against images `[n, h, w, c]`, standardised.
 
     This is the paper's "test reconstruction error": its values carry no scale factor, its standard deviations 1e-3.
+    Outside of `jit` and `vmap`, a convolutional decoder has a share of the codes on every core of a CPU.
+
+    ValueError where what is decoded has another shape than the images.
     """
     (codes,) = inputs.as_floats(codes=codes)
-    decoded = in_blocks(lambda block: decoder.apply(params, block), codes)
-    decoded, images = inputs.as_floats(decoded=decoded, images=images)
-    return jnp.mean((decoded - images) ** 2)
+    images = jnp.asarray(images)
+    decoded = jax.eval_shape(decoder.apply, params, codes)
+    if decoded.shape != images.shape:
+        raise ValueError(f"images must be of shape {decoded.shape}, as decoded codes are; they are {images.shape}")
+    return in_shares(_errors, decoder, (decoder, params), codes, images).mean()
+
+
+@partial(jax.jit, static_argnums=(0, 4))
+def _errors(decoder, params, codes, images, count=None, start=0):
+    """Give the mean squared error of every image."""
+
+    def of_block(rows):
+        codes, images = rows
+        decoded, images = inputs.as_floats(decoded=decoder.apply(params, codes), images=images)
+        return ((decoded - images) ** 2).mean(tuple(range(1, images.ndim)))
+
+    return in_blocks(of_block, (codes, images), block_of(decoder), start=start, count=count)

@@ -115,6 +115,38 @@ def test_reconstruction_error_is_the_mean_over_pixels(sample):
     np.testing.assert_allclose(evaluation.reconstruction_error(decoder, share, codes, images), expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("cores", [1, 2, 3])
+def test_reconstruction_error_does_not_depend_on_the_cores(sample, monkeypatch, cores):
+    model, params = built("conv")
+    decoder, share = models.decoder_of(model, params)
+    images = np.concatenate([sample.train.images[:400], sample.test.images[:401]])
+    codes = models.encode(model, params, images)
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    expected = np.mean((np.asarray(models.decode(model, params, codes), np.float64) - images) ** 2)
+    found = evaluation.reconstruction_error(decoder, share, codes, images)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    of_both = jax.vmap(lambda codes: evaluation.reconstruction_error(decoder, share, codes, images))
+    np.testing.assert_allclose(of_both(jnp.stack([codes, codes])), [expected] * 2, rtol=1e-5)
+
+
+def test_reconstruction_error_has_the_gradient_of_the_mean(sample):
+    model, params = built("conv")
+    decoder, share = models.decoder_of(model, params)
+    images = jnp.asarray(sample.test.images[:300])
+    codes = models.encode(model, params, images)
+    gradient = jax.grad(lambda codes: evaluation.reconstruction_error(decoder, share, codes, images))(codes)
+    expected = jax.grad(lambda codes: ((decoder.apply(share, codes) - images) ** 2).mean())(codes)
+    np.testing.assert_allclose(gradient, expected, atol=1e-5 * float(jnp.abs(expected).max()))
+
+
+@pytest.mark.parametrize("shape", [(5, 28, 28, 1), (6, 28, 28), (1, 28, 28, 1)])
+def test_images_of_another_shape_than_what_is_decoded_are_refused(sample, shape):
+    model, params = built("mlp")
+    decoder, share = models.decoder_of(model, params)
+    with pytest.raises(ValueError, match=r"images must be of shape \(6, 28, 28, 1\), as decoded codes are; they are"):
+        evaluation.reconstruction_error(decoder, share, jnp.zeros((6, 7)), jnp.zeros(shape))
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

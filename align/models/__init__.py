@@ -9,13 +9,13 @@ from align.models.autoencoder import (
     decode,
     decoder_of,
     encode,
-    in_blocks,
     last_layer,
 )
 from align.models.classifier import ENCODERS, Classifier, classifier, head_of, predicted
 from align.models.conv import ConvDecoder, ConvEncoder
 from align.models.mlp import MLPDecoder, MLPEncoder
 from align.models.residual import ResidualEncoder
+from align.models.shares import in_blocks
 
 __all__ = [
     "ENCODERS",

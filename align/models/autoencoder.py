@@ -1,15 +1,11 @@
 """An encoder and a decoder as one module, and the pure functions that run its halves."""
 
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
 import jax
-import numpy as np
 from flax import linen as nn
-from jax import Array, lax
+from jax import Array
 from jax import numpy as jnp
 
 from align.arrays import checks
@@ -17,6 +13,7 @@ from align.dataset_names import family
 from align.models.conv import ConvDecoder, ConvEncoder
 from align.models.mlp import MLPDecoder, MLPEncoder
 from align.models.residual import ResidualEncoder
+from align.models.shares import block_of, in_blocks, in_shares
 
 MODELS = ("conv", "mlp", "residual")
 LAST_LAYERS = ("sigmoid", "linear")
@@ -107,21 +104,10 @@ def decoder_of(model: Autoencoder, params: Any) -> tuple[nn.Module, dict]:
 def encode(model: nn.Module, params: Any, images: Array) -> Array:
     """Encode images `[n, h, w, c]` to latents `[n, latent]`, in blocks so that memory stays bounded.
 
-    Outside of `jit` and `vmap`, a network that XLA computes on one core of a CPU is given a share of the images on
-    every core.
+    Outside of `jit` and `vmap`, a network that is computed fastest on one core of a CPU is given a share of the images
+    on every core.
     """
-    images = jnp.asarray(images)
-    n, shares = len(images), _shares(getattr(model, "encoder", model), params, images)
-    if shares == 1:
-        return _encode(model, params, images)
-    count = -(-n // shares)
-    shares = -(-n // count)  # the last ones may have nothing left
-    starts = [np.int32(min(share * count, n - count)) for share in range(shares)]
-    # Compiled here, where JAX's settings are those of whoever calls: threads have their own.
-    encode_from = partial(_encode.lower(model, params, images, count, starts[0]).compile(), params, images)
-    with ThreadPoolExecutor(shares) as pool:
-        parts = list(pool.map(encode_from, starts))
-    return jnp.concatenate([*parts[:-1], parts[-1][shares * count - n :]])
+    return in_shares(_encode, getattr(model, "encoder", model), (model, params), jnp.asarray(images))
 
 
 @partial(jax.jit, static_argnums=(0, 3))
@@ -132,58 +118,7 @@ def _encode(model, params, images, count=None, start=0):
     )
 
 
-def _shares(encoder, params, images):
-    """Give how many threads encode: a core's each, of some blocks at least, and one where others decide."""
-    leaves = jax.tree.leaves((params, images))
-    if not getattr(encoder, "one_core", False) or any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
-        return 1
-    devices = set().union(*(leaf.devices() for leaf in leaves if isinstance(leaf, Array)))
-    if {device.platform for device in devices or jax.devices()[:1]} != {"cpu"} or len(devices) > 1:
-        return 1
-    return max(1, min(os.cpu_count() or 1, len(images) // (8 * block_of(encoder))))
-
-
 @partial(jax.jit, static_argnums=0)
 def decode(model: Autoencoder, params: Any, latents: Array) -> Array:
     """Decode latents `[n, latent]` to images `[n, h, w, c]`, in blocks so that memory stays bounded."""
     return in_blocks(lambda block: model.apply(params, block, method="decode"), latents, size=block_of(model.decoder))
-
-
-def block_of(module: nn.Module) -> int:
-    """Give how many rows a module computes fastest at a time: its `block`, 100 where it says none.
-
-    The patches that a convolution makes of so many images fit into the caches of a CPU.
-    """
-    return getattr(module, "block", 100)
-
-
-def in_blocks(
-    function: Callable[[Array], Any],
-    rows: Array,
-    size: int = 100,
-    *,
-    start: int | Array = 0,
-    count: int | None = None,
-) -> Array:
-    """Apply a function of `[b, ...]` to `[n, ...]` block by block; the last ones overlap where n is not a multiple.
-
-    start, count: the rows that are taken, all unless they are told. Two blocks at a time, which takes a CPU less than
-    one after the other.
-    """
-    n = len(rows) if count is None else count
-    if n <= size:
-        return function(lax.dynamic_slice_in_dim(rows, start, n))
-    steps = -(-n // (2 * size))
-    size = -(-n // (2 * steps))
-    like = jax.eval_shape(function, rows[:size])
-
-    def step(i, out):
-        # Past the end, both slices start where a block still fits. Slices of what the loop is given to walk over would
-        # be slices of a copy.
-        places = [jnp.minimum(block * size, n - size) for block in (2 * i, 2 * i + 1)]
-        blocks = [function(lax.dynamic_slice_in_dim(rows, start + place, size)) for place in places]
-        for place, block in zip(places, blocks, strict=True):
-            out = lax.dynamic_update_slice_in_dim(out, block, place, 0)
-        return out
-
-    return lax.fori_loop(0, steps, step, jnp.zeros((n, *like.shape[1:]), like.dtype))

@@ -8,10 +8,10 @@ from flax import linen as nn
 from jax import Array
 
 from align.arrays import checks
-from align.models.autoencoder import in_blocks
 from align.models.conv import ConvEncoder
 from align.models.mlp import MLPEncoder
 from align.models.residual import ResidualEncoder
+from align.models.shares import in_blocks
 
 ENCODERS = {"conv": ConvEncoder, "mlp": MLPEncoder, "residual": ResidualEncoder}
 

@@ -46,6 +46,9 @@ class ConvDecoder(nn.Module):
     rigid maps nor Euclidean relative representations lead from one to the other.
     """
 
+    block: ClassVar[int] = 32
+    one_core: ClassVar[bool] = True  # what lies between the products stays in the cache of a core
+
     channels: tuple[int, ...] = (32, 32)
     sizes: tuple[int, ...] = (5, 3)
     hidden: tuple[int, ...] = ()

@@ -42,6 +42,7 @@ class Store:
         self.experiment = experiment
         self.networks = workdir / "networks"
         self.embeddings = workdir / "embeddings"
+        self.shown: dict[Hashable, Any] = {}  # fitted maps that pictures are made with
         self._data: dict[str, data.Dataset] = {}
         self._sources: dict[str, str] = {}
         self._rows: dict[int | str, list[dict]] = {}

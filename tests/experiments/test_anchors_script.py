@@ -15,6 +15,8 @@ from running import EXPERIMENTS, TINY, Experiment
 
 from align import checkpoints, data, evaluation, paper
 from align import rows as results
+from align.stitching import stitch_pairs
+from align_lab import methods
 
 RUN = ("--dataset=mnist_sample", "--anchors=20", "--methods=rigid,linear", *TINY)
 MADE = {"settings", "data_source", "device", "versions", "revision", "seconds"}
@@ -102,6 +104,20 @@ def test_rows_table_and_picture(experiment):
     machine = experiment("anchors", *RUN, "--json")
     assert (machine.code, machine.err) == (0, "")
     assert [json.loads(line) for line in machine.out.splitlines()] == rows
+
+
+def test_pictures_train_no_map_anew(experiment, monkeypatch):
+    trained = []
+
+    def counted(*pairs, **options):
+        trained.append(len(pairs[0]))
+        return stitch_pairs(*pairs, **options)
+
+    monkeypatch.setattr(methods, "stitch_pairs", counted)
+    run = experiment("anchors", "--dataset=mnist_sample", "--anchors=20", "--methods=stitching_k1", *TINY)
+    assert run.code == 0, run.err
+    assert trained == [2]
+    assert list(experiment.results.glob("pictures/table3_mlp_mlp_*.png"))
 
 
 def interrupting(monkeypatch, module, name, calls, number):
