@@ -95,6 +95,8 @@ def test_own_codes_say_how_far_they_have_collapsed():
     told = carrying.measured("classifier", None, known._replace(source=known.target), labels)
     assert told["residual"] == 0 and told["agreement"] == 1 and told["accuracy"] == told["own"]
     assert 0.5 < told["between"] < 1 and 1 < told["dimensions"] < 5
+    alone = carrying.collapse(known.target._replace(test=known.target.test[:, :1]), labels)
+    assert 0 < alone["between"] < 1 and alone["dimensions"] == 1
     parts = carrying.residuals(
         np.array([[1.0], [3], [-1], [-3]]), np.array([[2.0], [4], [-1], [-3]]), np.arange(4) // 2
     )

@@ -93,6 +93,6 @@ def collapse(network: Classified, labels: np.ndarray) -> dict[str, float]:
     codes = np.asarray(network.test, np.float64)
     centred = codes - codes.mean(0)
     means = np.stack([centred[labels == label].mean(0) for label in np.unique(labels)])
-    spread = np.linalg.eigvalsh(np.cov(centred.T))
+    spread = np.linalg.eigvalsh(np.atleast_2d(np.cov(centred.T)))
     between = (means[np.searchsorted(np.unique(labels), labels)] ** 2).sum() / (centred**2).sum()
     return {"between": float(between), "dimensions": float(spread.sum() ** 2 / (spread**2).sum())}
