@@ -18,6 +18,8 @@ BY_HAND = [
     # Among the anchors the distances are 0 and 4: mean 2, standard deviation 2.
     ("scaled", [[1, 0], [4, 3]], [[0, 0], [4, 0]], [[-0.5, 0.5], [1.5, 0.5]]),
     ("scaled", [[3, 4]], [[0, 0]], [[5]]),
+    # Anchors at 0, 3 and 9: their distances' means are 4, 3 and 5, their variance about the mean of all, 4, is 12.
+    ("scaled", [[0, 0]], [[0, 0], [3, 0], [9, 0]], [[-4 / 12**0.5, 0, 4 / 12**0.5]]),
     ("cosine", [[2, 0], [0, 0]], [[5, 0], [-1, 0], [0, 3], [1, 1]], [[1, -1, 0, 0.5**0.5], [0, 0, 0, 0]]),
     # Around the anchors' mean (2, 0) the codes are (0, 5) and (3, 0), the anchors (-1, 0) and (1, 0).
     ("centred", [[2, 5], [5, 0]], [[1, 0], [3, 0]], [[0, 0], [-1, 1]]),

@@ -28,9 +28,11 @@ def euclidean(codes: ArrayLike, anchors: ArrayLike) -> Array:
 def scaled(codes: ArrayLike, anchors: ArrayLike) -> Array:
     """Give the distances, centred and scaled by those among the anchors: `[n, d], [a, d] -> [n, a]`.
 
-    All distances in a space are positive and share a mean many times their differences, a poor input to a network:
-    what a decoder sees of them here has mean 0 and standard deviation 1 over the anchors. Where no two anchors differ,
-    as of one alone, there is no scale among them, and none is taken out.
+    All distances in a space are positive and share a mean many times their differences, a poor input to a network.
+    Here the distances to each anchor have mean 0 over the anchors. All are in units of the standard deviation of the
+    anchors' distances among themselves, about one mean of all: so those of the anchors have a mean square of at most 1,
+    and of less where some anchors are farther from the rest than others. Where no two anchors differ, as of one alone,
+    there is no scale among them, and none is taken out.
     """
     distances = euclidean(codes, anchors)
     among, power = unit(jnp.where(jnp.eye(distances.shape[1], dtype=bool), 0.0, euclidean(anchors, anchors)))
