@@ -101,12 +101,23 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, MultiOutputMixi
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return R² of y `[n, d_target]` as predicted from X `[n, d_source]`: 1 − relative residual².
 
-        Dimensions are weighted by their variance, so that turning either embedding does not change the score, as the
-        plain mean over dimensions would. sample_weight `[n]` counts rows. A y that does not vary scores 1 where it is
-        predicted exactly, and 0 otherwise.
+        The errors of all dimensions are summed, and so are their variances, so that turning either embedding does not
+        change the score, as the plain mean over dimensions would. sample_weight `[n]` counts rows. A y that does not
+        vary scores 1 where it is predicted exactly, and 0 otherwise; one row has no score, NaN.
         """
         _check_unmasked(y=y, sample_weight=sample_weight)
-        return float(r2_score(y, self.predict(X), sample_weight=sample_weight, multioutput="variance_weighted"))
+        predicted = self.predict(X)
+        # Of scikit-learn's score its checks alone: to its means over dimensions one that is constant counts nothing.
+        if np.isnan(r2_score(y, predicted, sample_weight=sample_weight)):
+            return float("nan")
+        weights = _check_sample_weight(sample_weight, predicted, dtype=np.float64, ensure_non_negative=True)
+        y, predicted = (np.asarray(a, np.float64).reshape(len(weights), -1)[weights > 0] for a in (y, predicted))
+        if (y == y[0]).all():
+            return float((predicted == y).all())
+        weights, from_mean = weights[weights > 0], y - y[0]
+        from_mean = from_mean - np.average(from_mean, 0, weights)
+        error, spread = (weights @ (each**2).sum(1) for each in (predicted - y, from_mean))
+        return float(1 - error / spread)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

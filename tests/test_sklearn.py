@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -128,6 +129,26 @@ def test_the_score_of_a_target_that_does_not_vary():
     constant = np.full((40, 4), 0.5)
     assert Aligner("affine").fit(SOURCE, constant).score(SOURCE, constant) == 1
     assert Aligner("affine").fit(SOURCE, TARGET).score(SOURCE, constant) == 0
+
+
+def test_a_dimension_that_does_not_vary_is_to_be_predicted_too():
+    flat = SOURCE * [1, 1, 1, 0] + 0.5  # a rotation predicts something in its last dimension, and a constant is right
+    aligner = Aligner("rigid").fit(SOURCE, flat)
+    score = aligner.score(SOURCE, flat)
+    np.testing.assert_allclose(score, 1 - aligner.map_.residual**2, rtol=1e-10)
+    turned = flat @ TURN
+    np.testing.assert_allclose(Aligner("rigid").fit(SOURCE, turned).score(SOURCE, turned), score, rtol=1e-10)
+
+
+def test_the_score_of_weighted_rows_is_that_of_repeated_ones():
+    aligner, times = Aligner("rigid").fit(SOURCE, TARGET), np.arange(40) % 3
+    repeated = aligner.score(SOURCE.repeat(times, 0), TARGET.repeat(times, 0))
+    np.testing.assert_allclose(aligner.score(SOURCE, TARGET, sample_weight=times), repeated, rtol=1e-10)
+
+
+def test_one_row_has_no_score():
+    with pytest.warns(UndefinedMetricWarning, match="less than two samples"):
+        assert np.isnan(Aligner("rigid").fit(SOURCE, TARGET).score(SOURCE[:1], TARGET[:1]))
 
 
 def test_without_scikit_learn_the_error_says_what_to_install(monkeypatch):
