@@ -87,14 +87,19 @@ def test_images_closed_over_are_encoded_under_jit(sample):
     np.testing.assert_allclose(codes, 2 * models.encode(model, params, images), atol=1e-5)
 
 
-def test_settings_of_the_caller_hold_in_every_share(sample):
-    model = built("conv")[0]
+@pytest.mark.parametrize("kept", [jnp.asarray, np.asarray])
+def test_settings_of_the_caller_hold_in_every_share(sample, monkeypatch, kept):
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    model, single = built("conv")
     images = np.asarray(sample.train.images[:600], np.float64)
     with jax.enable_x64(True):
-        params = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), built("conv")[1])
-        codes = models.encode(model, params, images)
-    assert codes.dtype == np.float64
-    np.testing.assert_allclose(codes, models.encode(*built("conv"), images.astype(np.float32)), atol=1e-5)
+        params = jax.tree.map(lambda leaf: kept(leaf, dtype=np.float64), single)
+        codes = np.asarray(models.encode(model, params, images))
+        error = evaluation.reconstruction_error(*models.decoder_of(model, params), codes, images)
+    assert codes.dtype == error.dtype == np.float64
+    np.testing.assert_allclose(codes, models.encode(model, single, images.astype(np.float32)), atol=1e-5)
+    expected = evaluation.reconstruction_error(*models.decoder_of(model, single), np.float32(codes), np.float32(images))
+    np.testing.assert_allclose(error, expected, rtol=1e-5)
 
 
 def test_networks_are_encoded_by_vmap(sample):

@@ -70,13 +70,14 @@ def in_shares(function: Callable[..., Array], module: nn.Module, network: Sequen
     n, shares = len(rows[0]), _shares(module, (network[1:], rows))
     if shares == 1:
         return function(*network, *rows)
+    # Converted and compiled here, where JAX's settings are those of whoever calls: threads have their own.
+    operands = jax.tree.map(jnp.asarray, (*network[1:], *rows))
     count = -(-n // shares)
     shares = -(-n // count)  # the last ones may have nothing left
     starts = [np.int32(min(share * count, n - count)) for share in range(shares)]
-    # Compiled here, where JAX's settings are those of whoever calls: threads have their own.
-    compiled = function.lower(*network, *rows, count, starts[0]).compile()  # type: ignore[attr-defined]
+    compiled = function.lower(network[0], *operands, count, starts[0]).compile()  # type: ignore[attr-defined]
     with ThreadPoolExecutor(shares) as pool:
-        parts = list(pool.map(partial(compiled, *network[1:], *rows), starts))
+        parts = list(pool.map(partial(compiled, *operands), starts))
     return jnp.concatenate([*parts[:-1], parts[-1][shares * count - n :]])
 
 
