@@ -21,7 +21,7 @@ def measure(
     keys = ((arguments.source, arguments.id), (arguments.target, arguments.target_id or arguments.id))
     if arguments.id is not None and any(files.ids_apart(*each) for each in keys):
         asked |= {"id": None, "target_id": None}  # but not by files of the queries' ids
-    old, new, *_ = pairing.open_pairs(argparse.Namespace(**vars(arguments) | asked))
+    old, new, _, joined = pairing.open_pairs(argparse.Namespace(**vars(arguments) | asked))
     for queries, documents in ((source, old), (target, new)):
         if queries.shape[1] != documents.shape[1]:
             raise ValueError(
@@ -43,6 +43,7 @@ def measure(
     told = {
         "queries": len(x),
         "documents": measured.documents,
+        **({"joined_corpus": joined} if joined else {}),
         recall: {way: list(search.estimate(shares)) for way, shares in measured.ways.items()},
         **{
             f"{recall} of n candidates{of} embedded again": {

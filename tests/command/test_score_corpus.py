@@ -47,6 +47,19 @@ def test_ids_of_the_queries_in_a_file_of_their_own_are_not_those_of_the_corpus(q
     assert result["recall@10"] == expected["recall@10"]
 
 
+def test_documents_that_a_join_drops_are_counted(queries, capsys):
+    ids = [f"d{row}" for row in range(200)]
+    for name, side in zip(("old", "new"), queries, strict=True):
+        np.savez(f"q_{name}.npz", vector=side, id=ids[:30])
+    for name, side, called in zip(("old", "new"), pairs(), ([*ids[:198], "d0", "only here"], ids), strict=True):
+        np.savez(f"{name}.npz", vector=side, id=called)
+    argv = ("score", "map.safetensors", "q_old.npz", "q_new.npz", "--column", "vector", "--id", "id")
+    result = run(capsys, *argv, "--corpus", "old.npz", "new.npz")
+    assert result["joined"]["shared"] == 30 and result["documents"] == 197
+    counts = {"shared": 197, "only_in_source": 1, "only_in_target": 2, "repeated_in_source": 1, "repeated_in_target": 0}
+    assert result["joined_corpus"] == counts
+
+
 def test_too_little_has_an_exit_code_of_its_own(queries, capsys):
     assert main([*CORPUS, "--quiet", "--fail-under", "recall@10=1.01", "--fail-under", "top_1=0"]) == 4
     lines = capsys.readouterr().out.strip().splitlines()
