@@ -33,7 +33,8 @@ def apply(arguments: argparse.Namespace) -> bool | None:
     ends = belonging.ends(arguments)
     said = {"name": arguments.input_name, "prefix": arguments.input_prefix}
     watch, cut = belonging.Watch(arguments, str(arguments.input), ends, said), 0
-    if arguments.normalize and ends.unit:
+    # Norms are those of the rows as the file holds them, whose scores they divide.
+    if arguments.normalize and ends.unit and arguments.sent != "norms":
         rows = files.unit(rows)
     send = _SENT[arguments.sent](fitted)
     first = np.asarray(send(blocks.read(rows, 0, 1)))

@@ -87,8 +87,11 @@ class Watch:
         if self._of.space is None:
             return None
         reason = fingerprint.foreign(self._of.space, rows[fingerprint.sample(len(rows))], self._of.other)
-        unit = reason and "rows of length 1" in reason and not self._arguments.normalize
-        return f"{reason}; --normalize makes them so" if unit else reason
+        if not reason or "rows of length 1" not in reason:
+            return reason
+        if getattr(self._arguments, "sent", None) == "norms":
+            return f"{reason}; --norms serve a file that holds such rows, any other needs --documents --normalize"
+        return reason if self._arguments.normalize else f"{reason}; --normalize makes them so"
 
     def _refused(self, reason):
         if reason is None:

@@ -162,7 +162,8 @@ def _add_rows(sub, joined=False):
     made = (
         "of both files"
         if joined
-        else "the input's where the map was fitted on such; the output's but of --queries, --norms and --documents"
+        else "the input's where the map was fitted on such, but for --norms; "
+        "the output's but of --queries, --norms and --documents"
     )
     sub.add_argument("--normalize", action="store_true", help=f"rows of length one: {made}")
 

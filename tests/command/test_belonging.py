@@ -56,6 +56,8 @@ def fitted(folder, capsys):
         (("more_source.npy", "--queries"), "map's target space: they are of the space that the map leads to"),
         (("raw.npy",), "their lengths are about 7, where the map was fitted on rows of length 1; --normalize makes"),
         (("one_raw.npy",), "their lengths are about 7"),
+        (("raw.npy", "--norms"), "--norms serve a file that holds such rows, any other needs --documents --normalize"),
+        (("raw.npy", "--norms", "--normalize"), "rows, any other needs --documents --normalize"),
         (("more_source.npy", "--input-name", "mp"), "their encoder is 'mp', and the map's 'mini'"),
         (("more_source.npy", "--input-prefix", ""), "their prefix is '', and the map's 'query: '"),
     ],
@@ -81,12 +83,22 @@ def test_rows_of_elsewhere_are_refused(fitted, capsys, argv, words):
         ("more_target.npy", "--queries"),
         ("more_source.npy", "--norms"),
         ("raw.npy", "--normalize"),
-        ("raw.npy", "--normalize", "--norms"),
+        ("raw.npy", "--normalize", "--documents"),
     ],
 )
 def test_rows_of_the_space_are_not(fitted, capsys, argv):
     result = run(capsys, "apply", "map.safetensors", *argv, "-o", "z.npy")
     assert "warnings" not in result and result["rows"] == 20
+
+
+def test_norms_are_those_of_the_rows_as_they_lie(fitted, capsys):
+    run(capsys, "apply", "map.safetensors", "raw.npy", "-o", "norms.npy", "--norms", "--normalize", "--force")
+    run(capsys, "apply", "map.safetensors", "more_target.npy", "-o", "q.npy", "--queries")
+    norms, q, of_map = np.load("norms.npy")[:, 0], np.load("q.npy"), AffineMap.load("map.safetensors")
+    scores = (q[:, :-1] @ np.load("raw.npy").T + q[:, -1:]) / norms
+    mapped = np.asarray(of_map(np.load("raw.npy")))
+    expected = np.load("more_target.npy") @ (mapped / np.linalg.norm(mapped, axis=1, keepdims=True)).T
+    np.testing.assert_allclose(scores, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(
