@@ -38,9 +38,9 @@ def apply(arguments: argparse.Namespace) -> bool | None:
         rows = files.unit(rows)
     send = _SENT[arguments.sent](fitted)
     first = np.asarray(send(blocks.read(rows, 0, 1)))
-    own = files.dtype_of(arguments.output)
+    own = files.dtypes_of(arguments.output)
     # A format of 8 bits is asked for in so many words: it rounds.
-    dtype = np.dtype(arguments.dtype or (own if own == "float32" else first.dtype))
+    dtype = np.dtype(arguments.dtype or ("float32" if own and "float32" in own else first.dtype))
     shape = (rows.shape[0], first.shape[1])
     others = rows.others if files.keeps_others(arguments.output) else None
     with files.writing(arguments.output, shape, dtype) as append:

@@ -17,7 +17,7 @@ class Format(NamedTuple):
     keyed: whether a file holds arrays or columns by name.
     beside: whether it holds more of a row than its vector: columns where it is keyed, else a word, which is the id.
     in_folders: whether a folder of such files is meant by its own name; what else ends so may be no vectors.
-    dtype: the only one that is written; None for any.
+    dtypes: those that are written; None for any.
     """
 
     open: Callable[..., Rows]
@@ -26,7 +26,7 @@ class Format(NamedTuple):
     keyed: bool = False
     beside: bool = False
     in_folders: bool = True
-    dtype: str | None = None
+    dtypes: tuple[str, ...] | None = None
 
 
 _TABLE = Format(arrow_tables.open_table, arrow_tables.table_ids, arrow_tables.write_table, keyed=True, beside=True)
@@ -42,7 +42,13 @@ FORMATS = {
     ".feather": _TABLE,
     ".h5": _HDF5,
     ".hdf5": _HDF5,
-    ".vec": Format(word_vectors.open_text, word_vectors.text_ids, word_vectors.write_text, beside=True),
+    ".vec": Format(
+        word_vectors.open_text,
+        word_vectors.text_ids,
+        word_vectors.write_text,
+        beside=True,
+        dtypes=("float32", "float16", "int8", "uint8"),
+    ),
     ".txt": Format(word_vectors.open_text, word_vectors.text_ids, beside=True, in_folders=False),
     ".bin": Format(
         word_vectors.open_binary,
@@ -50,10 +56,10 @@ FORMATS = {
         word_vectors.write_binary,
         beside=True,
         in_folders=False,
-        dtype="float32",
+        dtypes=("float32",),
     ),
-    ".fvecs": Format(vecs.open_vecs, None, vecs.write_vecs, dtype="float32"),
-    ".bvecs": Format(vecs.open_vecs, None, vecs.write_vecs, dtype="uint8"),
+    ".fvecs": Format(vecs.open_vecs, None, vecs.write_vecs, dtypes=("float32",)),
+    ".bvecs": Format(vecs.open_vecs, None, vecs.write_vecs, dtypes=("uint8",)),
     ".ivecs": Format(vecs.open_vecs),
     ".faiss": _INDEX,
     ".index": _INDEX,

@@ -52,9 +52,9 @@ def keeps_others(name: str) -> bool:
     return FORMATS[naming.split_name(name)[0].suffix].beside
 
 
-def dtype_of(name: str) -> str | None:
-    """Return the only dtype that a file of this name is written in, None where it may be any."""
-    return FORMATS[naming.split_name(name)[0].suffix].dtype
+def dtypes_of(name: str) -> tuple[str, ...] | None:
+    """Return the dtypes that a file of this name is written in, None where it may be any."""
+    return FORMATS[naming.split_name(name)[0].suffix].dtypes
 
 
 @contextlib.contextmanager
@@ -70,8 +70,9 @@ def writing(name: str, shape: tuple[int, int], dtype: np.dtype) -> Iterator[Call
     path, key = naming.split_name(name)
     naming.check_suffix(name, path, WRITTEN)
     dtype, come = np.dtype(dtype), 0
-    if (own := dtype_of(name)) not in (None, dtype.name):
-        raise ValueError(f"{name} is written in {own} alone; the rows are {dtype}")
+    own = dtypes_of(name)
+    if own is not None and dtype.name not in own:
+        raise ValueError(f"{name} is written in {', '.join(own)} alone; the rows are {dtype}")
     start = FORMATS[path.suffix].write
     assert start is not None
     with atomic.replacing(path) as partial:

@@ -2,6 +2,7 @@
 
 A word is whatever stands before the numbers, spaces included; numbers stand between spaces or tabs. The text may begin
 with a line "rows dimensions", as that of word2vec and fastText does; without it, lines of numbers alone are refused.
+Numbers are read in float32, and written in no wider dtype.
 One pass over a file finds where its rows are; after it they are read in place.
 """
 
@@ -185,7 +186,7 @@ def write_text(path: Path, key: str | None, shape: tuple[int, int], dtype: np.dt
     """Yield a function that appends rows, and their words, to a text that begins with its shape."""
     with path.open("wb") as file:
         file.write("{} {}\n".format(*shape).encode())
-        number = "%d" if dtype.kind in "iu" else "%.9g" if dtype.itemsize <= 4 else "%.17g"
+        number = "%d" if dtype.kind in "iu" else "%.9g"
         line = " ".join([number] * shape[1])
 
         def append(block, others):

@@ -118,6 +118,7 @@ WRONG = [
     ((*APPLY, "-o", "z.txt"), "z.txt", "expected a file that ends in"),
     ((*APPLY, "-o", "z.bvecs"), "z.bvecs is written in uint8 alone", "the rows are float32"),
     ((*APPLY, "-o", "z.fvecs", "--dtype", "float64"), "z.fvecs is written in float32 alone", "the rows are float64"),
+    ((*APPLY, "-o", "z.vec", "--dtype", "float64"), "z.vec is written in float32, float16, int8, uint8 alone"),
     ((*APPLY, "-o", "z.ivecs"), "z.ivecs", "expected a file that ends in"),
     ((*APPLY, "-o", "none/z.npy"), "none", "no such folder for the output"),
     ((*SCORE, "x.npy", "few.npy"), "x.npy has 20 rows and few.npy 3", "expected the same number"),

@@ -203,6 +203,15 @@ def test_words_pass_through(capsys, monkeypatch, rows, name, output):
     np.testing.assert_allclose(files.open_rows(output).read(0, 60), expected, rtol=1e-6)
 
 
+def test_text_keeps_all_that_is_read_of_it(capsys, rows):
+    table = file_samples.table(np.float64(rows)).rename_columns(["word", "vector"])
+    pa.parquet.write_table(table, "double.parquet")
+    for output, dtype in (("z.vec", "float32"), ("z.parquet", "float64")):
+        assert run(capsys, "apply", "map.safetensors", "double.parquet", "-o", output, "--force")["dtype"] == dtype
+    kept = files.open_rows("z.parquet").read(0, 60).astype(np.float32)
+    np.testing.assert_array_equal(files.open_rows("z.vec").read(0, 60), kept)
+
+
 def test_words_with_a_space_are_written_where_they_can_be_read(capsys, rows):
     numbers = [" ".join(f"{value:.9g}" for value in row) for row in rows[:3]]
     words = ["New York", "b", "c"]
