@@ -84,11 +84,17 @@ def as_the_mean(residual: float, rows: int, alignment: float | None = None) -> s
     return f"{text}{related}; are source and target in correspondence?"
 
 
-def corrected_residual(fitted: AffineMap, rows: int, solver: Solver) -> float:
+def effective(weights: np.ndarray) -> float:
+    """Return how many rows of one weight say as much as rows of weights `[n]`, (Σ w)² / Σ w²: n where all are alike."""
+    relative = weights.astype(np.float64) / weights.max()  # so that no square leaves the range
+    return float(relative.sum() ** 2 / (relative**2).sum())
+
+
+def corrected_residual(fitted: AffineMap, rows: float, solver: Solver) -> float:
     """Return the residual of training rows as that of new ones: left out where a solver says it, else by its freedom.
 
-    Of unrelated rows a map that fits k numbers to each dimension beside its mean leaves 1 − k / (rows − 1) of the
-    variance.
+    rows: how many there were, or the `effective` number of those that have weights. Of unrelated rows a map that fits k
+    numbers to each dimension beside its mean leaves 1 − k / (rows − 1) of the variance.
     """
     for estimate in ("leave_one_out", "generalised"):
         left_out = float(getattr(fitted.details, estimate, math.nan))

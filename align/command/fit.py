@@ -50,6 +50,8 @@ def _from_pairs(solver, chosen, arguments):
     source, target, weights, joined = pairing.open_pairs(arguments)
     arrays = [source, target, *weights]
     sound, bad = faults.usable(arguments, *arrays)
+    for array in weights:
+        sound &= _column(arguments, array) != 0
     held, used = _selections(sound, arguments)
     rows, between = int(used.sum()), {}
     if sum(array.nbytes for array in arrays) / len(used) * rows > arguments.memory * 2**30:
@@ -71,7 +73,8 @@ def _from_pairs(solver, chosen, arguments):
     if held.any():
         known["held_out"], doubt = scores(fitted, source, target, arguments, held)
     else:
-        doubt = faults.as_the_mean(faults.corrected_residual(fitted, rows, solver), rows)
+        counted = faults.effective(_column(arguments, weights[0])[used]) if weights else rows
+        doubt = faults.as_the_mean(faults.corrected_residual(fitted, counted, solver), rows)
     if warning := faults.constant(y, rows, fitted.rank) or doubt:
         known["warnings"] = [warning]
     return fitted, known | ({"bad_rows": bad} if bad else {}), spaces
@@ -126,6 +129,10 @@ def _opened(file, arguments):
     return files.unit(rows) if arguments.normalize else rows
 
 
+def _column(arguments, array):
+    return np.concatenate([array.read(*block)[:, 0] for block in blocks.ranges(arguments, array)])
+
+
 def _sound(file, arguments):
     array = _opened(file, arguments)
     return _chosen(faults.usable(arguments, array)[0], arguments, array)
@@ -154,6 +161,8 @@ def _selections(sound, arguments):
     """Return masks of the rows to hold out and of those to fit on, among those of a mask; ValueError without any."""
     n, (rows,) = int(sound.sum()), np.nonzero(sound)
     if not n:
+        if arguments.weights is not None:
+            raise ValueError(f"{arguments.weights}: every weight is 0, or of a row that --skip-bad-rows leaves out")
         raise ValueError("--skip-bad-rows leaves no row to fit on: none is finite, and not zero, in every file")
     held, used = np.zeros_like(sound), sound.copy()
     count = round(arguments.holdout * n)

@@ -149,7 +149,42 @@ def test_a_fit_of_rank_0(folder, capsys):
     assert result["fit_rank"] == 0 and "a constant does as well as the map: the fit has rank 0" in err
     np.save("weights.npy", (np.arange(200) == 7).astype(np.float32))
     result, err = run(capsys, *FIT, "--weights", "weights.npy", "--strict", "--force", code=3)
-    assert result["fit_rank"] == 0 and "the fit has rank 0" in err
+    assert result["fit_rank"] == 0 and result["rows"] == 1 and "there is one row" in err
+
+
+@pytest.fixture
+def unrelated(tmp_path, monkeypatch):
+    """A working directory with rows that have nothing to do with each other, and the first few of them."""
+    monkeypatch.chdir(tmp_path)
+    for name, side in zip("xy", np.random.default_rng(0).normal(size=(2, 2000, 100)).astype(np.float32), strict=True):
+        np.save(f"{name}.npy", side)
+        np.save(f"few_{name}.npy", side[:200])
+
+
+@pytest.mark.parametrize("memory", ["1", "0"])
+@pytest.mark.parametrize("others", [0, 1e-9])
+def test_rows_that_hardly_count_do_not_pass_for_evidence(unrelated, capsys, memory, others):
+    few = run(capsys, "fit", "few_x.npy", "few_y.npy", "-o", "few.safetensors", "--strict", code=3)[1]
+    np.save("w.npy", np.where(np.arange(2000) < 200, 3, others).astype(np.float32))
+    argv = (*FIT, "--weights", "w.npy", "--memory", memory)
+    result, err = run(capsys, *argv, "--strict", code=3)
+    assert result["rows"] == (2000 if others else 200)
+    assert err == few.replace("on 200 rows", f"on {result['rows']} rows")
+    if not others:
+        result, _ = run(capsys, *argv, "--force", "--holdout", "0.25")
+        assert result["held_out"]["rows"] == 50 and result["rows"] == 150
+
+
+def test_weights_that_count_nothing(unrelated, capsys):
+    np.save("w.npy", np.zeros(2000, np.float32))
+    assert main([*FIT, "--weights", "w.npy", "--quiet"]) == 2
+    assert "w.npy: every weight is 0" in capsys.readouterr().err
+
+
+def test_as_many_rows_as_weights_say():
+    np.testing.assert_allclose(faults.effective(np.full(7, 1e-30)), 7)
+    np.testing.assert_allclose(faults.effective(np.array([1e300, 1e300, 0, 1e290])), 2)
+    np.testing.assert_allclose(faults.effective(np.array([1, 2, 1])), 16 / 6)
 
 
 def test_clouds_whose_target_does_not_vary(folder, capsys):
