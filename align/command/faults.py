@@ -34,9 +34,11 @@ def usable(arguments: argparse.Namespace, *arrays: files.Rows) -> tuple[np.ndarr
                 raise ValueError(
                     f"{array.name} holds NaN or infinity, first in row {row}; --skip-bad-rows leaves such rows out"
                 )
-            if array.shape[1] > 1:  # weights may be zero
+            if array.shape[1] > 1:
                 counts += metrics.bad_rows(rows)
                 bad |= (rows == 0).all(1) & arguments.skip_bad_rows
+            else:  # weights may be zero, and alike
+                counts[1] += bad.sum()
             sound[start:end] &= ~bad
         if counts.any():
             faults[array.name] = dict(zip(("zero", "not_finite", "duplicate"), map(int, counts), strict=True))

@@ -63,8 +63,8 @@ def _from_pairs(solver, chosen, arguments):
         # `auto` judges by rows that it holds out: it is given those that are there, and no more.
         known = Known(_key(arguments), *(classes_of_size.made_up(*rows_of) if arguments.solver in SOLVERS else rows_of))
         with threads.for_dimensions(max(x.shape[1], y.shape[1])):
-            beside, between = _beside(arguments, x, y)
-            fitted = solver.run(known, **chosen, **beside)
+            beside, between, of_others = _beside(arguments, x, y)
+            fitted, bad = solver.run(known, **chosen, **beside), bad | of_others
         spaces = belonging.spaces(arguments, x, y, (rows, rows))
     if fitted.converged is not None and not bool(fitted.converged):
         raise ValueError(f"{arguments.solver} did not converge on {rows} rows; nothing was written")
@@ -110,18 +110,24 @@ def _from_clouds(solver, chosen, arguments):
 
 
 def _beside(arguments, x, y):
-    """Return what `auto` is told beside pairs: rows of the source, and a map between clouds; and a word on this one."""
-    beside = {} if arguments.among is None else {"among": _sound(arguments.among, arguments)}
+    """Return what `auto` is told beside pairs: rows of the source, and a map between clouds; and a word on this one.
+
+    Also what is wrong with rows of these files, by array.
+    """
+    named = filter(None, (arguments.among, *(arguments.clouds or ())))
+    sound = {file: _sound(file, arguments) for file in named}
+    bad = {array: counts for _, counted in sound.values() for array, counts in counted.items()}
+    beside = {} if arguments.among is None else {"among": sound[arguments.among][0]}
     if arguments.clouds is None:
-        return beside, {}
-    clouds = [_sound(file, arguments) for file in arguments.clouds]
+        return beside, {}, bad
+    clouds = [sound[file][0] for file in arguments.clouds]
     for cloud, side, name in zip(clouds, (x, y), arguments.clouds, strict=True):
         if cloud.shape[1] != side.shape[1]:
             raise ValueError(f"--clouds {name} has {cloud.shape[1]} dimensions, and the pairs there {side.shape[1]}")
     fitted = SOLVERS["unpaired"].fit(_key(arguments), *clouds)
     told = {"rows": [len(cloud) for cloud in clouds], "trusted": bool(fitted.trusted)}
     told["explanation"] = fitted.details.explanation
-    return {"among": clouds[0], **beside, "towards": fitted}, {"clouds": told}
+    return {"among": clouds[0], **beside, "towards": fitted}, {"clouds": told}, bad
 
 
 def _opened(file, arguments):
@@ -134,8 +140,10 @@ def _column(arguments, array):
 
 
 def _sound(file, arguments):
+    """Return the rows of a file that are to be used, and what is wrong with others."""
     array = _opened(file, arguments)
-    return _chosen(faults.usable(arguments, array)[0], arguments, array)
+    sound, bad = faults.usable(arguments, array)
+    return _chosen(sound, arguments, array), bad
 
 
 def _chosen(rows, arguments, array):

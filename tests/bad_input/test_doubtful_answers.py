@@ -66,6 +66,14 @@ def test_bad_rows_are_named_and_left_out_on_request(folder, capsys):
     np.testing.assert_allclose(load_file("new.safetensors")["weight"], expected.weight, atol=1e-6)
 
 
+def test_weights_that_are_not_finite_are_counted(folder, capsys):
+    weights = np.ones(200, np.float32)
+    weights[:3] = np.nan, 0, 0
+    np.save("w.npy", weights)
+    result, _ = run(capsys, *FIT, "--weights", "w.npy", "--skip-bad-rows")
+    assert result["rows"] == 197 and result["bad_rows"] == {"w.npy": {"zero": 0, "not_finite": 1, "duplicate": 0}}
+
+
 def test_bad_rows_of_clouds_are_left_out_with_their_labels(folder, capsys):
     labels = np.arange(200) % 4
     np.save("labels.npy", labels)

@@ -103,11 +103,32 @@ def test_auto_looks_between_clouds_as_well(folder, capsys, monkeypatch):
         return dataclasses.replace(solvers.rigid(*pairs()), trusted=True, details=SimpleNamespace(explanation="found"))
 
     monkeypatch.setitem(solvers.SOLVERS, "unpaired", solvers.SOLVERS["unpaired"]._replace(fit=between))
-    np.save("more_x.npy", pairs(n=50, seed=0)[0])
-    np.save("more_y.npy", pairs(n=40, seed=0)[1])
+    more_x, more_y = pairs(n=50, seed=0)[0], pairs(n=40, seed=0)[1]
+    np.save("more_x.npy", more_x)
+    np.save("more_y.npy", more_y)
     argv = ["fit", "x.npy", "y.npy", "--solver", "auto", "--anchors", "12", "--clouds", "more_x.npy", "more_y.npy"]
     result = run(capsys, *argv, "-o", "auto.safetensors")
     assert result["clouds"] == {"rows": [50, 40], "trusted": True, "explanation": "found"}
     assert result["chosen"] == "ridge towards the given map" and result["fit_residual"] < 0.1
     np.testing.assert_array_equal(clouds[1], np.load("more_y.npy"))
+    assert "bad_rows" not in result
     assert run(capsys, "inspect", "auto.safetensors")["clouds"] == result["clouds"]
+    more_x[3], more_y[5], more_y[6] = 0, np.nan, more_y[7]
+    np.save("more_x.npy", more_x)
+    np.save("more_y.npy", more_y)
+    for among in ((), ("--among", "more_x.npy")):
+        result = run(capsys, *argv, *among, "--skip-bad-rows", "-o", "auto.safetensors", "--overwrite")
+        assert result["clouds"]["rows"] == [49, 39]
+        assert result["bad_rows"] == {
+            "more_x.npy": {"zero": 1, "not_finite": 0, "duplicate": 0},
+            "more_y.npy": {"zero": 0, "not_finite": 1, "duplicate": 1},
+        }
+
+
+def test_bad_rows_of_the_index_are_counted(folder, capsys):
+    some = pairs(n=50, seed=0)[0]
+    some[7] = 0
+    np.save("some.npy", some)
+    argv = ("fit", "x.npy", "y.npy", "--solver", "auto", "--anchors", "12", "--among", "some.npy")
+    result = run(capsys, *argv, "-o", "auto.safetensors")
+    assert result["bad_rows"] == {"some.npy": {"zero": 1, "not_finite": 0, "duplicate": 0}}
