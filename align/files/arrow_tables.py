@@ -51,7 +51,7 @@ def open_table(path: Path, key: str | None) -> Rows:
             return {name: columns.get(name) for name in schema.names}
 
     shape = (layout.rows, *sample.shape[1:])
-    return Rows(str(path), shape, sample.dtype, read, take if layout.is_mapped else None, others)
+    return Rows(str(path), shape, sample.dtype, read, take if layout.is_mapped else None, others, key=key)
 
 
 def table_ids(path: Path, key: str | None) -> Iterator[Any]:

@@ -18,7 +18,7 @@ def open_hdf5(path: Path, key: str | None) -> Rows:
     def read(start, stop):
         return np.asarray(_opened(path, lambda file: file[key][start:stop])).astype(dtype, copy=False)
 
-    return Rows(str(path), shape, dtype.newbyteorder("="), read)
+    return Rows(str(path), shape, dtype.newbyteorder("="), read, key=key)
 
 
 def hdf5_ids(path: Path, key: str) -> Iterator[np.ndarray | list]:

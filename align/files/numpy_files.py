@@ -43,13 +43,13 @@ def open_npy(path: Path, key: None = None) -> Rows:
 
 def open_npz(path: Path, key: str | None) -> Rows:
     """Open an array of an `.npz` file, which is read."""
-    array = _read_npz(path, key)
-    return Rows(str(path), array.shape, array.dtype, lambda a, b: array[a:b], lambda index: array[index])
+    key, array = _read_npz(path, key)
+    return Rows(str(path), array.shape, array.dtype, lambda a, b: array[a:b], lambda index: array[index], key=key)
 
 
 def npz_ids(path: Path, key: str) -> Iterator[np.ndarray]:
     """Yield the array of ids that a key names in an `.npz` file."""
-    yield _read_npz(path, key)
+    yield _read_npz(path, key)[1]
 
 
 def npy_ids(path: Path, key: None = None) -> Iterator[np.ndarray]:
@@ -69,7 +69,7 @@ def _read_npz(path, key):
         with archive as arrays:
             key = only(path, key, arrays.files)
             try:
-                return native(np.asarray(arrays[key]))
+                return key, native(np.asarray(arrays[key]))
             except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
                 raise unreadable(path, ".npz", f"{key}: {error}") from error
 

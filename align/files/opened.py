@@ -28,7 +28,7 @@ class Rows(NamedTuple):
     take: returns the rows of an index `[k]`, in any order; None where that would read much more than those rows.
     others: returns what stands beside the rows from start to stop, a column by name, the vectors' own place held by
     None; None where the format has no columns. numbers: which rows of the file these are, `[n]`, where some were chosen
-    or put in order.
+    or put in order. key: what the array or column is called within its file, of a format that names them.
     """
 
     name: str
@@ -38,6 +38,7 @@ class Rows(NamedTuple):
     take: Callable[[np.ndarray], np.ndarray] | None = None
     others: Callable[[int, int], dict[str, Any]] | None = None
     numbers: np.ndarray | None = None
+    key: str | None = None
 
     def number(self, row: int) -> int:
         """Give which row of the file a row is."""

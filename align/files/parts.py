@@ -23,6 +23,10 @@ def joined(name: str, parts: Sequence[Rows]) -> Rows:
                 f"{part.name} has rows of {list(part.shape[1:])} and {first.name} of {list(first.shape[1:])}; expected "
                 "the same"
             )
+        if part.key != first.key:
+            raise ValueError(
+                f"{name}: {part.name} holds {part.key} and {first.name} {first.key}; expected vectors of one name"
+            )
     starts = np.cumsum([0, *(part.shape[0] for part in parts)])
 
     def within(start, stop):

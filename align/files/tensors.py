@@ -21,7 +21,7 @@ def open_safetensors(path: Path, key: str | None) -> Rows:
     def read(start, stop):
         return _opened(path, lambda file: file.get_slice(key)[start:stop])
 
-    return Rows(str(path), tuple(shape), DTYPES.get(dtype, dtype), read)
+    return Rows(str(path), tuple(shape), DTYPES.get(dtype, dtype), read, key=key)
 
 
 def safetensors_ids(path: Path, key: str) -> Iterator[np.ndarray]:

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+from safetensors.numpy import save_file
 
 from align.__main__ import main
 from align.maps import AffineMap
@@ -63,6 +64,10 @@ WRONG = [
     (apply("no rows"), "no rows has shape [0, 0]", "expected rows and dimensions"),
     (apply("mixed"), "mixed has files that end in .fvecs and in .npy; expected one of them"),
     (apply("uneven"), "uneven/1.npy has rows of [2] and uneven/0.npy of [3]; expected the same"),
+    *(
+        (apply(f"names/*.{ending}"), f"names/1.{ending} holds new and names/0.{ending} old; expected vectors")
+        for ending in ("npz", "safetensors", "parquet", "arrow", "h5")
+    ),
     (apply("parts/*.npz"), "parts/*.npz: no such file; nothing matches"),
     (apply("x.npy", "-o", "z.vec"), "z.vec: expected a word for each row"),
     (apply("latin.vec", "-o", "z.parquet"), "z.parquet: column word: expected text in UTF-8", "'caf\\udce9'"),
@@ -153,7 +158,7 @@ def write(x):
         index.add(x)
         faiss.write_index(index, f"{name}.faiss")
     Path("cut.faiss").write_bytes(Path("x.faiss").read_bytes()[:60])
-    for name in ("empty folder", "mixed", "uneven", "parts", "no rows", "columns", "types"):
+    for name in ("empty folder", "mixed", "uneven", "parts", "no rows", "columns", "types", "names"):
         Path(name).mkdir()
     for part in range(2):
         Path(f"no rows/{part}.parquet").write_bytes(Path("none.parquet").read_bytes())
@@ -161,6 +166,14 @@ def write(x):
     for part, values in enumerate((range(4), names)):
         table(f"types/{part}", a=vectors, n=values)
     Path("empty folder/notes.txt").write_text("a 1 2 3")
+    for part, name in enumerate(("old", "new")):
+        np.savez(f"names/{part}.npz", **{name: x})
+        save_file({name: x}, f"names/{part}.safetensors")
+        table(f"names/{part}", **{name: vectors})
+        with pa.ipc.new_file(f"names/{part}.arrow", pa.schema({name: vectors.type})) as file:
+            file.write_table(pa.table({name: vectors}))
+        with h5py.File(f"names/{part}.h5", "w") as file:
+            file[name] = x
     np.save("mixed/y.npy", x)
     Path("mixed/x.fvecs").write_bytes(Path("whole.fvecs").read_bytes())
     np.save("uneven/0.npy", x)
