@@ -20,8 +20,9 @@ _EXAMPLES = """examples:
 files: .npy, .npz, .safetensors, .parquet, .arrow, .feather, .h5, .vec, .bin, .fvecs, .faiss, ...; file.npz:key and
 file.parquet:column name what is within; a folder, or 'parts/*.parquet', is all files in it. Rows are in correspondence,
 by their order or by --id, except for solvers that need class labels (such as labels) or nothing (such as unpaired).
-exit codes: 0 done; 2 a mistake in the arguments or the files, said in one line; 3 done, but the map is not to be
-trusted, or, with --strict, there was a warning; 4 done, but a figure is below --fail-under; 130 and 143 interrupted.
+exit codes: 0 done; 2 a mistake in the arguments or the files, or no memory left, said in one line; 3 done, but the map
+is not to be trusted, or, with --strict, there was a warning; 4 done, but a figure is below --fail-under; 130 and 143
+interrupted.
 """
 
 # What `align apply` writes in place of mapped rows, so that an index can stay as it is.
@@ -82,7 +83,7 @@ def _add_fit(fit):
     fit.add_argument("--among", type=_path, metavar="FILE", help=among)
     clouds = "with --solver auto: rows of both encoders in no correspondence, between which a map is looked for as well"
     fit.add_argument("--clouds", nargs=2, type=_path, metavar=("X", "Y"), help=clouds)
-    fit.add_argument("--weights", type=_path, help="array [n, 1] of weights of the rows")
+    fit.add_argument("--weights", type=_path, help="array [n, 1] of weights of the rows; 0 leaves a row out")
     fit.add_argument("--anchors", type=_positive, metavar="N", help="fit on N rows at random instead of all")
     fit.add_argument("--holdout", type=_fraction, default=0.0, metavar="SHARE", help="keep a share of rows to score on")
     fit.add_argument(

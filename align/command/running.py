@@ -51,6 +51,11 @@ def _run(arguments: argparse.Namespace) -> int:
     except (OSError, ValueError, files.MissingPackage) as error:
         print(f"align {arguments.name}: error: {' '.join(str(error).split())}", file=sys.stderr)
         return MISTAKE
+    except (MemoryError, jax.errors.JaxRuntimeError) as error:
+        if not isinstance(error, MemoryError) and "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        print(f"align {arguments.name}: error: {_out_of_memory(error, arguments)}", file=sys.stderr)
+        return MISTAKE
     finally:
         jax.config.update("jax_enable_x64", wide)
         for number, handler in handlers.items():
@@ -58,6 +63,15 @@ def _run(arguments: argparse.Namespace) -> int:
     if outcome is None or isinstance(outcome, bool):
         return NOT_TRUSTED if outcome is False else DONE
     return outcome
+
+
+def _out_of_memory(error: Exception, arguments: argparse.Namespace) -> str:
+    """Return in one line what there is no memory for, and which option asks for less."""
+    told = str(error).partition("\n")[0]  # JAX goes on with a table of what is held
+    text = f"out of memory: {told}" if told else "out of memory"
+    if "memory" not in arguments:
+        return text
+    return f"{text}; --memory {arguments.memory} (GiB) streams rows that take more: allow less"
 
 
 def console() -> None:

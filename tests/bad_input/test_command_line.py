@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
 from align.__main__ import main
+from align.command import blocks
 from align.maps import AffineMap
 
 ENDINGS = (
@@ -220,6 +223,30 @@ def test_wrong_arguments(files, monkeypatch, capsys, argv, words):
     assert [word for word in words if word not in err] == [], err
     assert err.startswith(f"align {argv[0]}: error: ") and err.count("\n") == 1 and out == ""
     assert contents(files) == before
+
+
+@pytest.mark.parametrize("zeros", [np.zeros, jnp.zeros])
+@pytest.mark.parametrize("argv", [FIT, (*APPLY, *OUT)])
+def test_more_than_there_is_memory_for(files, monkeypatch, capsys, argv, zeros):
+    monkeypatch.chdir(files)
+    before = contents(files)
+    monkeypatch.setattr(blocks, "read", lambda *rows: zeros((10**7, 10**8)))  # beyond any address
+    assert main([*argv, "--quiet"]) == 2
+    _, err = capsys.readouterr()
+    assert err.startswith(f"align {argv[0]}: error: out of memory: ") and err.count("\n") == 1
+    assert ("--memory 4 (GiB) streams rows that take more" in err) == (argv is FIT)
+    assert contents(files) == before
+
+
+def test_what_else_the_device_reports_is_no_lack_of_memory(files, monkeypatch):
+    monkeypatch.chdir(files)
+
+    def fail(*rows):
+        raise jax.errors.JaxRuntimeError("INTERNAL: no such kernel")
+
+    monkeypatch.setattr(blocks, "read", fail)
+    with pytest.raises(jax.errors.JaxRuntimeError, match="no such kernel"):
+        main([*FIT, "--quiet"])
 
 
 @pytest.mark.parametrize(("argv", "words"), named(UNPARSED))
