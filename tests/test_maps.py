@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from align import search
 from align.arrays.precision import PrecisionWarning
 from align.maps import AffineMap, description, map_file
 
@@ -146,6 +147,22 @@ def test_transformations_may_put_anything_in_the_place_of_the_arrays(fitted):
     assert jax.tree.structure(jax.tree.unflatten(tree, leaves)) == tree
     paths = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(fitted)]
     assert paths == [".weight", ".bias", ".rank", ".residual", ".converged", ".trusted"]
+
+
+def test_a_map_that_was_chosen_passes_through_transformations():
+    random = np.random.default_rng(0)
+    x = random.normal(size=(30, 3)).astype(np.float32)
+    chosen = search.auto(x, x[:, ::-1] + random.normal(size=(30, 3)).astype(np.float32) / 10)
+    mapped, passed = jax.jit(lambda fitted, points: (fitted(points), fitted))(chosen, x)
+    np.testing.assert_allclose(mapped, chosen(x), rtol=1e-5, atol=1e-6)
+    before, after = chosen.details.summary(), passed.details.summary()
+    assert len(before["compared"]) == 3 and before.keys() == after.keys()
+    assert before["explanation"] == after["explanation"]
+    for title, lines in before["compared"].items():
+        for name, figures in lines.items():
+            np.testing.assert_allclose(after["compared"][title][name], figures, atol=2e-4)
+    again = search.auto(x, x[:, ::-1])
+    assert hash(jax.tree.structure(chosen)) and jax.tree.structure(again) != jax.tree.structure(chosen)
 
 
 def test_the_identity_moves_nothing():

@@ -1,10 +1,15 @@
 """What `auto` says of its choice: what was compared, in numbers and in words."""
 
+import dataclasses
 from typing import NamedTuple
+
+import jax
 
 from align.search import bootstrap, families
 from align.search.bootstrap import Estimate
 from align.search.families import Mix
+
+_STATIC = {"static": True}  # of text, which no transformation of JAX takes as a leaf
 
 
 class Line(NamedTuple):
@@ -21,8 +26,10 @@ class Line(NamedTuple):
     hit: Estimate | None
 
 
-class Choice(NamedTuple):
-    """How a map was chosen: the `details` of the map of `auto`.
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """How a map was chosen: the `details` of the map of `auto`, a pytree of its numbers.
 
     chosen: the name of a family; purpose; lines: what was compared, by name, empty for too few pairs. left_out: pairs
     in a search among those left out; top: documents looked for. curve: pairs fitted, and the score and recall of the
@@ -30,14 +37,14 @@ class Choice(NamedTuple):
     search asks for no scale; NaN for too few pairs. explanation: why, in words, and what more pairs would bring.
     """
 
-    chosen: str
-    purpose: str
+    chosen: str = dataclasses.field(metadata=_STATIC)
+    purpose: str = dataclasses.field(metadata=_STATIC)
     lines: dict[str, Line]
     left_out: int
     top: int
     curve: list[tuple[int, Estimate, Estimate]]
     leave_one_out: float
-    explanation: str
+    explanation: str = dataclasses.field(metadata=_STATIC)
     mix: Mix | None = None
 
     def summary(self) -> dict:
@@ -55,12 +62,12 @@ class Choice(NamedTuple):
         }
         told: dict = {"chosen": self.chosen, "purpose": self.purpose, "explanation": self.explanation}
         if self.mix is not None and self.chosen == families.BLEND:
-            told["parts"] = {name: round(part, 4) for name, part in self.mix.parts.items()}
+            told["parts"] = {name: round(float(part), 4) for name, part in self.mix.parts.items()}
         return told | ({"compared": compared} if compared else {}) | ({"more_pairs": curve} if self.curve else {})
 
 
 def _figures(estimate):
-    return [round(each, 4) for each in estimate]
+    return [round(float(each), 4) for each in estimate]
 
 
 def hubs(rows: list) -> str:
