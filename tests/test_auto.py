@@ -1,5 +1,7 @@
 """The map that is chosen on pairs left out: its families by hand, its choice on real encoders, and how it says so."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -144,8 +146,10 @@ def test_what_is_measured_of_pairs_left_out_by_hand():
     swapped = target[[1, 0, 2, 3]]
     np.testing.assert_array_equal(held_out.recall(swapped, target, 1), [0, 0, 1, 1])
     np.testing.assert_array_equal(held_out.recall(target, target, 1, hubs=np.array([9.0, 0, 0, 0])), [0, 1, 1, 1])
-    np.testing.assert_array_equal(held_out.hits(swapped, target, np.zeros((1, 4)), 1), [0, 0, 1, 1])
-    np.testing.assert_array_equal(held_out.hits(target, target, target[:2], 1), 1)
+    np.testing.assert_array_equal(held_out.hits(swapped, target, [np.zeros((1, 4))], 1), [0, 0, 1, 1])
+    np.testing.assert_array_equal(held_out.hits(target, target, [target[:1], target[1:2]], 1), 1)
+    nearer = [3 * target[:1] + [0, 0, 0, 0.01], 2 * target[1:2]]
+    np.testing.assert_array_equal(held_out.hits(swapped, target, nearer, 2), [0, 0, 1, 1])
     np.testing.assert_allclose(held_out.hubness(np.eye(2), np.eye(2)[:1]), [1, 0])
 
 
@@ -213,6 +217,22 @@ def test_an_index_helps_few_pairs_between_unequal_dimensions(encoders):
         assert told["parts"].keys() == set(families.BLENDED) if pairs >= 50 else "parts" not in told
         by_pairs, by_index = (recall(each, source, target).mean() for each in (alone, aided))
         assert by_index > 1.02 * by_pairs
+
+
+def test_an_index_of_many_rows_takes_little_memory_beside_its_own(monkeypatch):
+    random = np.random.default_rng(0)
+    x, index = (random.normal(size=(n, 32)).astype(np.float32) for n in (40, 50_000))
+    y = x + random.normal(size=x.shape).astype(np.float32)
+    at_once = search.auto(x, y, among=index).details.lines
+    monkeypatch.setattr("align.search.documents._HELD", 2**16)
+    tracemalloc.start()
+    by_blocks = search.auto(x, y, among=index).details.lines
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < index.nbytes / 2
+    assert 0 < at_once[families.RIDGE].hit.mean < 1
+    for name, line in by_blocks.items():
+        np.testing.assert_array_equal(line.hit, at_once[name].hit)
 
 
 def test_a_ridge_towards_what_is_known_is_the_solver():

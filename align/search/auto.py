@@ -10,6 +10,7 @@ from align.arrays import checks, inputs
 from align.maps import AffineMap
 from align.search import bootstrap, choices, families, goals, held_out
 from align.search.choices import Choice, Line
+from align.search.documents import in_blocks
 from align.search.families import Mix
 
 PURPOSES = ("search", "codes")
@@ -44,7 +45,9 @@ def auto(
         variance that is explained.
     top: how many documents a search is for.
     among: further source rows `[m, d_source]` without a pair, as the index. With few pairs what they say of the source
-        finds most, where no map is known. They also say how often a pair's own row is found among them all.
+        finds most, where no map is known. They also say how often a pair's own row is found among them all, for which
+        every family maps them for every fifth, block by block: in bounded memory, in a time that grows with m. A sample
+        says nearly as much of the source, and how often a row is found among so many.
     towards: a map that is known from elsewhere, and has not seen the pairs, as that of `unpaired` from a cloud of each
         encoder. With a hundred pairs and less it is what finds most.
 
@@ -85,10 +88,10 @@ def auto(
 
 
 def _others(among, dimensions):
-    array = np.asarray(inputs.as_floats(among=among)[0], np.float64)
+    array = np.asarray(inputs.as_floats(among=among)[0])
     if array.ndim != 2 or array.shape[1] != dimensions or not len(array):
         raise ValueError(f"among must be [rows, {dimensions}], rows of the source space; it is {array.shape}")
-    if not np.isfinite(array).all():
+    if not all(np.isfinite(block).all() for block in in_blocks(array, dimensions)):
         raise ValueError("among holds NaN or infinity")
     return array
 
@@ -192,7 +195,10 @@ def _measured(fitted, x, y, seen, purpose, top, others):
         score = 1 - off / spread if spread > 0 else (off == 0).astype(float)
     hubs = held_out.hubness(mapped, seen[:_MANY])
     found = [score, held_out.recall(mapped, y, top), held_out.recall(mapped, y, top, hubs)]
-    return found if others is None else [*found, held_out.hits(mapped, y, fitted(others), top)]
+    if others is None:
+        return found
+    blocks = in_blocks(others, max(len(x), x.shape[1], y.shape[1]))
+    return [*found, held_out.hits(mapped, y, map(fitted, blocks), top)]
 
 
 def _best(scores, usual):

@@ -1,10 +1,10 @@
 """A search among documents that come block by block: memory for the best of them, not for all."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-# Scores that are held at a time: 32 MB of float32.
+# Scores that are held at a time: 32 MiB of float32.
 _HELD = 2**23
 _ROUNDING = 16  # units in the last place by which scores of equal documents may differ, from product to product
 
@@ -61,6 +61,13 @@ def look_together(searches: Sequence[Best], documents: Sequence[np.ndarray]) -> 
             search._keep(rows, scores, judged, places)
     for search in searches:
         search.come += count
+
+
+def in_blocks(rows: np.ndarray, wide: int) -> Iterator[np.ndarray]:
+    """Yield rows `[n, d]` in float64, few enough at a time for `wide` numbers of each to take 32 MiB."""
+    step = max(1, _HELD // (2 * wide))
+    for start in range(0, len(rows), step):
+        yield np.asarray(rows[start : start + step], np.float64)
 
 
 def as_good(judged: np.ndarray, best: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from jax.typing import ArrayLike
 
+from align.search.documents import in_blocks
 from align.solvers import ridge
 
 ROTATION, SIMILARITY, RIDGE, REVERSED = "rotation", "similarity", "ridge", "ridge, reversed"
@@ -65,8 +66,11 @@ def grading(rows: np.ndarray) -> np.ndarray:
 
     Its greatest eigenvalue is 1, so that no row becomes longer, whatever the scale; the identity where rows are alike.
     """
-    centred = rows - rows.mean(0)
-    values, vectors = np.linalg.eigh(centred.T @ centred)
+    mean, squares = rows.mean(0, dtype=np.float64), np.zeros((rows.shape[1],) * 2)
+    for block in in_blocks(rows, rows.shape[1]):
+        centred = block - mean
+        squares += centred.T @ centred
+    values, vectors = np.linalg.eigh(squares)
     if not values[-1] > 0:
         return np.eye(len(values))
     return (vectors * np.maximum(values / values[-1], np.finfo(np.float32).eps) ** _GRADE) @ vectors.T

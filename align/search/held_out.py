@@ -3,6 +3,8 @@
 The left-out pairs are a small search of their own: their target rows ask, their mapped source rows are the documents.
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from align.search.documents import as_good, unit
@@ -45,12 +47,18 @@ def recall(mapped: np.ndarray, target: np.ndarray, top: int, hubs: np.ndarray | 
     return as_good(*(np.take_along_axis(true, places, 1) for places in (found, wanted))) * target.any(1)
 
 
-def hits(mapped: np.ndarray, target: np.ndarray, others: np.ndarray, top: int) -> np.ndarray:
-    """Return for each row `[n]` 1 where its own mapped row is among the `top` nearest, `others` `[m, d]` too, or 0."""
+def hits(mapped: np.ndarray, target: np.ndarray, others: Iterable[np.ndarray], top: int) -> np.ndarray:
+    """Return for each row `[n]` 1 where its own mapped row is among the `top` nearest, or 0.
+
+    others: mapped rows that compete with those of the pairs, in blocks `[b, d]`.
+    """
     target = unit(target)
-    scores = target @ unit(np.concatenate([mapped, others])).T
-    own = scores[np.arange(len(target)), np.arange(len(target))]
-    return ((scores > own[:, None]).sum(1) < top).astype(float)
+    scores = target @ unit(mapped).T
+    own = scores.diagonal()[:, None]
+    nearer = (scores > own).sum(1)
+    for block in others:
+        nearer += (target @ unit(block).T > own).sum(1)
+    return (nearer < top).astype(float)
 
 
 def hubness(mapped: np.ndarray, queries: np.ndarray) -> np.ndarray:
