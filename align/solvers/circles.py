@@ -87,7 +87,7 @@ def _agreed(clouds, pairs):
         blocks[i, j] = _orthogonal(block * s_i[:, None])
 
     def solve(weights):
-        whole = jnp.eye(first[-1])
+        whole = jnp.eye(first[-1], dtype=next(iter(blocks.values())).dtype)
         for (i, j), block in blocks.items():
             at = (slice(first[i], first[i + 1]), slice(first[j], first[j + 1]))
             whole = whole.at[at].set(weights[i, j] * block)

@@ -112,7 +112,10 @@ def _fit_ridge(source, target, weights, strengths, given, candidates, reflection
     centred = tuple(name for name in candidates if name in ("zero", "rigid", "similarity"))
     paths = [follow(centred, None, m, target)] if centred else []
     if "origin" in candidates:
-        paths.append(follow(("origin",), None, m, target))
+        path = follow(("origin",), None, m, target)
+        if len(candidates) > 1:  # weights may count more rows than there are
+            path = path._replace(errors=jnp.where(m.total > source.shape[1], jnp.inf, path.errors))
+        paths.append(path)
     if given is not None:
         left = target - given(source)
         of_left = moments(source, left, weights)

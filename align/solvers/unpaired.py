@@ -1,7 +1,6 @@
 """Alignment with nothing known, or a few pairs: two clouds, and a verdict on whether it worked."""
 
 import dataclasses
-import functools
 import math
 from collections.abc import Sequence
 
@@ -53,8 +52,8 @@ def unpaired(
 
     pairs: `(x, y)`, x `[p, d_source]` and y `[p, d_target]` in correspondence, p ≥ 2, rows of the clouds or not. They
         enter the search and finish it: regression from the pairs, towards the map from the clouds (`corrected`; beyond
-        128 dimensions `ridge`) or by itself, by the error of pairs left out. With ever more of them the result is that
-        of `ridge`.
+        128 dimensions `ridge`, towards the multiple of it that suits the pairs) or by itself, by the error of pairs
+        left out. With ever more of them the result is that of `ridge`.
     source_labels, target_labels: labels `[n]`, `[m]`, concrete integers; classes that both sides have are the same.
     forms: of centroids' coordinates up to 128 dimensions, (whitening, leading components or None for all).
     restarts: of each kind of start; 2 up to 128 dimensions and 3 beyond, unless given.
@@ -118,9 +117,9 @@ def _fit(key, source, target, pairs, labels, settings):
     diagnosis.check_fitted(fitted, source=source, target=target)
     known = 0
     if pairs is not None and len(pairs[0]) > 1:
-        known, finish = len(pairs[0]), _among_ridges if wide else functools.partial(_corrected, source, target)
-        fitted, left_out = finish(fitted, *pairs)
-        evidence = evidence._replace(left_out=left_out)
+        known, finish = len(pairs[0]), _among_ridges if wide else _corrected
+        fitted, left_out, independent = finish(source, target, fitted, *pairs)
+        evidence, criteria = evidence._replace(left_out=left_out), criteria | {"foretold": independent}
     details, trusted = judged(
         evidence, rows=min(len(source), len(target)), finite=fitted.converged, pairs=known, **criteria
     )
@@ -134,19 +133,31 @@ def _ordered(array):
     return array[jnp.argsort(leading(array)[:, 0])]
 
 
-def _among_ridges(fitted, x, y):
-    """Return the better of ridge regressions from the pairs, by itself and towards the map, and its left-out error."""
-    fits = [ridge(x, y), ridge(x, y, towards=fitted)]
-    return _better(fits, [f.details.leave_one_out for f in fits])
+def _among_ridges(source, target, fitted, x, y):
+    """Return the better of ridge regressions from the pairs, by itself and towards the map, with its left-out error.
+
+    The map is rigid but for one scale, and too long for what it leaves unexplained: the pairs say by how much. Pairs
+    helped to search for it, and it remembers some of them where the clouds say nothing. What knew nothing of a pair
+    that is left out is the regression by itself, whose error comes third.
+    """
+    mean = target.mean(0)
+    images = fitted(x) - mean[None]
+    squares = (images**2).sum()
+    share = jnp.where(squares > 0, jnp.maximum((images * (y - mean[None])).sum() / squares, 0), 1)
+    shrunk = AffineMap(share * fitted.weight, mean + share * (fitted.bias - mean))
+    fits = [ridge(x, y), ridge(x, y, towards=shrunk)]
+    errors = [f.details.leave_one_out for f in fits]
+    return *_better(fits, errors), errors[0]
 
 
 def _corrected(source, target, fitted, x, y):
-    """Return the map corrected by the pairs, or a ridge regression from them alone, and its left-out error.
+    """Return the map corrected by the pairs, or a ridge regression from them alone, with its left-out error, twice.
 
     The regression has chosen among many by that error, and must be better the more, the fewer the pairs.
     """
     alone, (towards, error) = ridge(x, y), corrected(source, target, fitted, x, y)
-    return _better([alone, towards], [alone.details.leave_one_out, error], margin=0.5 / math.sqrt(len(x)))
+    better, left_out = _better([alone, towards], [alone.details.leave_one_out, error], margin=0.5 / math.sqrt(len(x)))
+    return better, left_out, left_out
 
 
 def _better(fits, errors, margin=0.0):

@@ -42,7 +42,8 @@ class UnpairedFit(NamedTuple):
     unrelated: `[turns]`, that of random rotations. contrast: the least of `final` over the median of `unrelated`, 1
     where chance cannot tell them apart. agreement: the greatest cosine between the images of the source under the map
     and under one from another start, on other rows where there are enough. alternatives: how many different maps fit
-    equally well. left_out: error of known pairs left out of the fit, over their spread, NaN without pairs.
+    equally well. left_out: error of known pairs left out of what corrects the map, over their spread, NaN without pairs;
+    a little optimistic, for pairs help to find the map too.
     confidence: that the map is right: 0.99 where trusted, and 0.05 where not, though of maps that are refused for few
     rows or few dimensions more are right; beyond 128 dimensions, the odds of the contrast, between these.
     reason: an index into `verdict.REASONS`.
@@ -97,16 +98,19 @@ def judged(
     pairs: int = 0,
     enough_pairs: int = PAIRS_THAT_JUDGE,
     odds_scale: float | None = None,
+    foretold: jax.Array | None = None,
 ) -> tuple[UnpairedFit, jax.Array]:
     """Return the details with reason and confidence, and whether to trust the map.
 
     rows: of the smaller side; resolved: whether the map's discrepancy is below chance beyond sampling; finite: whether
     the map is of numbers; fewest: rows of the smaller side below which nothing is said; enough_pairs: from
     how many on what they say stands for the contrast too; odds_scale: how far below `most_contrast` a map is right
-    e times as often as not, where the contrast tells, or None.
+    e times as often as not, where the contrast tells, or None; foretold: the error of pairs left out of all that led
+    to a map, where `left_out` is not that.
     """
     few = jnp.asarray(rows < fewest)
-    speak = (pairs >= PAIRS_THAT_JUDGE) & (fit.left_out < FORETOLD)  # pairs that the map foretells stand for the rest
+    foretold = fit.left_out if foretold is None else foretold
+    speak = (pairs >= PAIRS_THAT_JUDGE) & (foretold < FORETOLD)  # pairs that the map foretells stand for the rest
     against = [
         (7, ~finite),
         (1, (few | (~resolved & (rows < 10 * FEWEST_ROWS))) & ~speak),

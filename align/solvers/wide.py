@@ -98,7 +98,8 @@ def between_wide(
         weight = averaged(draw_key, weight, clouds_[0], clouds_[1], anchors)
         weight, rests = wide_search.staged(wide_search.STAGES[-1:], weight, clouds_[0], clouds_[1], anchors)
 
-    # Pairs pull the clouds' fit towards themselves. What the clouds say of the map is asked where they are let go.
+    # Pairs pull the clouds' fit towards themselves. What the clouds say is what remains where they are let go, and that
+    # is the map: pairs that correct it must not have been fitted by it already.
     alone = weight
     if known is not None:
         alone = wide_search.staged(wide_search.STAGES[-1:], weight, clouds_[0], clouds_[1], jnp.zeros_like(anchors))[0]
@@ -118,8 +119,8 @@ def between_wide(
     )
     a, b = sides
     dimensions = jnp.maximum(*map(wide_search.effective_rank, sides))
-    scale = b.scale / jnp.maximum(a.scale, jnp.finfo(weight.dtype).tiny)
-    weight = scale * matmul(matmul(a.basis, weight), b.basis.T)
+    scale = b.scale / jnp.maximum(a.scale, jnp.finfo(alone.dtype).tiny)
+    weight = scale * matmul(matmul(a.basis, alone), b.basis.T)
     fitted = AffineMap(weight, b.mean - matmul(a.mean, weight))
     rests &= jnp.isfinite(weight).all() & (a.scale > 0) & (b.scale > 0)
     criteria = {

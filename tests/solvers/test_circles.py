@@ -94,3 +94,11 @@ def test_a_cloud_that_is_none_is_named(cloud, message):
 def test_fewer_than_three_clouds_make_no_circle():
     with pytest.raises(ValueError, match="three or more"):
         solvers.unpaired_many(jax.random.key(0), [np.ones((40, 3))] * 2)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_hubs_have_the_type_of_the_clouds(double_precision, dtype):
+    clouds = [np.random.default_rng(seed).normal(size=(50, 3)).astype(dtype) for seed in range(3)]
+    same = AffineMap(jnp.eye(3, dtype=dtype), jnp.zeros(3, dtype))
+    found = agreed(clouds, dict.fromkeys([(0, 1), (0, 2), (1, 2)], same))
+    assert {hub.weight.dtype for hub in found.hubs} == {np.dtype(dtype)}

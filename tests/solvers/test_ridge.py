@@ -198,6 +198,16 @@ def test_a_true_map_is_kept_where_pairs_are_few():
     assert corrected.details.goal == "whole map"
 
 
+def test_weights_that_count_more_rows_than_dimensions_leave_the_origin_out_as_repeated_rows_do():
+    counts, origins = np.array([2, 1, 1, 1, 1, 3]), 0
+    for seed in range(20):
+        x, y = np.random.default_rng(seed).normal(size=(2, 6, 8)).astype(np.float32)
+        weighted, repeated = solvers.ridge(x, y, weights=counts), solvers.ridge(*(z.repeat(counts, 0) for z in (x, y)))
+        assert weighted.details.goal == repeated.details.goal != "origin"
+        origins += solvers.ridge(x, y).details.goal == "origin"
+    assert origins
+
+
 def test_small_weights_are_told_that_they_count_no_second_row():
     x, y = related(9, 4, 5)
     with pytest.raises(ValueError, match="weights must sum to more than one"):
