@@ -42,8 +42,8 @@ class UnpairedFit(NamedTuple):
     unrelated: `[turns]`, that of random rotations. contrast: the least of `final` over the median of `unrelated`, 1
     where chance cannot tell them apart. agreement: the greatest cosine between the images of the source under the map
     and under one from another start, on other rows where there are enough. alternatives: how many different maps fit
-    equally well. left_out: error of known pairs left out of what corrects the map, over their spread, NaN without pairs;
-    a little optimistic, for pairs help to find the map too.
+    equally well. left_out: error of known pairs left out of what corrects the map, over their spread, a little
+    optimistic, for pairs help to find the map too; NaN without pairs.
     confidence: that the map is right: 0.99 where trusted, and 0.05 where not, though of maps that are refused for few
     rows or few dimensions more are right; beyond 128 dimensions, the odds of the contrast, between these.
     reason: an index into `verdict.REASONS`.
