@@ -21,16 +21,15 @@ def reconstruction_error(decoder: nn.Module, params: Any, codes: Array, images: 
     ValueError where what is decoded has another shape than the images.
     """
     (codes,) = inputs.as_floats(codes=codes)
-    images = jnp.asarray(images)
-    decoded = jax.eval_shape(decoder.apply, params, codes)
-    if decoded.shape != images.shape:
-        raise ValueError(f"images must be of shape {decoded.shape}, as decoded codes are; they are {images.shape}")
-    return in_shares(_errors, decoder, (decoder, params), codes, images).mean()
+    return in_shares(_errors, decoder, (decoder, params), codes, jnp.asarray(images)).mean()
 
 
 @partial(jax.jit, static_argnums=(0, 4))
 def _errors(decoder, params, codes, images, count=None, start=0):
     """Give the mean squared error of every image."""
+    expected = jax.eval_shape(decoder.apply, params, codes).shape
+    if images.shape != expected:
+        raise ValueError(f"images must be of shape {expected}, as decoded codes are; they are {images.shape}")
 
     def of_block(rows):
         codes, images = rows

@@ -150,6 +150,9 @@ def test_what_is_measured_of_pairs_left_out_by_hand():
     np.testing.assert_array_equal(held_out.hits(target, target, [target[:1], target[1:2]], 1), 1)
     nearer = [3 * target[:1] + [0, 0, 0, 0.01], 2 * target[1:2]]
     np.testing.assert_array_equal(held_out.hits(swapped, target, nearer, 2), [0, 0, 1, 1])
+    rows = np.random.default_rng(0).normal(size=(40, 67))
+    copies = [rows[:13], np.concatenate([rows[13:], -rows])]
+    np.testing.assert_array_equal(held_out.hits(rows, rows + 1, copies, 1), held_out.hits(rows, rows + 1, [], 1))
     np.testing.assert_allclose(held_out.hubness(np.eye(2), np.eye(2)[:1]), [1, 0])
 
 

@@ -50,8 +50,9 @@ def _from_pairs(solver, chosen, arguments):
     source, target, weights, joined = pairing.open_pairs(arguments)
     arrays = [source, target, *weights]
     sound, bad = faults.usable(arguments, *arrays)
-    for array in weights:
-        sound &= _column(arguments, array) != 0
+    counts = _column(arguments, weights[0]) if weights else None
+    if counts is not None:
+        sound &= counts != 0
     held, used = _selections(sound, arguments)
     rows, between = int(used.sum()), {}
     if sum(array.nbytes for array in arrays) / len(used) * rows > arguments.memory * 2**30:
@@ -73,7 +74,7 @@ def _from_pairs(solver, chosen, arguments):
     if held.any():
         known["held_out"], doubt = scores(fitted, source, target, arguments, held)
     else:
-        counted = faults.effective(_column(arguments, weights[0])[used]) if weights else rows
+        counted = rows if counts is None else faults.effective(counts[used])
         doubt = faults.as_the_mean(faults.corrected_residual(fitted, counted, solver), rows)
     if warning := faults.constant(y, rows, fitted.rank) or doubt:
         known["warnings"] = [warning]

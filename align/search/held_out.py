@@ -12,6 +12,8 @@ from align.search.documents import as_good, unit
 NEIGHBOURS = 10
 # By how much of a cosine a document counts e times less.
 _NEAR = 0.06
+# Cosines that differ by less are equal: those of copies do, mapped and multiplied among other rows.
+_EQUAL = 1e-9
 
 
 def similarity_agreement(mapped: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -50,11 +52,11 @@ def recall(mapped: np.ndarray, target: np.ndarray, top: int, hubs: np.ndarray | 
 def hits(mapped: np.ndarray, target: np.ndarray, others: Iterable[np.ndarray], top: int) -> np.ndarray:
     """Return for each row `[n]` 1 where its own mapped row is among the `top` nearest, or 0.
 
-    others: mapped rows that compete with those of the pairs, in blocks `[b, d]`.
+    others: mapped rows that compete with those of the pairs, in blocks `[b, d]`. A copy of a row is no nearer than it.
     """
     target = unit(target)
     scores = target @ unit(mapped).T
-    own = scores.diagonal()[:, None]
+    own = scores.diagonal()[:, None] + _EQUAL
     nearer = (scores > own).sum(1)
     for block in others:
         nearer += (target @ unit(block).T > own).sum(1)
