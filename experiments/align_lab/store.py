@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from align import data, rows
+from align.data import STANDARDISATION
 
 if TYPE_CHECKING:
     from align.data.pixels import Numbers
@@ -44,6 +45,7 @@ class Store:
         self.embeddings = workdir / "embeddings"
         self.shown: dict[Hashable, Any] = {}  # fitted maps that pictures are made with
         self._data: dict[str, data.Dataset] = {}
+        self._published: dict[str, str] = {}
         self._sources: dict[str, str] = {}
         self._rows: dict[int | str, list[dict]] = {}
         self._identities: dict[int | str, set[tuple]] = {}
@@ -55,7 +57,13 @@ class Store:
             mean, std = self.pixels
             found = data.load(name, self.data_dir, mean=mean, std=std)
             self._data[name] = self._data.setdefault(found.name, found)
+            if name in STANDARDISATION:
+                self._published[found.name] = found.name.partition("-")[0]
         return self._data[name]
+
+    def published(self, name: str) -> str:
+        """Give the published name that data were loaded by, whatever numbers standardise their pixels, or their own."""
+        return self._published.get(name, name)
 
     def come_from(self, table: int | str, dataset: str, source: str) -> None:
         """Note what the rows of a dataset are of; ValueError where a table has rows by its name of something else."""

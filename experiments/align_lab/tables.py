@@ -108,9 +108,10 @@ def check_both_families(dataset: str) -> None:
 
 def _parts(wanted, store):
     """Give every experiment with what is asked of it: the same seeds and training, its own data, cells and methods."""
-    check_both_families(wanted.dataset)
+    published = store.published(wanted.dataset)
+    check_both_families(published)
     for one in PARTS:
-        dataset = store.data(like(one.defaults.dataset, wanted.dataset)).name
+        dataset = store.data(like(one.defaults.dataset, published)).name
         settings, methods = one.defaults.settings, one.defaults.methods
         yield one, dataclasses.replace(wanted, dataset=dataset, settings=settings, methods=methods)
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from collections import Counter
 
 import pytest
@@ -131,6 +132,20 @@ def test_anchors_between_architectures_are_shared(store):
     assert all(cell.shared and cell.anchors == 100 for cell in found)
     assert [cell.own for cell in found] == [True, False, False, True] * 2
     assert {cell.methods for cell in found if cell.table == 6} == {("end2end",)}
+
+
+def test_given_numbers_for_the_pixels_leave_both_families_what_they_are(experiment):
+    known = ("--dataset=mnist_sample", "--pixel_mean=0.3", "--pixel_std=0.3", "--seeds=2", "--dry_run")
+    ladder = experiment("knowledge", "--spaces=mnist-50,fashion_mnist-50", "--steps=pairs", "--json", *known)
+    digits, *clothes = [json.loads(line)["task"] for line in ladder.out.splitlines() if '"train ' in line]
+    assert re.fullmatch(r"train mnist_sample-\w{8} conv, latent 50", digits)
+    assert [re.sub(r"-\w{8} ", " ", name) for name in clothes] == [
+        f"train fashion_mnist_sample {model}, latent 50" for model in ("conv", "mlp")
+    ]
+    whole = experiment("paper", *known)
+    assert all(name in whole.out for name in clothes), whole.err
+    alone = experiment("paper", "--dataset=fashion_mnist_sample", *known[1:])
+    assert alone.code == 1 and "there is no fashion_mnist_sample alone" in alone.err
 
 
 def ladder(store, names=("mnist-2", "mnist-50", "fashion_mnist-50"), **changes):

@@ -99,11 +99,12 @@ def plan(wanted: Ladder, store) -> list:
 
 def _networks(wanted: Ladder, store, name: str, latent: int) -> tuple[Networks, ...]:
     own = dataclasses.replace(wanted, dataset=_data(wanted, store, name).name)
-    return tuple(autoencoders(own, model, latent) for model in MODELS_OF.get(family(own.dataset), MODELS[:1]))
+    models = MODELS_OF.get(family(store.published(own.dataset)), MODELS[:1])
+    return tuple(autoencoders(own, model, latent) for model in models)
 
 
 def _data(wanted: Ladder, store, name: str):
-    return store.data(like(name, wanted.dataset) if name in MODELS_OF else name)
+    return store.data(like(name, store.published(wanted.dataset)) if name in MODELS_OF else name)
 
 
 def pictures(wanted: Ladder, store):
