@@ -9,7 +9,7 @@ import pytest
 from running import EXPERIMENTS, TINY
 
 from align import drawing, markdown
-from align.rows import read
+from align.rows import append, read
 from align_lab import charts, pictures
 from align_lab.bench import bench_report
 from align_lab.crossing import crossing_page
@@ -62,6 +62,14 @@ def test_every_page_is_what_its_rows_say(committed, call):
     assert len(drawn) == 5 and all(text.count(f"](pictures/{name})") == 1 for name in drawn)
     assert text.index("](pictures/table3.png)") < text.index("## Table 4")
     assert "Missing, duplicate or unreadable rows: 0" in text
+
+
+def test_rows_of_another_training_are_not_under_the_papers(tmp_path):
+    rows = [row for row in read(RESULTS / "rows" / "rigidity.jsonl") if row["variant"] == "narrow"]
+    faster = [{**row, "settings": row["settings"] | {"learning_rate": 5e-3, "schedule": "onecycle"}} for row in rows]
+    append(tmp_path / "rows" / "rigidity.jsonl", [*rows, *faster])
+    found = published.under_the_papers_training(tmp_path)
+    assert len(found[1]) + len(found[3]) == len(rows) > 0
 
 
 def test_the_readme_shows_what_the_rows_say():
