@@ -72,8 +72,9 @@ def _figures(estimate):
 
 def hubs(rows: list) -> str:
     """Say what hub correction would find more, by the values of a `Line` row by row, where it is sure to."""
-    gain = bootstrap.estimate(rows[2] - rows[1])
-    if gain.low > 0:
+    gains = rows[2] - rows[1]
+    gain = bootstrap.estimate(gains)
+    if gain.low > 0 and bootstrap.tell(gains):
         return f"; hub correction, which a map cannot hold, would find {gain.mean:.3f} more"
     return ""
 

@@ -58,10 +58,11 @@ def found(
     dimensions = fitted.weight.shape
     if not (np.isfinite(fitted.weight).all() and np.isfinite(fitted.bias).all()):
         raise ValueError("fitted is a map of NaN or infinity")
-    old_queries, new_queries = _queries(old_queries, new_queries, dimensions)
+    raw = np.asarray(new_queries)
+    old_queries, new_queries = _queries(old_queries, raw, dimensions)
     many = max((top, *candidates))
     searches = {AGAIN: Best(new_queries, top), OLD: Best(old_queries, many), INDEX: Best(new_queries, many)}
-    searches[QUERIES] = Best(unit(np.asarray(fitted.inverse()(new_queries))), top)
+    searches[QUERIES] = Best(unit(np.asarray(fitted.inverse()(raw))), top)
     if old_queries.shape[1] == new_queries.shape[1]:
         searches[NO_MAP] = Best(new_queries, top)
     come = 0
@@ -129,7 +130,8 @@ def _queries(old, new, dimensions):
 def verdict(measured: Found) -> tuple[bool | None, str]:
     """Return whether the mapped index finds more than what needs no map, None where that is open, and why in words.
 
-    It is open of fewer than six queries, whatever they found: see `bootstrap.estimate`.
+    It is open of fewer than six queries, whatever they found (see `bootstrap.estimate`), and where fewer than six of
+    them find another share with the map than without (`bootstrap.tell`).
     """
     ways = measured.ways
     other = max((way for way in (OLD, NO_MAP) if way in ways), key=lambda way: float(ways[way].mean()))
@@ -142,6 +144,9 @@ def verdict(measured: Found) -> tuple[bool | None, str]:
         return None, f"open: {seen}; too few queries to tell: {len(gain)}{rest}"
     difference = bootstrap.estimate(gain)
     between = f"95 % interval of the difference {difference.low:+.3f} to {difference.high:+.3f}"
+    apart = difference.low > 0 or difference.high < 0
+    if apart and not bootstrap.tell(gain):
+        return None, f"open: {seen} ({between}; the shares of too few queries differ to tell){rest}"
     if difference.low > 0:
         return True, f"worth it: {seen} ({between}){rest}"
     if difference.high < 0:
