@@ -5,6 +5,7 @@ from collections import defaultdict
 import pytest
 
 from align import paper
+from align_lab.report import page, published
 from align_lab.report.claims import CLAIMS
 
 # One network at either end of every cell: a seed to itself, or to another.
@@ -43,3 +44,21 @@ def test_the_contrary_does_not(claim):
     error = better_with_size if claim.startswith(("No significant gain", "More anchors")) else reversed_order
     rows = {table: [{**row, "test_error": error(row)} for row in own] for table, own in printed().items()}
     assert not CLAIMS[claim](rows)[1]
+
+
+def test_claims_are_of_the_papers_architecture_and_of_one_training():
+    rows = {number: [{**row, "settings": {}} for row in own] for number, own in printed().items()}
+    others = {
+        number: [
+            {**row, "source_model": "mlp", "target_model": "mlp", "test_error": reversed_order(row)} for row in own
+        ]
+        for number, own in rows.items()
+        if number < 5
+    }
+    for number, own in others.items():
+        assert published.of_the_paper(number, [*rows[number], *own]) == rows[number]
+        assert published.of_the_paper(number, own) == own
+    check = CLAIMS["No significant gain after latent 50 (4.2.1)"]
+    assert page._checked(check, rows)[1] == "holds"
+    rows[1] += [{**row, "settings": {"epochs": 1}} for row in rows[1]]
+    assert page._checked(check, rows) == ("rows of table 1 are of different settings", page.OPEN)

@@ -11,13 +11,18 @@ Rows = dict[int, list[dict]]
 
 
 def errors(rows: Rows, table: int, method: str, *, own: bool = False, **columns) -> dict[tuple, float]:
-    """Give the errors of a method, by everything that a comparison pairs on: networks, latent and anchors."""
+    """Give the errors of a method, by everything that a comparison pairs on: networks, latent and anchors.
+
+    ValueError where two rows are of the same: they are of several trainings or data, and neither stands for both.
+    """
     found = {}
     for row in rows[table]:
         same = row["source_seed"] == row["target_seed"] and row["source_model"] == row["target_model"]
         if row["method"] == method and same == own and all(row[name] == value for name, value in columns.items()):
             key = tuple(row[n] for n in ("source_model", "target_model", "latent", "source_seed", "target_seed"))
-            found[(*key, row["anchors"])] = row["test_error"]
+            if (key := (*key, row["anchors"])) in found:
+                raise ValueError(f"rows of table {table} are of different settings")
+            found[key] = row["test_error"]
     if not found:
         raise LookupError(f"no rows of {method} in table {table} with {columns}")
     return found

@@ -134,7 +134,9 @@ def _checked(check, rows):
     """Give the numbers that decide a claim, and the verdict in words."""
     try:
         numbers, holds = check(rows)
-    except (LookupError, ZeroDivisionError, ValueError):
+    except ValueError as error:
+        return str(error), OPEN
+    except (LookupError, ZeroDivisionError):
         return "", OPEN
     return numbers, "holds" if holds else "does not hold"
 

@@ -78,5 +78,10 @@ def describe(key: paper.Key) -> str:
 
 
 def of_the_paper(number: int, rows: list[dict]) -> list[dict]:
-    """Leave out rows of other data than the paper's table is of: what is drawn together must be comparable."""
-    return [row for row in rows if row["dataset"] == DATASETS[number]] or rows
+    """Leave out rows of other data than the paper's table is of, and of other architectures, where there are its own.
+
+    What is drawn together, and averaged for a claim, must be comparable.
+    """
+    ends = {(key.source_model, key.target_model) for key in paper.CELLS if key.table == number}
+    found = [row for row in rows if row["dataset"] == DATASETS[number]] or rows
+    return [row for row in found if (row["source_model"], row["target_model"]) in ends] or found
