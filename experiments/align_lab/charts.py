@@ -20,20 +20,24 @@ _WHICH = ("fewer anchors at each latent", "more anchors at each latent")
 def redraw(wanted: Asked, store: Store, tables: Sequence[int]) -> Iterator[str]:
     """Draw the pictures of some tables that do not show what is asked for yet; say where they are.
 
-    A picture shows rows of the data and the training that are asked for, whichever cells, and says of which it is made.
+    A picture shows rows of the data, the architectures and the training that are asked for, whichever cells, and says
+    of which it is made.
     """
 
     from align_lab.cells import described
+    from align_lab.tables import compared
 
-    def trained(row):
+    def trained(row, models):
         latent, ends = row["latent"], (row["source_model"], row["target_model"])
         autoencoders = {model: wanted.training(latent, model) for model in ends}
-        return described(row["method"], autoencoders, wanted.training(latent, *ends, relative=True))
+        return described(row["method"], autoencoders, wanted.training(latent, *models, relative=True))
 
     def comparable(table):
-        return [
-            row for row in store.rows(table) if row["dataset"] == wanted.dataset and row["settings"] == trained(row)
-        ]
+        models = compared(wanted, table)
+        called = {wanted.architecture(model) for model in models}
+        own = [row for row in store.rows(table) if row["dataset"] == wanted.dataset]
+        own = [row for row in own if {row["source_model"], row["target_model"]} <= called]
+        return [row for row in own if row["settings"] == trained(row, models)]
 
     for name, ours in _shown(tables, comparable):
         path = store.picture(name)
@@ -71,7 +75,7 @@ def _draw(path, ours):
     if not panels:
         return False
     if isinstance(next(iter(panels.values())), drawing.Curves):
-        label = ABOVE if _floor(next(iter(ours))) else "test error"
+        label = ABOVE if _floor(ours) else "test error"
         drawing.curves(path, panels, "latent dimension", label, scales=("log", "log"), about=_about(ours))
     else:
         drawing.dots(path, panels, "test error", about=_about(ours))
@@ -79,20 +83,24 @@ def _draw(path, ours):
 
 
 def _over_latents(ours):
-    """A panel per number of anchors, from the fewest at each latent to the most; a line per method over the latents."""
+    """A panel per number of anchors, from the fewest at each latent to the most; a line per method over the latents.
+
+    Where networks are not the paper's, lines name their architecture.
+    """
     counts = defaultdict(set)
     for key in ours:
         if key.anchors:
             counts[key.latent].add(key.anchors)
     most = max(map(len, counts.values()), default=1)
-    panels = {}
+    panels: dict[str, drawing.Curves] = {}
+    floor, named = _floor(ours), {_direction(key) for key in ours} != {"conv"}
     for place in range(most):
         lines, beside = defaultdict(dict), defaultdict(dict)
         for key, summary in sorted(ours.items(), key=lambda item: item[0].latent):
             here = sorted(counts[key.latent])
             if key.anchors and (place >= len(here) or key.anchors != here[place]):
                 continue
-            floor, name = _floor(key), _method(key)
+            name = f"{_method(key)}, {_direction(key)}" if named else _method(key)
             lines[name][key.latent] = summary.mean - floor
             if key in paper.CELLS:
                 beside[name][key.latent] = paper.CELLS[key].mean - floor
@@ -132,9 +140,10 @@ def _variants(ours):
     return {title: panel for title, panel in panels.items() if any(len(series) > 1 for series in panel.values())}
 
 
-def _floor(key):
-    """Give the error that no network can go below."""
-    return paper.MNIST_FLOOR if family(key.dataset) == "mnist" and not key.target_model.endswith("-linear") else 0
+def _floor(ours):
+    """Give the error that no network of a picture can go below, 0 where some can."""
+    bounded = (family(key.dataset) == "mnist" and not key.target_model.endswith("-linear") for key in ours)
+    return paper.MNIST_FLOOR if all(bounded) else 0
 
 
 def _method(key):

@@ -40,9 +40,17 @@ def trainings(wanted, store) -> list:
     return [autoencoders(wanted, wanted.model, latent) for latent in wanted.latents]
 
 
+def compared(wanted, table: int) -> tuple[str, ...]:
+    """Give the architectures that a table compares: the one that is asked for, or both."""
+    return MODELS if table in (5, 6) else (wanted.model,)
+
+
 def cell(wanted, table: int, source: Networks, target: Networks, **options) -> Cell:
-    """Record a cell between two sets of autoencoders."""
-    relative = wanted.training(source.latent, source.model, target.model, relative=True)
+    """Record a cell between two sets of autoencoders.
+
+    Relative representations are trained as all architectures of the table can bear: one network serves all cells.
+    """
+    relative = wanted.training(source.latent, *compared(wanted, table), relative=True)
     return Cell(table, source, target, **{"methods": wanted.methods, "relative": relative, **options})
 
 

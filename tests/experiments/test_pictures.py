@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,12 +11,14 @@ from running import EXPERIMENTS, TINY
 
 from align import drawing, markdown
 from align.rows import append, read
-from align_lab import charts, pictures
+from align_lab import cells, charts, pictures, recipes, tables
+from align_lab.asked import Asked
 from align_lab.bench import bench_report
 from align_lab.crossing import crossing_page
 from align_lab.heads import classify_page
 from align_lab.ladder import ladder_page
 from align_lab.many import many_page
+from align_lab.plans import Cell
 from align_lab.report import paper_tables, published
 from align_lab.rigidity import rigidity_page
 from align_lab.store import Store, times_of_the_paper
@@ -141,6 +144,21 @@ def test_a_picture_shows_the_rows_of_the_data_that_are_asked_for(experiment):
     assert drawn("mnist_sample") == (True, digits)
     shorter, less = drawn("mnist_sample", "--epochs=1")
     assert shorter and less not in (digits, clothes)
+
+
+def test_a_picture_over_latents_is_of_one_architecture_and_names_it(tmp_path, monkeypatch):
+    drawn, store = [], Store(tmp_path)
+    monkeypatch.setattr(drawing, "curves", lambda path, panels, x, y, **said: drawn.append((panels["mnist"], y)))
+    conv = Asked("mnist", "conv", ((2, None), (50, None)), ("linear",), (0, 1), recipes.Overrides({}))
+    for wanted in (conv, replace(conv, model="mlp"), replace(conv, last_layer="linear"), conv):
+        plan = tables.FULL.plan(wanted, store)
+        store.add([{**row, "test_error": 0.5} for one in plan if isinstance(one, Cell) for row in cells.rows(one)])
+        list(charts.redraw(wanted, store, (1,)))
+    names = [(list(panel.lines), list(panel.beside), label) for panel, label in drawn]
+    first, mlp, linear, again = names
+    assert first == again == (["autoencoder", "linear"], ["autoencoder", "linear"], charts.ABOVE)
+    assert mlp == (["autoencoder, mlp", "linear, mlp"], [], charts.ABOVE)
+    assert linear == (["autoencoder, conv-linear", "linear, conv-linear"], [], "test error")
 
 
 def test_a_picture_of_other_methods_or_networks_is_another(experiment):

@@ -121,7 +121,7 @@ def test_an_architecture_is_trained_as_it_can_bear(store):
     both = [tables.autoencoders(wanted, model, 50) for model in ("mlp", "conv-linear")]
     for ends in (both, both[::-1]):
         assert tables.cell(wanted, 5, *ends).relative.learning_rate == mlp.learning_rate
-    assert tables.cell(wanted, 5, both[1], both[1]).relative.learning_rate == conv.learning_rate
+    assert tables.cell(wanted, 2, both[1], both[1]).relative.learning_rate == conv.learning_rate
     given = dataclasses.replace(wanted, overrides=recipes.Overrides({"learning_rate": 0.25}))
     assert tables.autoencoders(given, "mlp", 50).settings.learning_rate == 0.25
 
@@ -146,6 +146,15 @@ def test_given_numbers_for_the_pixels_leave_both_families_what_they_are(experime
     assert all(name in whole.out for name in clothes), whole.err
     alone = experiment("paper", "--dataset=fashion_mnist_sample", *known[1:])
     assert alone.code == 1 and "there is no fashion_mnist_sample alone" in alone.err
+
+
+def test_a_networks_own_error_is_that_of_the_network_that_is_transferred(store):
+    """Of the paper's data the recipe of relative representations is the same for all; of MNIST it is not."""
+    for dataset in ("mnist_sample", "fashion_mnist_sample"):
+        plan = tables.architectures(asked(tables.ARCHITECTURES, dataset, settings=((50, 100),)), store)
+        trained = [one.name for one in plan if isinstance(one, Networks)]
+        assert len(trained) == len(set(trained)) == 6
+        assert len({one.relative for one in plan if isinstance(one, Cell)}) == 1
 
 
 def ladder(store, names=("mnist-2", "mnist-50", "fashion_mnist-50"), **changes):
