@@ -62,3 +62,10 @@ def test_claims_are_of_the_papers_architecture_and_of_one_training():
     assert page._checked(check, rows)[1] == "holds"
     rows[1] += [{**row, "settings": {"epochs": 1}} for row in rows[1]]
     assert page._checked(check, rows) == ("rows of table 1 are of different settings", page.OPEN)
+
+
+def test_claims_of_section_4_3_are_decided_between_architectures():
+    rows = {number: own for number, own in printed().items() if number in (5, 6)}
+    for claim, check in CLAIMS.items():
+        if "(4.3" in claim:
+            assert check(rows)[1], claim
