@@ -169,6 +169,21 @@ def test_flags_that_make_no_sense_are_named(call, library, tmp_path):
     assert done.code == 0, done.err
 
 
+@pytest.mark.parametrize(
+    ("array", "words"),
+    [
+        (np.array([[0.0, 1], [np.nan, 0], [np.inf, 0]]), "row 1 of bad, one of 2, is not"),
+        (np.full((3, 2), 1e300), "row 0 of bad, one of 3, is not"),
+        (np.ones((3, 2), complex), "real numbers in one dimension or more; bad is complex128[3, 2]"),
+        (np.ones((3, 0)), "bad is float64[3, 0]"),
+    ],
+)
+def test_vectors_are_refused_before_anything_is_made_of_them(array, words, tmp_path, store):
+    np.savez(tmp_path / "some.npz", good=np.ones((3, 2)), bad=array)
+    with pytest.raises(ValueError, match=re.escape(words)):
+        vectors.ready(Library(str(tmp_path / "some.npz"), "", 0, 0), store)
+
+
 # Pairs are fewer than dimensions: alone they determine no turn.
 @pytest.mark.parametrize(
     ("rival", "known"),

@@ -110,6 +110,19 @@ def test_embeddings_are_kept(texts, store, monkeypatch):
         np.testing.assert_array_equal(ours, kept)
 
 
+@pytest.mark.parametrize("damage", [b"", b"no zip", slice(200), {"others": np.eye(2)}])
+def test_damaged_embeddings_are_named(texts, store, damage):
+    wanted = Embedding("hashed-words", texts)
+    encoders.work(wanted, store)
+    path = encoders.file(wanted, store)
+    if isinstance(damage, dict):
+        np.savez(path, **damage)
+    else:
+        path.write_bytes(path.read_bytes()[damage] if isinstance(damage, slice) else damage)
+    with pytest.raises(RuntimeError, match=f"{path} is damaged .*: delete it"):
+        encoders.embedded(wanted, Store(store.workdir))
+
+
 def test_search_and_scores_by_hand():
     documents = np.eye(12, dtype=np.float32)
     queries = documents[:2] + 0.1 * documents[2:4]

@@ -152,8 +152,17 @@ def work(wanted: Embedding, store: Store, advance: Callable[[float], None] = lam
 def embedded(wanted: Embedding, store: Store) -> tuple[np.ndarray, np.ndarray]:
     """Give unit vectors `[documents, d]` and `[queries, d]`, embedding what is missing."""
     work(wanted, store)
-    with np.load(file(wanted, store)) as arrays:
-        return arrays["documents"], arrays["queries"]
+    documents, queries = kept(file(wanted, store), "documents", "queries")
+    return documents, queries
+
+
+def kept(path: Path, *names: str) -> tuple[np.ndarray, ...]:
+    """Read arrays that were embedded here; RuntimeError where the file is damaged."""
+    try:
+        with open(path, "rb") as whole, np.load(whole) as arrays:
+            return tuple(arrays[name] for name in names)
+    except (zipfile.BadZipFile, ValueError, EOFError, KeyError, AttributeError, TypeError) as error:
+        raise RuntimeError(f"{path} is damaged ({error}): delete it to have its texts embedded anew") from error
 
 
 def dimensions(wanted: Embedding, store: Store) -> int | None:

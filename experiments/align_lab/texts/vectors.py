@@ -57,9 +57,22 @@ def ready(library: Library, store: Store) -> dict[str, np.ndarray]:
         if {array.ndim for array in arrays.values()} != {2} or len({len(array) for array in arrays.values()}) != 1:
             shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items()) or "no array"
             raise ValueError(f"--vectors must have arrays [texts, d] of as many texts, one an encoder; it has {shapes}")
-        return {name: array.astype(np.float32) for name, array in arrays.items()}
+        return {name: _checked(name, array) for name, array in arrays.items()}
 
     return store.remember(("vectors", library.file), read)
+
+
+def _checked(name, array):
+    """Give an array `[texts, d]` as finite float32; ValueError names it, and the first row that is not."""
+    if array.dtype.kind not in "biuf" or not array.shape[1]:
+        kind = f"{array.dtype}{list(array.shape)}"
+        raise ValueError(f"--vectors must have real numbers in one dimension or more; {name} is {kind}")
+    with np.errstate(over="ignore"):
+        array = array.astype(np.float32)
+    if (bad := ~np.isfinite(array).all(axis=1)).any():
+        where = f"row {int(bad.argmax())} of {name}, one of {bad.sum():,},"
+        raise ValueError(f"--vectors must be finite as float32; {where} is not")
+    return array
 
 
 def _read(path):
@@ -121,7 +134,6 @@ def of(space: Space, store: Store) -> np.ndarray:
     work(space, store)
 
     def read():
-        with np.load(file(space, store)) as arrays:
-            return arrays["vectors"]
+        return encoders.kept(file(space, store), "vectors")[0]
 
     return store.remember(space, read)
