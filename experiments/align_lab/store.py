@@ -132,9 +132,19 @@ class Store:
 
 
 def times_of_the_paper(results: Path) -> list[dict]:
-    """Give what the tasks of paper.py took, as logged among results: not those of others that share the folder."""
-    logged = map(json.loads, rows.whole_lines(results / "rows" / "timings.jsonl"))
-    return [line for line in logged if line.get("experiment", "paper") == "paper"]
+    """Give what the tasks of paper.py took, as logged among results: not those of others that share the folder.
+
+    RowError names the line that is no task with its seconds.
+    """
+    path, found = results / "rows" / "timings.jsonl", []
+    for number, line in enumerate(rows.whole_lines(path), start=1):
+        try:
+            one = json.loads(line)
+            if one.get("experiment", "paper") == "paper":
+                found.append({**one, "task": str(one["task"]), "seconds": float(one["seconds"])})
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise rows.RowError(f"{path}, line {number} is no time of a task: {error!r}") from error
+    return found
 
 
 @functools.cache

@@ -103,6 +103,28 @@ def test_the_readme_takes_no_trainings_together(committed, call, tmp_path):
     assert readme.read_text() == "<!-- results -->\n<!-- /results -->\n"
 
 
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--results={}/nowhere"], "--results must be a folder of results; "),
+        (["--results={}/page.md"], "page.md is none"),
+        (["--results={}", "--readme={}/none.md"], "No such file or directory: '{}/none.md'"),
+        (["--results={}", "--readme={}/page.md"], "--readme must have <!-- results --> and <!-- /results -->, once"),
+        (["--results={}", "all"], "arguments must be flags, such as --results=DIR; there is 'all'"),
+        (["--results={}/rigidity"], "rigidity.jsonl, line 1 is no result row"),
+        (["--results={}/timings"], "timings.jsonl, line 1 is no time of a task"),
+    ],
+)
+def test_a_report_that_cannot_be_made_says_why_in_a_line(flags, words, tmp_path, call):
+    (tmp_path / "page.md").write_text("<!-- results -->\n")
+    for name in ("rigidity", "timings"):
+        (tmp_path / name / "rows").mkdir(parents=True)
+        (tmp_path / name / "rows" / f"{name}.jsonl").write_text('"seconds"\n')
+    run = call("report", *(flag.format(tmp_path) for flag in flags))
+    assert run.code == 1 and words.format(tmp_path) in run.err
+    assert run.err.startswith("error: ") and run.err.count("\n") == 1
+
+
 def test_a_picture_of_one_dimension_lies_on_a_line():
     points = np.arange(3.0)[:, None]
     np.testing.assert_array_equal(pictures.plane(points, points), np.c_[points, np.zeros(3)])

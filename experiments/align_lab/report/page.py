@@ -41,19 +41,32 @@ def run(folder: Path) -> None:
         app.run(_main, flags_parser=screen.parsed)
 
 
-def _main(_):
-    results = user_path(FLAGS.results)
-    if FLAGS.readme:
-        readme = user_path(FLAGS.readme)
-        rows, problems = published.read(results)
-        if mixed := [words for words in problems if published.SETTINGS in words]:
-            words = f"{mixed[0]}, and one figure would be of both; they need folders of their own (--results)"
-            print(f"error: {words}", file=sys.stderr)
-            sys.exit(1)
-        text = paper_tables.headline(rows)
-        with atomic.replacing(readme) as partial:
-            partial.write_text(markdown.fill(readme.read_text(), "results", text))
-    print(write(results))
+def _main(words):
+    try:
+        if words[1:]:
+            raise ValueError(f"arguments must be flags, such as --results=DIR; there is {' '.join(words[1:])!r}")
+        results = user_path(FLAGS.results)
+        if not results.is_dir():
+            raise ValueError(f"--results must be a folder of results; {results} is none")
+        if FLAGS.readme:
+            _fill(user_path(FLAGS.readme), results)
+        print(write(results))
+    except (ValueError, RuntimeError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _fill(readme, results):
+    """Put the headline table into a README, whose own text is read first."""
+    rows, problems = published.read(results)
+    text = readme.read_text()
+    if mixed := [words for words in problems if published.SETTINGS in words]:
+        raise ValueError(f"{mixed[0]}, and one figure would be of both; they need folders of their own (--results)")
+    if [text.count(mark) for mark in ("<!-- results -->\n", "<!-- /results -->")] != [1, 1]:
+        raise ValueError(f"--readme must have <!-- results --> and <!-- /results -->, once each; {readme} has not")
+    filled = markdown.fill(text, "results", paper_tables.headline(rows))
+    with atomic.replacing(readme) as partial:
+        partial.write_text(filled)
 
 
 def write(results: Path) -> Path:
