@@ -15,6 +15,8 @@ from align.solvers import Solver
 _AS_THE_MEAN = 0.99
 # Alignment, unbiased, below which two sets of rows look unrelated.
 _UNRELATED = 0.05
+# What solvers that judge by pairs left out call their residual.
+_LEFT_OUT = ("leave_one_out", "generalised")
 
 
 def usable(arguments: argparse.Namespace, *arrays: files.Rows) -> tuple[np.ndarray, dict]:
@@ -80,10 +82,32 @@ def as_the_mean(residual: float, rows: int, alignment: float | None = None) -> s
     if not residual >= _AS_THE_MEAN:
         return None
     text = f"no better than the mean: residual {residual:.3g} on {rows} rows, where predicting the mean has 1"
-    if alignment is not None and not alignment < _UNRELATED:
+    if alignment is not None and not unrelated(alignment):
         return text
     related = "" if alignment is None else f" (linear CKA {alignment:.2g}: the rows look unrelated)"
     return f"{text}{related}; are source and target in correspondence?"
+
+
+def unrelated(alignment: float) -> bool:
+    """Whether two sets of rows of such an unbiased linear CKA look unrelated."""
+    return alignment < _UNRELATED
+
+
+def unchecked(fitted: AffineMap, rows: float, solver: Solver) -> str | None:
+    """Return in words that so many pairs would be fitted as well if they were unrelated; None where that is not so.
+
+    It is where a map has as many directions as rows about their mean: least squares goes through any of them then, and
+    a rotation turns any of them nearly onto one another.
+    """
+    if any(hasattr(fitted.details, estimate) for estimate in _LEFT_OUT) or fitted.rank is None:
+        return None
+    rank = int(fitted.rank)
+    if max(solver.numbers(rank), 0 if solver.freedom == "one" else rank) < rows - 1:
+        return None
+    return (
+        f"{round(rows)} pairs leave nothing to judge a map of rank {rank} by, which unrelated pairs would be given as "
+        "well; --holdout, or --solver ridge, tells"
+    )
 
 
 def effective(weights: np.ndarray) -> float:
@@ -98,7 +122,7 @@ def corrected_residual(fitted: AffineMap, rows: float, solver: Solver) -> float:
     rows: how many there were, or the `effective` number of those that have weights. Of unrelated rows a map that fits k
     numbers to each dimension beside its mean leaves 1 − k / (rows − 1) of the variance.
     """
-    for estimate in ("leave_one_out", "generalised"):
+    for estimate in _LEFT_OUT:
         left_out = float(getattr(fitted.details, estimate, math.nan))
         if not math.isnan(left_out):  # as it is for too few pairs
             return left_out

@@ -75,7 +75,8 @@ def _from_pairs(solver, chosen, arguments):
         known["held_out"], doubt = scores(fitted, source, target, arguments, held)
     else:
         counted = rows if counts is None else faults.effective(counts[used])
-        doubt = faults.as_the_mean(faults.corrected_residual(fitted, counted, solver), rows)
+        mean = faults.as_the_mean(faults.corrected_residual(fitted, counted, solver), rows)
+        doubt = mean or faults.unchecked(fitted, counted, solver)
     if warning := faults.constant(y, rows, fitted.rank) or doubt:
         known["warnings"] = [warning]
     return fitted, known | ({"bad_rows": bad} if bad else {}), spaces

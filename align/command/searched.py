@@ -1,12 +1,17 @@
 """`align score --corpus`: what a search finds with a map, without it, and after a second look by the new encoder."""
 
 import argparse
+import functools
+from typing import NamedTuple
 
 import numpy as np
 
-from align import files, search
+from align import files, metrics, search
 from align.command import belonging, blocks, faults, pairing
 from align.maps import AffineMap
+from align.metrics import running_sums
+
+_SOME, _FEW = 1000, 20  # documents by which two sides look related or not, and below which nothing is said of it
 
 
 def measure(
@@ -36,9 +41,14 @@ def measure(
     asks = x.any(1) & y.any(1)  # a query of zeros is similar to nothing
     x, y = x[asks], y[asks]
     watches = belonging.both(arguments, (old.name, new.name))
-    corpus = _watched(watches, (part[1:] for part in blocks.chosen(sound, arguments, old, new)))
+    pairs = _Pairs([], [])
+    corpus = _watched(fitted, watches, pairs, (part[1:] for part in blocks.chosen(sound, arguments, old, new)))
     measured = search.found(fitted, x, y, corpus, top=arguments.top)
+    doubt, unrelated = _doubt(pairs)
     worth_it, why = search.verdict(measured)
+    if unrelated:
+        worth_it = None
+        why = f"open: the documents of {old.name} and {new.name} look unrelated, and what is found says nothing then"
     recall = f"recall@{arguments.top}"
     told = {
         "queries": len(x),
@@ -54,11 +64,34 @@ def measure(
         "worth_it": worth_it,
         "verdict": why,
     }
-    return told, [text for watch in watches for text in watch.warnings()], bad
+    doubts = [f"--corpus {old.name} {new.name}: {doubt}"] if doubt else []
+    return told, doubts + [text for watch in watches for text in watch.warnings()], bad
 
 
-def _watched(watches, corpus):
-    for block in corpus:
-        for watch, documents in zip(watches, block, strict=True):
+class _Pairs(NamedTuple):
+    """What the documents of a corpus say of whether they correspond: sums over blocks, and some (mapped, new) rows."""
+
+    sums: list[running_sums.Sums]
+    some: list[tuple[np.ndarray, np.ndarray]]
+
+
+def _watched(fitted, watches, pairs, corpus):
+    for old, new in corpus:
+        for watch, documents in zip(watches, (old, new), strict=True):
             watch.look(documents)
-        yield block
+        mapped = np.asarray(fitted(old))
+        pairs.sums.append(running_sums.add_up(mapped, new))
+        if sum(len(rows) for rows, _ in pairs.some) < _SOME:
+            pairs.some.append((mapped[:_SOME], new[:_SOME]))
+        yield old, new
+
+
+def _doubt(pairs):
+    """Return in words that documents do not correspond, by the map, if so; and whether they look unrelated besides."""
+    total = functools.reduce(running_sums.merge, pairs.sums)
+    mapped, new = (np.concatenate(rows) for rows in zip(*pairs.some, strict=True))
+    if len(mapped) < _FEW:
+        return None, False
+    alignment = float(metrics.linear_cka(mapped, new, unbiased=True))
+    doubt = faults.as_the_mean(running_sums.relative_residual(total), total.rows, alignment)
+    return doubt, doubt is not None and faults.unrelated(alignment)
