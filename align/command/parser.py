@@ -18,8 +18,9 @@ _EXAMPLES = """examples:
   align inspect map.safetensors
 
 files: .npy, .npz, .safetensors, .parquet, .arrow, .feather, .h5, .vec, .bin, .fvecs, .faiss, ...; file.npz:key and
-file.parquet:column name what is within; a folder, or 'parts/*.parquet', is all files in it. Rows are in correspondence,
-by their order or by --id, except for solvers that need class labels (such as labels) or nothing (such as unpaired).
+file.parquet:column name what is within; a folder, or 'parts/*.parquet', is all files in it, by their names, part-2
+before part-10. Rows are in correspondence, by their order or by --id, except for solvers that need class labels (such
+as labels) or nothing (such as unpaired).
 exit codes: 0 done; 2 a mistake in the arguments or the files, or no memory left, said in one line; 3 done, but the map
 is not to be trusted, or, with --strict, there was a warning; 4 done, but a figure is below --fail-under; 130 and 143
 interrupted.

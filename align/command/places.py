@@ -83,5 +83,8 @@ def check_output(arguments: argparse.Namespace, suffixes: tuple[str, ...] = file
         raise PermissionError(f"{path.parent}: the output cannot be written to this folder")
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder")
+    for name in (getattr(arguments, each, None) for each in ("input", "source", "target")):
+        if name and files.finds(name, path):
+            raise ValueError(f"{path} would be one of the files of {name} from then on; expected another place")
     if path.exists() and not (arguments.overwrite or arguments.force):
         raise FileExistsError(f"{path} exists; --overwrite or --force replaces it")

@@ -2,7 +2,7 @@
 
 A file is named by its path, an array or a column within one as `file.npz:key` or `file.parquet:column`; a file with a
 single one needs no key. A folder, or a pattern such as `parts/*`, is all of its files, one after the other in the order
-of their names, and `parts/:key` or `parts/*:key` what is within each. Nothing is ever unpickled.
+of their names, digits as numbers, and `parts/:key` or `parts/*:key` what is within each. Nothing is ever unpickled.
 
 NumPy's `.npy` and `.npz`, and `.safetensors`, need no other package. `.parquet`, `.arrow` and `.feather` (pyarrow),
 `.h5` and `.hdf5` (h5py), and FAISS indexes (`.faiss`, `.index`) do: `pip install 'align-latents[files]'`. Words with
@@ -14,7 +14,7 @@ A format is a module with a function that opens it to `Rows`, and a row in the t
 from align.files.formats import SUFFIXES, WRITTEN
 from align.files.ids import Ids, Match, check_count, ids_apart, match, open_ids
 from align.files.joins import chosen, put_in_order
-from align.files.naming import split_name, with_key
+from align.files.naming import finds, split_name, with_key
 from align.files.opened import MissingPackage, Rows
 from align.files.opening import dtypes_of, keeps_others, open_column, open_rows, writing
 from align.files.unit_rows import to_unit, unit
@@ -29,6 +29,7 @@ __all__ = [
     "check_count",
     "chosen",
     "dtypes_of",
+    "finds",
     "ids_apart",
     "keeps_others",
     "match",

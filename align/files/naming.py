@@ -1,7 +1,9 @@
 """What a name means: a file, an array within it, or all files of a folder or of a pattern."""
 
+import fnmatch
 import glob
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from align.files.formats import FORMATS, KEYED, SUFFIXES
@@ -46,14 +48,14 @@ def with_key(name: str, key: str | None) -> str:
 def found(name: str) -> tuple[list[Path], str | None]:
     """Return the files that a name means, in the order of their names, and the key of the array within each.
 
+    Digits in names are compared as the numbers that they are: part-2 comes before part-10.
     A folder means the files within it, and within its folders, that hold vectors: those of one ending, but none whose
     name, or whose folder's, begins with `.` or `_`; a name with `*`, `?` or `[` the files that match.
     FileNotFoundError where there are none, ValueError for other endings, or a key where files hold nothing by name.
     """
     path, key = split_name(name)
     if name and path.is_dir():
-        inside = [each for each in path.rglob("*") if each.suffix in SUFFIXES and FORMATS[each.suffix].in_folders]
-        paths = sorted(each for each in inside if each.is_file() and not _is_hidden(each.relative_to(path)))
+        paths = _in_order(each for each in path.rglob("*") if _is_meant(each, path) and each.is_file())
         if not paths:
             endings = tuple(suffix for suffix in SUFFIXES if FORMATS[suffix].in_folders)
             raise FileNotFoundError(f"{path}: no such file; the folder has none that ends in {listed(endings)}")
@@ -74,9 +76,34 @@ def found(name: str) -> tuple[list[Path], str | None]:
     return paths, key
 
 
+def finds(name: str, output: Path) -> bool:
+    """Whether a folder or a pattern means a file at this path as well, which need not be there yet."""
+    path, _ = split_name(name)
+    if name and path.is_dir():
+        path, output = path.resolve(), output.resolve()
+        return output.is_relative_to(path) and _is_meant(output, path)
+    if path.exists() or not glob.has_magic(str(path)):
+        return False
+    whole = path.name == "**"  # which is files in folders of any depth
+    folders = {Path(each).resolve() for each in glob.glob(str(path if whole else path.parent), recursive=True)}
+    alike = fnmatch.fnmatchcase(output.name, path.name) and (path.name[0] == "." or output.name[0] != ".")
+    return alike and output.parent.resolve() in folders
+
+
 def _matching(pattern):
-    return sorted(each for each in map(Path, glob.glob(pattern, recursive=True)) if each.is_file())
+    return _in_order(each for each in map(Path, glob.glob(pattern, recursive=True)) if each.is_file())
 
 
-def _is_hidden(path):
-    return any(part.startswith((".", "_")) for part in path.parts)
+def _in_order(paths: Iterable[Path]) -> list[Path]:
+    """Sort paths folder by folder, digits as numbers; what is alike then as text, as by leading zeros."""
+
+    def numbered(part):
+        return [int(piece) if place % 2 else piece for place, piece in enumerate(re.split(r"(\d+)", part))]
+
+    return sorted(paths, key=lambda path: ([numbered(part) for part in path.with_suffix("").parts], path))
+
+
+def _is_meant(path, folder):
+    """Whether a folder means a path within it, by its name alone."""
+    hidden = any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
+    return path.suffix in SUFFIXES and FORMATS[path.suffix].in_folders and not hidden
