@@ -68,12 +68,16 @@ def apply(arguments: argparse.Namespace) -> bool | None:
 
 def _as_dtype(mapped, dtype):
     """Return rows in another dtype, and how many values were cut off to its range; ValueError for rows that vanish."""
-    if dtype.kind not in "iu" or not np.isfinite(mapped).all():
-        with np.errstate(over="ignore"):  # reported by what calls
-            return mapped.astype(dtype if dtype.kind == "f" else mapped.dtype), 0
-    ends = np.iinfo(dtype)
-    rounded = np.rint(mapped)
+    if not np.isfinite(mapped).all():  # reported by what calls
+        return mapped, 0
+    whole = dtype.kind in "iu"
+    with np.errstate(over="ignore", under="ignore"):  # the first is reported by what calls as well
+        rounded = np.rint(mapped) if whole else mapped.astype(dtype)
     if ((rounded == 0).all(1) & (mapped != 0).any(1)).any():
-        raise ValueError(f"there are rows whose values all round to 0 in {dtype}; expected a map to values of 8 bits")
+        expected = "a map to values of 8 bits" if whole else "--dtype float32, or larger values"
+        raise ValueError(f"there are rows whose values all round to 0 in {dtype}; expected {expected}")
+    if not whole:
+        return rounded, 0
+    ends = np.iinfo(dtype)
     beyond = int(((rounded < ends.min) | (rounded > ends.max)).sum())
     return np.clip(rounded, ends.min, ends.max).astype(dtype), beyond

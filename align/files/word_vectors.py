@@ -1,6 +1,7 @@
 """Words with vectors: the text of word2vec, GloVe and fastText (`.vec`, `.txt`), and word2vec's `.bin`.
 
-A word is whatever stands before the numbers, spaces included; numbers stand between spaces or tabs. The text may begin
+A word is whatever stands before the numbers, spaces within it included; numbers stand between spaces or tabs. A word of
+several parts whose last one is a number, as in "the 1", is taken for a line of too many numbers. The text may begin
 with a line "rows dimensions", as that of word2vec and fastText does; without it, lines of numbers alone are refused.
 Numbers are read in float32, and written in no wider dtype.
 One pass over a file finds where its rows are; after it they are read in place.
@@ -10,6 +11,7 @@ import codecs
 import contextlib
 import itertools
 import mmap
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from align.files.raw_text import decoded, encoded
 _PART = 1 << 24  # bytes looked through at a time
 _FASTTEXT = 793712314  # with which fastText's own models begin
 _WORDS = 1 << 16  # of one block
+_NUMBER = re.compile(rb"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 _TOLD_BY = 20  # lines: of that many words some are no numbers
 
 
@@ -111,9 +114,16 @@ def _words(path, starts, d, start, stop):
 
 
 def _fields(line, d):
-    """Return the word of a line and its d numbers; fewer where it holds less."""
+    """Return the word of a line and its d numbers; fewer where it holds less, and more where a number precedes them."""
     line = line.rstrip()
-    return line.rsplit(None if b"\t" in line else b" ", d)
+    word, *numbers = line.rsplit(None if b"\t" in line else b" ", d)
+    return line.split() if _ends_in_number(word) else [word.rstrip(), *numbers]
+
+
+def _ends_in_number(word):
+    """Whether a word has several parts, of which the last is a number: in a text nothing tells it from the vector."""
+    parts = word.split()
+    return len(parts) > 1 and _NUMBER.fullmatch(parts[-1]) is not None
 
 
 def _are_numbers(fields, d):
@@ -178,6 +188,8 @@ def _records(path):
                 raise unreadable(path, ".bin", f"it says {n} rows and ends within row {row}")
             starts[row + 1] = space + 1
             at = space + 1 + 4 * d
+        if len(data) > at + _PART or data[at:].strip():
+            raise unreadable(path, ".bin", f"it says {n} rows and goes on after them")
     return starts, d
 
 
@@ -190,8 +202,11 @@ def write_text(path: Path, key: str | None, shape: tuple[int, int], dtype: np.dt
         line = " ".join([number] * shape[1])
 
         def append(block, others):
-            for word, row in zip(_beside(others), block.tolist(), strict=True):
-                file.write(encoded(word) + f" {line % tuple(row)}\n".encode())
+            words = [encoded(word) for word in _beside(others)]
+            if bad := [word for word in words if _ends_in_number(word)]:
+                raise ValueError(f"expected words without a number as their last part; there is {decoded(bad[0])!r}")
+            for word, row in zip(words, block.tolist(), strict=True):
+                file.write(word + f" {line % tuple(row)}\n".encode())
 
         yield append
 

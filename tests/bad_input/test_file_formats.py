@@ -44,6 +44,7 @@ WRONG = [
     (apply("x.h5:c"), "x.h5 holds a, b", "there is no 'c'"),
     (apply("short.vec"), "short.vec is not a readable .vec file: row 1 is no word and 3 numbers"),
     (apply("wordy.vec"), "wordy.vec is not a readable .vec file: row 1 is no word and 3 numbers"),
+    (apply("long.vec"), "long.vec is not a readable .vec file: row 0 is no word and 3 numbers"),
     (apply("narrow.vec"), "narrow.vec is not a readable .vec file: row 0 is no word and 3 numbers"),
     (apply("lost.vec"), "lost.vec is not a readable .vec file: it says 9 rows and has 2"),
     (apply("empty.vec"), "empty.vec is not a readable .vec file: its first line is no word and numbers"),
@@ -55,6 +56,7 @@ WRONG = [
     (apply("noise.bin"), "noise.bin is not a readable .bin file: it does not begin with the number of rows"),
     (apply("short.bin"), "short.bin is not a readable .bin file: it says 9 rows of 3 dimensions, and is too short"),
     (apply("cut.bin"), "cut.bin is not a readable .bin file: it says 2 rows and ends within row 1"),
+    (apply("more.bin"), "more.bin is not a readable .bin file: it says 1 rows and goes on after them"),
     (apply("cut.fvecs"), "cut.fvecs is not a readable .fvecs file: its 30 bytes are no rows of 3 dimensions"),
     (apply("uneven.fvecs"), "uneven.fvecs is not a readable .fvecs file: it begins with 3 dimensions"),
     (apply("empty.fvecs"), "empty.fvecs is not a readable .fvecs file: its 0 bytes"),
@@ -77,6 +79,10 @@ WRONG = [
     (apply("types", "-o", "z.parquet"), "types: column n is int64 in one of its files and string in another"),
     (apply("breaks.parquet", "-o", "z.bin"), "expected a word for each row", "there is 'a\\nb'"),
     (apply("x.npy", "-o", "z.faiss"), "z.faiss: expected a file that ends in", ".parquet"),
+    (apply("numbered.parquet", "-o", "z.vec"), "expected words without a number as their last part; there is 'the 1'"),
+    (apply("columns", "--column", "a", "-o", "columns/z.parquet"), "columns/z.parquet would be one of the files of"),
+    (apply("col*/*.parquet:a", "-o", "columns/two.parquet", "--overwrite"), "one of the files of col*/*.parquet:a"),
+    (apply("tiny.npy", "--dtype", "float16", *OUT), "all round to 0 in float16", "--dtype float32, or larger values"),
     (apply("x.npy", "--dtype", "int8", *OUT), "all round to 0 in int8", "expected a map to values of 8 bits"),
     (("fit", "x.npy", "x.npy", *ID), "x.npy holds vectors alone", "file of ids to --id; it is 'id'"),
     (("fit", "two.parquet:a", "two.parquet:b", *ID[2:], "--id", "key"), "two.parquet holds a, b, id, n", "no 'key'"),
@@ -105,6 +111,7 @@ def folder(tmp_path_factory):
 def write(x):
     AffineMap(np.eye(3, dtype=np.float32), np.zeros(3, np.float32)).save("map.safetensors")
     np.save("x.npy", x)
+    np.save("tiny.npy", 1e-9 * x)
     vectors, names = pa.array(list(x)), [f"w{row}" for row in range(4)]
 
     def table(name, **columns):
@@ -117,6 +124,7 @@ def write(x):
     table("holes", a=[[1.0, 2, 3], [1, None, 3], [1, 2, 3], [1, 2, 3]])
     table("none", a=pa.array([], pa.list_(pa.float32())))
     table("breaks", word=["a\nb", *names[1:]], a=vectors)
+    table("numbered", word=["the 1", *names[1:]], a=vectors)
     table("nameless", id=["w0", None, "w2", "w3"], a=vectors)
     table("others", id=[name.replace("w", "x") for name in names], a=vectors)
     table("again", id=["w0", "w0", "x", "y"], a=vectors)
@@ -135,6 +143,7 @@ def write(x):
     Path("cut.h5").write_bytes(Path("x.h5").read_bytes()[:500])
     Path("short.vec").write_text("a 1 2 3\nb 1\n")
     Path("wordy.vec").write_text("a 1 2 3\nb 1 two 3\n")
+    Path("long.vec").write_text("2 3\nthe 1 2 3 4\nof 1 2 3\n")
     Path("narrow.vec").write_text("3 3\na 1 2\nb 1 2\nc 1 2\n")
     Path("lost.vec").write_text("9 3\na 1 2 3\nb 1 2 3\n")
     Path("empty.vec").touch()
@@ -147,6 +156,7 @@ def write(x):
     Path("noise.bin").write_bytes(bytes(range(100)))
     Path("short.bin").write_bytes(b"9 3\na " + bytes(12))
     Path("cut.bin").write_bytes(b"2 3\na " + bytes(12) + b"\nb12345678901" + b" " + bytes(4))
+    Path("more.bin").write_bytes(b"1 3\n" + 2 * (b"a " + bytes(12) + b"\n"))
     np.insert(x.view("i4"), 0, 3, axis=1).tofile("whole.fvecs")
     Path("cut.fvecs").write_bytes(Path("whole.fvecs").read_bytes()[:30])
     uneven = np.insert(x.view("i4"), 0, 3, axis=1)

@@ -117,10 +117,10 @@ def test_a_colon_may_be_of_a_pattern(rows):
 
 
 @pytest.mark.parametrize("begin", ["", "60 6\n", "\ufeff", "\ufeff60 6\n"])
-@pytest.mark.parametrize("between", ["\t", " "])
-def test_words_and_numbers_between_tabs_and_after_a_mark_of_utf_8(rows, begin, between):
+@pytest.mark.parametrize(("after", "between"), [("\t", "\t"), ("\t", " "), ("  ", " ")])
+def test_words_and_numbers_between_tabs_and_after_a_mark_of_utf_8(rows, begin, after, between):
     numbers = [between.join(f"{value:.9g}" for value in row) for row in rows]
-    lines = [f"d{row}\t{each}\n" for row, each in enumerate(numbers)]
+    lines = [f"d{row}{after}{each}\n" for row, each in enumerate(numbers)]
     Path("tabs.txt").write_text(begin + "".join(lines), encoding="utf-8")
     np.testing.assert_array_equal(files.open_rows("tabs.txt").read(0, 60), rows)
     np.testing.assert_array_equal(files.open_ids("tabs.txt", "word").values, files.open_ids("x.npy", "ids.npy").values)
