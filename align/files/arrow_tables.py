@@ -25,6 +25,7 @@ def open_table(path: Path, key: str | None) -> Rows:
         vectors = [field.name for field in schema if _is_vectors(field.type)]
         numbers = [field.name for field in schema if _is_number(field.type)]
         key = only(path, key, vectors or numbers, vectors + numbers)
+        _check_once(path, schema, [key])
         first = next(iter(layout.batches(0, [key])))[1].column(0) if layout.rows else None
         sample = _numbers(path, first[:1], 0) if first is not None else np.empty((0, 0), np.float32)
         names = [name for name in schema.names if name != key]
@@ -45,6 +46,7 @@ def open_table(path: Path, key: str | None) -> Rows:
     def others(start, stop):
         import pyarrow as pa
 
+        _check_once(path, schema, names)
         with _explained(path):
             batches = beside.read(start, stop) if names else []
             columns = {name: pa.chunked_array([batch.column(name) for batch in batches]) for name in names}
@@ -59,6 +61,7 @@ def table_ids(path: Path, key: str | None) -> Iterator[Any]:
     with _explained(path):
         layout = layout_of(path)
         key = only(path, key, layout.schema.names)
+        _check_once(path, layout.schema, [key])
         rows = 0
         for _, batch in layout.batches(0, [key]) if layout.rows else ():
             column = batch.column(0)
@@ -66,6 +69,12 @@ def table_ids(path: Path, key: str | None) -> Iterator[Any]:
                 raise ValueError(f"{path}: row {rows + _first_null(column)} has no {key}")
             yield column.to_numpy(zero_copy_only=False)
             rows += batch.num_rows
+
+
+def _check_once(path, schema, names):
+    """ValueError where a name is that of several columns, of which nothing says which is meant."""
+    if twice := [name for name in names if schema.names.count(name) > 1]:
+        raise ValueError(f"{path} has {schema.names.count(twice[0])} columns named {twice[0]}; expected one")
 
 
 def _first_null(column):
@@ -78,7 +87,9 @@ def _explained(path):
     pa = needed("pyarrow", "pyarrow", path)
     try:
         yield
-    except pa.ArrowException as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        if isinstance(error, OSError) and type(error) is not OSError:  # those of the system name the file
+            raise
         raise unreadable(path, path.suffix, error) from error
 
 

@@ -107,6 +107,8 @@ def _digests(name, array, row):
     """Return the 128 bits `[n, 2]` that stand for each text, or for the digits of an integer."""
     digests = []
     for place, each in enumerate(array.tolist()):
+        if isinstance(each, list | np.ndarray):
+            raise ValueError(f"{name} holds lists; expected integers or text")
         if each is None or each != each:
             raise ValueError(f"{name}: row {row + place} has no id")
         text = each if isinstance(each, bytes) else encoded(str(each))

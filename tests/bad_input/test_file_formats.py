@@ -7,6 +7,7 @@ import faiss
 import h5py
 import numpy as np
 import pyarrow as pa
+import pyarrow.feather
 import pyarrow.parquet
 import pytest
 from safetensors.numpy import save_file
@@ -33,6 +34,10 @@ WRONG = [
     (apply("columns", "--column", "c", *OUT), "two.parquet holds a, b", "there is no 'c'"),
     (apply("columns/*:c"), "two.parquet holds a, b", "there is no 'c'"),
     (apply("uneven/*:c"), "uneven/*:c: files that end in .npy name nothing within; expected no :c"),
+    (apply("twice.parquet:a"), "twice.parquet has 2 columns named a; expected one"),
+    (apply("twice.arrow:a"), "twice.arrow has 2 columns named a; expected one"),
+    (apply("twice.parquet:b", "-o", "z.parquet"), "twice.parquet has 2 columns named a; expected one"),
+    (apply("torn.feather"), "torn.feather is not a readable .feather file", "decompression failed"),
     (apply("words.parquet"), "words.parquet holds no array"),
     (apply("ragged.parquet"), "ragged.parquet: row 2 has 2 dimensions; expected 3, as the first has"),
     (apply("null.parquet"), "null.parquet: row 1 is null", "expected a number or a vector"),
@@ -95,6 +100,8 @@ WRONG = [
     (("fit", "x.npy", "x.npy", *ID[2:], "--id", "few.txt"), "few.txt has 3 ids and x.npy 4 rows"),
     (("fit", "x.npy", "x.npy", *ID[2:], "--id", "x.npy"), "x.npy has ids of shape [4, 3] and float32"),
     (("fit", "x.faiss", "x.npy", *ID), "x.faiss holds no ids; expected an IndexIDMap"),
+    (("fit", "two.parquet:a", "two.parquet:b", *ID[2:], "--id", "b"), "two.parquet:b holds lists; expected"),
+    (("fit", "twice.parquet:b", "two.parquet:b", *ID[2:], "--id", "a"), "twice.parquet has 2 columns named a"),
     (("fit", "x.npy", "x.npy", *ID, "--solver", "icp"), "--id is of rows in correspondence, which icp does not need"),
 ]  # fmt: skip
 
@@ -137,6 +144,15 @@ def write(x):
     with pa.ipc.new_file("spans.arrow", pa.schema({"a": vectors.type, "span": span.type})) as file:
         file.write_table(pa.table({"a": vectors, "span": span}))
     Path("cut.arrow").write_bytes(Path("whole.arrow").read_bytes()[:200])
+    twice = pa.Table.from_arrays([vectors, pa.array(names), vectors], names=["a", "a", "b"])
+    pa.parquet.write_table(twice, "twice.parquet")
+    with pa.ipc.new_file("twice.arrow", twice.schema) as file:
+        file.write_table(twice)
+    pa.feather.write_feather(pa.table({"a": pa.array([1.0] * 5000)}), "torn.feather", compression="zstd")
+    torn = bytearray(Path("torn.feather").read_bytes())
+    start = torn.index(b"\x28\xb5\x2f\xfd") + 4  # what zstd begins with
+    torn[start : start + 8] = b"\xff" * 8
+    Path("torn.feather").write_bytes(torn)
     Path("text.feather").write_text("0,1,2\n")
     with h5py.File("x.h5", "w") as file:
         file["a"], file["b"], file["ids"] = x, x, np.arange(4)
