@@ -86,7 +86,9 @@ class Watch:
         """Return in words why rows are not of the space, by a sample of them; None where nothing speaks for it."""
         if self._of.space is None:
             return None
-        reason = fingerprint.foreign(self._of.space, rows[fingerprint.sample(len(rows))], self._of.other)
+        reach = "leads to" if self._of.side == "source" else "comes from"
+        sample = rows[fingerprint.sample(len(rows))]
+        reason = fingerprint.foreign(self._of.space, sample, self._of.other, reach=reach)
         if not reason or "rows of length 1" not in reason:
             return reason
         if getattr(self._arguments, "sent", None) == "norms":

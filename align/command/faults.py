@@ -2,6 +2,7 @@
 
 import argparse
 import math
+from collections.abc import Sequence
 
 import jax
 import numpy as np
@@ -19,14 +20,16 @@ _UNRELATED = 0.05
 _LEFT_OUT = ("leave_one_out", "generalised")
 
 
-def usable(arguments: argparse.Namespace, *arrays: files.Rows) -> tuple[np.ndarray, dict]:
+def usable(
+    arguments: argparse.Namespace, *arrays: files.Rows, weights: Sequence[files.Rows] = ()
+) -> tuple[np.ndarray, dict]:
     """Return the mask `[n]` of rows to use of corresponding arrays, and what is wrong with others, by array.
 
     Rows that hold NaN or infinity are an error, unless --skip-bad-rows leaves them out, and zero rows with them.
-    Duplicates are looked for within a block, of 32 MiB.
+    weights: of these rows, which may be zero, and alike. Duplicates are looked for within a block, of 32 MiB.
     """
     sound, faults = np.ones(arrays[0].shape[0], bool), {}
-    for array in arrays:
+    for place, array in enumerate((*arrays, *weights)):
         counts = np.zeros(3, int)
         for start, end in blocks.ranges(arguments, array):
             rows = array.read(start, end)
@@ -36,10 +39,10 @@ def usable(arguments: argparse.Namespace, *arrays: files.Rows) -> tuple[np.ndarr
                 raise ValueError(
                     f"{array.name} holds NaN or infinity, first in row {row}; --skip-bad-rows leaves such rows out"
                 )
-            if array.shape[1] > 1:
+            if place < len(arrays):
                 counts += metrics.bad_rows(rows)
                 bad |= (rows == 0).all(1) & arguments.skip_bad_rows
-            else:  # weights may be zero, and alike
+            else:
                 counts[1] += bad.sum()
             sound[start:end] &= ~bad
         if counts.any():

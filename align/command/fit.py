@@ -49,7 +49,7 @@ def _from_pairs(solver, chosen, arguments):
     """Fit rows in correspondence, all at once or streamed, and score the map on the rows held out, if any."""
     source, target, weights, joined = pairing.open_pairs(arguments)
     arrays = [source, target, *weights]
-    sound, bad = faults.usable(arguments, *arrays)
+    sound, bad = faults.usable(arguments, source, target, weights=weights)
     counts = _column(arguments, weights[0]) if weights else None
     if counts is not None:
         sound &= counts != 0
@@ -61,11 +61,9 @@ def _from_pairs(solver, chosen, arguments):
         parts = zip(*(part[1:] for part in blocks.chosen(used, arguments, *arrays)), strict=True)
         x, y, *w = (np.concatenate(part) for part in parts)
         rows_of = (x, y, w[0][:, 0] if w else None)
-        # `auto` judges by rows that it holds out: it is given those that are there, and no more.
-        known = Known(_key(arguments), *(classes_of_size.made_up(*rows_of) if arguments.solver in SOLVERS else rows_of))
         with threads.for_dimensions(max(x.shape[1], y.shape[1])):
             beside, between, of_others = _beside(arguments, x, y)
-            fitted, bad = solver.run(known, **chosen, **beside), bad | of_others
+            fitted, bad = _run(arguments, solver, rows_of, chosen | beside), bad | of_others
         spaces = belonging.spaces(arguments, x, y, (rows, rows))
     if fitted.converged is not None and not bool(fitted.converged):
         raise ValueError(f"{arguments.solver} did not converge on {rows} rows; nothing was written")
@@ -80,6 +78,17 @@ def _from_pairs(solver, chosen, arguments):
     if warning := faults.constant(y, rows, fitted.rank) or doubt:
         known["warnings"] = [warning]
     return fitted, known | ({"bad_rows": bad} if bad else {}), spaces
+
+
+def _run(arguments, solver, rows, options):
+    """Fit rows (x, y, weights or None), made up to a number that programs are kept for."""
+    known = Known(_key(arguments), *rows)
+    if arguments.solver not in SOLVERS:  # `auto` judges by rows that it holds out
+        return solver.run(known, **options)
+    try:
+        return solver.run(Known(known.key, *classes_of_size.made_up(*rows)), **options)
+    except ValueError:  # which should speak of the rows that there are
+        return solver.run(known, **options)
 
 
 def _from_clouds(solver, chosen, arguments):

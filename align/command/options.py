@@ -39,6 +39,8 @@ def read(name: str, settings: list[str]) -> dict:
         if option not in solver.options or not value:
             possible = ", ".join(solver.options) or "no options"
             raise ValueError(f"--set {setting}: {name} takes {possible}, as NAME=VALUE")
+        if option in options:
+            raise ValueError(f"--set {setting}: {option} is set twice")
         try:
             options[option] = json.loads(value)
         except json.JSONDecodeError:

@@ -185,7 +185,8 @@ def _add_sample(sub):
     sub.add_argument(
         "--sample", type=_scored, default=10_000, metavar="N", help="score retrieval on N rows (%(default)s)"
     )
-    sub.add_argument("--metric", choices=["cosine", "euclidean"], default="cosine", help="of retrieval (%(default)s)")
+    metric = "of retrieval among the pairs (%(default)s)"
+    sub.add_argument("--metric", choices=["cosine", "euclidean"], default="cosine", help=metric)
     sub.add_argument("--seed", type=_seed, default=0, help="of every choice at random (%(default)s)")
 
 

@@ -17,6 +17,8 @@ def score(arguments: argparse.Namespace) -> bool | int:
     Rows that are not of the map's spaces are refused, unless --force says to go on. With --corpus the pairs are queries
     as well; where a figure is below --fail-under, the exit code of that.
     """
+    if arguments.corpus and arguments.metric != "cosine":
+        raise ValueError(f"--metric {arguments.metric} is of pairs alone; --corpus is searched by cosine")
     limits.check_names(arguments.fail_under, arguments.top, bool(arguments.corpus))
     fitted = places.load_map(arguments.map)
     source, target, _, joined = pairing.open_pairs(arguments)

@@ -39,6 +39,8 @@ def measure(
     parts = [part[1:] for part in blocks.chosen(rows, arguments, source, target)]
     x, y = (np.concatenate(part) for part in zip(*parts, strict=True))
     asks = x.any(1) & y.any(1)  # a query of zeros is similar to nothing
+    if not asks.any():
+        raise ValueError(f"of each query the row of {source.name} or of {target.name} is zero; none is left to ask")
     x, y = x[asks], y[asks]
     watches = belonging.both(arguments, (old.name, new.name))
     pairs = _Pairs([], [])

@@ -130,11 +130,12 @@ def _away(space, rows):
     return float(np.log(_place(space, rows) / space.own))
 
 
-def foreign(space: Space, rows: np.ndarray, other: Space | None = None) -> str | None:
+def foreign(space: Space, rows: np.ndarray, other: Space | None = None, *, reach: str = "leads to") -> str | None:
     """Return in words why rows `[n, d]` are not of a space; None where nothing speaks for it.
 
-    other: the space at the other end of the map. Of fewer than 20 rows, or by a fingerprint of fewer than 100, only
-    what cannot be mistaken is said: lengths, and by 40 rows that they are of the other space.
+    other: the space at the other end of the map; reach: in words, what the map does there. Of fewer than 20 rows, or by
+    a fingerprint of fewer than 100, only what cannot be mistaken is said: lengths, and by 40 rows that they are of the
+    other space.
     """
     rows = np.asarray(rows, np.float64)
     lengths = np.linalg.norm(rows, axis=1)
@@ -158,7 +159,7 @@ def foreign(space: Space, rows: np.ndarray, other: Space | None = None) -> str |
         and other.gap > _SOME
         and away - _away(other, rows) > max(_REVERSED, space.gap / 2)
     ):
-        return "they are of the space that the map leads to: it was meant the other way round"
+        return f"they are of the space that the map {reach}: it was meant the other way round"
     far = _FAR if space.rows >= _ENOUGH else _FARTHER if space.rows >= _ROUGH else np.inf
     if rows.var(0).sum() < _ALIKE * squares:
         far = max(far, _FARTHEST)

@@ -80,6 +80,7 @@ WRONG = [
     ((*FIT, "--set", "rcond="), "--set rcond=", "affine takes rcond", "as NAME=VALUE"),
     ((*FIT, "--set", "=1"), "--set =1", "affine takes rcond", "as NAME=VALUE"),
     ((*FIT, "--set", "weights=1"), "--set weights=1", "affine takes rcond"),
+    ((*FIT, "--set", "rcond=1e-3", "--set", "rcond=1"), "--set rcond=1: rcond is set twice"),
     ((*FIT, "--solver", "reduced_rank"), "reduced_rank needs --set rank=VALUE"),
     ((*FIT, "--solver", "reduced_rank", "--set", "rank=0"), "rank", "it is 0", "must be 1 to 3"),
     ((*FIT, "--solver", "reduced_rank", "--set", "rank=4"), "rank", "it is 4", "must be 1 to 3"),
@@ -128,6 +129,10 @@ WRONG = [
     ((*SCORE, "x.npy", "narrow.npy"), "map.safetensors maps to 3 dimensions", "narrow.npy has 2"),
     ((*SCORE, "narrow.npy", "y.npy"), "narrow.npy has 2 dimensions", "map.safetensors takes 3"),
     ((*SCORE, "few.npy", "few.npy"), "few.npy has 3 rows", "expected at least 4 to score on"),
+    (
+        (*SCORE, "x.npy", "y.npy", "--corpus", "x.npy", "y.npy", "--metric", "euclidean"),
+        "--metric euclidean is of pairs alone; --corpus is searched by cosine",
+    ),
     ((*SCORE, "nan.npy", "y.npy"), "nan.npy holds NaN or infinity", "first in row 7"),
     (("inspect", "no.safetensors"), "no.safetensors", "no such file"),
     (("inspect", "wrong.safetensors"), "wrong.safetensors is not a readable safetensors file"),

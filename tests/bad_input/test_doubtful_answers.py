@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from align import solvers
+from align import files, solvers
 from align.__main__ import main
 from align.command import faults
 from align.maps import AffineMap
@@ -72,6 +72,15 @@ def test_weights_that_are_not_finite_are_counted(folder, capsys):
     np.save("w.npy", weights)
     result, _ = run(capsys, *FIT, "--weights", "w.npy", "--skip-bad-rows")
     assert result["rows"] == 197 and result["bad_rows"] == {"w.npy": {"zero": 0, "not_finite": 1, "duplicate": 0}}
+
+
+def test_zero_rows_of_one_dimension_are_no_weights(folder):
+    np.save("thin.npy", np.float32([[0], [1], [np.nan], [2]]))
+    thin, arguments = files.open_rows("thin.npy"), SimpleNamespace(skip_bad_rows=True, quiet=True)
+    sound, bad = faults.usable(arguments, thin)
+    assert sound.tolist() == [False, True, False, True] and bad["thin.npy"]["zero"] == 1
+    sound, bad = faults.usable(arguments, files.open_rows("few.npy")._replace(shape=(4, 6)), weights=[thin])
+    assert sound.tolist() == [True, True, False, True] and bad["thin.npy"]["zero"] == 0
 
 
 def test_bad_rows_of_clouds_are_left_out_with_their_labels(folder, capsys):

@@ -52,8 +52,8 @@ def fitted(folder, capsys):
     ("argv", "words"),
     [
         (("more_target.npy",), "of the space that the map leads to: it was meant the other way round"),
-        (("more_source.npy", "--inverse"), "map's target space: they are of the space that the map leads to"),
-        (("more_source.npy", "--queries"), "map's target space: they are of the space that the map leads to"),
+        (("more_source.npy", "--inverse"), "map's target space: they are of the space that the map comes from"),
+        (("more_source.npy", "--queries"), "map's target space: they are of the space that the map comes from"),
         (("raw.npy",), "their lengths are about 7, where the map was fitted on rows of length 1; --normalize makes"),
         (("one_raw.npy",), "their lengths are about 7"),
         (("raw.npy", "--norms"), "--norms serve a file that holds such rows, any other needs --documents --normalize"),
@@ -105,7 +105,7 @@ def test_norms_are_those_of_the_rows_as_they_lie(fitted, capsys):
     ("argv", "words"),
     [
         (("more_target.npy", "more_source.npy"), "more_target.npy does not hold codes of the map's source space"),
-        (("more_source.npy", "more_source.npy"), "map's target space: they are of the space that the map leads to"),
+        (("more_source.npy", "more_source.npy"), "map's target space: they are of the space that the map comes from"),
         (("raw.npy", "more_target.npy"), "rows of length 1; --normalize makes them so"),
         (("more_source.npy", "more_target.npy", "--target-name", "mini"), "encoder is 'mini', and the map's 'mp'"),
         (("more_source.npy", "more_target.npy", "--source-prefix", ""), "their prefix is '', and the map's 'query: '"),

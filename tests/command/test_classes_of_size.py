@@ -1,10 +1,12 @@
 """Rows that are made up weigh nothing: fits say what they would say without them."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from align import solvers
-from align.command import classes_of_size
+from align.command import classes_of_size, fit
 
 ROWS, SOURCE, TARGET = 1030, 3, 4
 
@@ -46,3 +48,10 @@ def test_weights_that_are_given_stay():
     given = np.arange(1500.0)
     *_, weights = classes_of_size.made_up(x, y, given)
     assert len(weights) == 1536 and (weights[:1500] == given).all() and not weights[1500:].any()
+
+
+def test_errors_speak_of_the_rows_that_there_are():
+    asked = SimpleNamespace(solver="reduced_rank", seed=0)
+    x, y = drawn(1157)
+    with pytest.raises(ValueError, match=r"source \(1157, 3\) and target \(1157, 4\); it is 9"):
+        fit._run(asked, solvers.SOLVERS["reduced_rank"], (x, y, None), {"rank": 9})

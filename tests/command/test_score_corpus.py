@@ -83,6 +83,12 @@ def test_bad_rows_of_the_corpus_are_counted(queries, capsys):
     }
 
 
+def test_queries_of_zeros_alone(queries, capsys):
+    np.save("q_old.npy", np.zeros((30, 6), np.float32))
+    assert main([*CORPUS, "--quiet"]) == 2
+    assert "of each query the row of q_old.npy or of q_new.npy is zero; none is left" in capsys.readouterr().err
+
+
 def test_auto_says_what_it_compared(folder, capsys):
     np.save("some.npy", pairs(n=50, seed=0)[0])
     argv = ["fit", "x.npy", "y.npy", "--solver", "auto", "--anchors", "60", "--for", "search", "--among", "some.npy"]
