@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from absl import flags
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 TRAINING = ("epochs", "batch", "learning_rate", "schedule", "weight_decay", "memory", "initial")
 Setting = tuple[int, int | None]
-ARCHITECTURES = ("conv", "mlp", "residual")
+MODELS = ("conv", "mlp")  # the paper's
+ARCHITECTURES = (*MODELS, "residual")
 # Far beyond what answers anything, and short of what fails for lack of memory or time without a word.
 MOST_LATENT, MOST_SEEDS, MOST_EPOCHS, MOST_BATCH, MOST_TEXTS = 10_000, 100, 10_000, 100_000, 10_000_000
 DATA = (
@@ -52,6 +53,10 @@ class Asked:
 
         unusual = self.last_layer and self.last_layer != models.last_layer(model, self.dataset)
         return f"{model}-{self.last_layer}" if unusual else model
+
+    def compared(self, table: int) -> tuple[str, ...]:
+        """Give the architectures that a table of the paper compares: both, or the one that is asked for."""
+        return MODELS if table in (5, 6) else (self.model,)
 
     def training(self, latent: int, *models: str, relative: bool = False) -> "Settings":
         """Give how networks of a latent dimension are trained, of one architecture or several alike."""
@@ -149,6 +154,7 @@ class Defaults(NamedTuple):
         settings = chosen_settings(self.settings, given)
         methods = tuple(dict.fromkeys(given.methods)) if self.methods else ()
         check_methods(methods, relative=self.relative)
+        check_pairs({count for _, count in settings if count}, methods)
         data = store.data(dataset or given.dataset)
         images, most = len(data.train.images), max((count or 0 for _, count in settings), default=0)
         if most > images:
@@ -175,6 +181,12 @@ def check_methods(methods: Sequence[str], *, relative: bool) -> None:
     if unknown := [name for name in methods if name not in known]:
         where = "; relative representations are compared by relative.py and architectures.py" if not relative else ""
         raise ValueError(f"--methods has no {', '.join(unknown)}; there are {', '.join(known[1:])}{where}")
+
+
+def check_pairs(counts: Collection[int], methods: Collection[str]) -> None:
+    """Raise ValueError for one pair where ridge, which leaves pairs out, is among the methods."""
+    if 1 in counts and "ridge" in methods:
+        raise ValueError("--anchors must be 2 or more for ridge, which leaves pairs out; the least is 1")
 
 
 def chosen_settings(papers: Sequence[Setting], given: flags.FlagValues) -> tuple[Setting, ...]:

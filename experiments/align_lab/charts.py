@@ -25,7 +25,6 @@ def redraw(wanted: Asked, store: Store, tables: Sequence[int]) -> Iterator[str]:
     """
 
     from align_lab.cells import described
-    from align_lab.tables import compared
 
     def trained(row, models):
         latent, ends = row["latent"], (row["source_model"], row["target_model"])
@@ -33,7 +32,7 @@ def redraw(wanted: Asked, store: Store, tables: Sequence[int]) -> Iterator[str]:
         return described(row["method"], autoencoders, wanted.training(latent, *models, relative=True))
 
     def comparable(table):
-        models = compared(wanted, table)
+        models = wanted.compared(table)
         called = {wanted.architecture(model) for model in models}
         own = [row for row in store.rows(table) if row["dataset"] == wanted.dataset]
         own = [row for row in own if {row["source_model"], row["target_model"]} <= called]

@@ -10,8 +10,10 @@ and its first layer, being affine, absorbs that afterwards: the trained decoder 
 from typing import NamedTuple
 
 import jax
+import numpy as np
 from jax import Array
 from jax import numpy as jnp
+from jax.typing import ArrayLike
 
 from align.relative import layer_normalised, represent
 
@@ -65,15 +67,20 @@ def represented(kind: Kind, train: Array, test: Array, anchors: Array) -> tuple[
     return tuple(map(layer_normalised, both)) if kind.normalise == "layer" else tuple(both)
 
 
+def check_classes(labels: ArrayLike, size: int) -> None:
+    """Raise ValueError where a class has fewer images than are averaged; labels `[n]`."""
+    classes, counts = np.unique(np.asarray(labels), return_counts=True)
+    if counts.min() < size:
+        few = f"class {classes[counts.argmin()]} has {counts.min()}"
+        raise ValueError(f"--methods that average images of a class need {size} of each; {few}")
+
+
 def nearest_of_class(images: Array, labels: Array, rows: Array, size: int) -> Array:
     """Find the images of its class nearest to each chosen one in pixels: indices `[rows, size]`, network-free.
 
     images `[n, h, w, c]`, labels `[n]`, rows: indices of the chosen. ValueError where a class has fewer images.
     """
-    classes, counts = jnp.unique(labels, return_counts=True)
-    if int(counts.min()) < size:
-        few = f"class {int(classes[counts.argmin()])} has {int(counts.min())}"
-        raise ValueError(f"--methods that average images of a class need {size} of each; {few}")
+    check_classes(labels, size)
     flat = images.reshape(len(images), -1)
     found = []
     for row in rows:

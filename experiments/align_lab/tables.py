@@ -9,11 +9,10 @@ from collections.abc import Callable
 
 from align.dataset_names import family, like
 from align.paper import ANCHOR_SETTINGS, ARCHITECTURE_SETTINGS, LATENTS
-from align_lab.asked import Defaults
+from align_lab.asked import MODELS, Defaults
 from align_lab.launch import Experiment
 from align_lab.plans import Cell, Networks
 
-MODELS = ("conv", "mlp")
 MAPS = ("rigid", "linear", "stitching_k1", "stitching_k2", "stitching_k4")
 MEANS = ("means_rigid", "means_linear", "means_icp_rigid", "means_icp_linear")
 # One cause of decoder_only's failure taken away at a time.
@@ -40,17 +39,12 @@ def trainings(wanted, store) -> list:
     return [autoencoders(wanted, wanted.model, latent) for latent in wanted.latents]
 
 
-def compared(wanted, table: int) -> tuple[str, ...]:
-    """Give the architectures that a table compares: the one that is asked for, or both."""
-    return MODELS if table in (5, 6) else (wanted.model,)
-
-
 def cell(wanted, table: int, source: Networks, target: Networks, **options) -> Cell:
     """Record a cell between two sets of autoencoders.
 
     Relative representations are trained as all architectures of the table can bear: one network serves all cells.
     """
-    relative = wanted.training(source.latent, *compared(wanted, table), relative=True)
+    relative = wanted.training(source.latent, *wanted.compared(table), relative=True)
     return Cell(table, source, target, **{"methods": wanted.methods, "relative": relative, **options})
 
 
@@ -161,6 +155,14 @@ def latent_pictures(wanted, store):
         yield f"Picture: {latents(networks, maps, store)}"
 
 
+def rotations(wanted, store) -> list:
+    """Plan the autoencoders of what is drawn of maps; ValueError where there are too few images for these."""
+    images, most = len(store.data(wanted.dataset).train.images), max(wanted.latents, default=0)
+    if 2 * most > images:
+        raise ValueError(f"--latent must be at most half the number of training images, {images}; it is {most}")
+    return trainings(wanted, store)
+
+
 def singular_value_pictures(wanted, store):
     """Draw the singular values of linear maps, and say from where to where they go."""
     from align_lab.pictures import singular_values
@@ -191,7 +193,7 @@ RELATIVE = Experiment(_OF_TABLE_2, relative, charts(2), (2,))
 ANCHORS = Experiment(Defaults("mnist", ANCHOR_SETTINGS, MAPS), anchors, with_reconstructions(anchors, 3), (3,))
 GEOMETRY = Experiment(Defaults("mnist", _over(2, 10, 30, 50), MEANS), whole_set(4), charts(4), (4,))
 FIGURES = Experiment(Defaults("mnist", _over(2), ("rigid", "linear")), trainings, latent_pictures)
-ROTATION = Experiment(Defaults("mnist", _over(2, 10, 30, 50)), trainings, singular_value_pictures)
+ROTATION = Experiment(Defaults("mnist", _over(2, 10, 30, 50)), rotations, singular_value_pictures)
 ARCHITECTURES = Experiment(
     _fashion(ARCHITECTURE_SETTINGS, ("rigid", "similarity", "linear", "decoder_only", "end2end")),
     architectures,

@@ -12,7 +12,7 @@ from align import models, networks
 from align.relative import RelativeAutoencoder, absorb_standard, represent, standardised
 from align_lab import draws
 from align_lab.plans import Cell, Networks
-from align_lab.representations import KINDS, nearest_of_class, represented, trained_as
+from align_lab.representations import KINDS, check_classes, nearest_of_class, represented, trained_as
 from align_lab.store import Store
 
 # Seconds on two cores of an epoch of three networks on 60,000 images of 28 x 28, to weigh the tasks of a progress bar.
@@ -55,7 +55,9 @@ def relative(cell: Cell, kind: str, encoders: Networks) -> Networks:
 
 
 def cost(wanted: Networks, store: Store) -> float:
-    """Estimate the seconds that two cores still have to train."""
+    """Estimate the seconds that two cores still have to train; ValueError where a class has too few images."""
+    if wanted.kind in KINDS and (averaged := KINDS[wanted.kind].averaged) > 1:
+        check_classes(store.data(wanted.dataset).train.labels, averaged)
     model, settings = _architecture(wanted, store), wanted.settings
     share = networks.trained_share(model, _identities(wanted), settings, store.networks, context=_context(wanted))
     images = store.data(wanted.dataset).train.images.size / (60_000 * 28 * 28)  # as many as MNIST has

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import os
 
 from absl import flags
 
@@ -86,6 +87,8 @@ class Choices:
                 f"--texts={','.join(given.texts)}, --pairs={','.join(given.pairs)}: two sides of other texts, and the "
                 f"pairs, must fit into the {kept:,} that are not held out"
             )
+        if "images" in controls and "unpaired" in methods and (given.data_dir or os.environ.get("ALIGN_DATA_DIR")):
+            store.data("mnist")  # in a folder that is named they may not be
         return Crossings(
             library, _between(given, library, store), texts, pairs, methods, controls, tuple(range(given.keys))
         )

@@ -89,7 +89,11 @@ def rows(step: Rungs) -> list[dict]:
 def _missing(step, store):
     """List what is not there yet, and what the data has the images for."""
     images = len(store.data(step.spaces[0].dataset).train.images)
-    return [row for row in store.missing(rows(step)) if (row["anchors"] or 0) <= images]
+
+    def needed(row):
+        return max(row["anchors"] or 0, rung_maps.NEIGHBOURS if row["method"].endswith("_neighbourhoods") else 0)
+
+    return [row for row in store.missing(rows(step)) if needed(row) <= images]
 
 
 def cost(step: Rungs, store: Store) -> float:

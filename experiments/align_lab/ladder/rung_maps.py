@@ -25,6 +25,8 @@ LABELS = (
     "subclass_means",
     "labels",
 )
+# Images of a neighbourhood, whose mean is an anchor.
+NEIGHBOURS = 50
 # Rows of a class in an iteration of polishing: as many as `solvers.labels` takes.
 SUBSET = 1500
 
@@ -90,7 +92,7 @@ def _pairs(count, ends):
 
 def _from_selected(method, how, count, ends):
     """Fit anchors that a strategy has chosen; where it gives groups of samples, an anchor is the mean of one."""
-    options = {"labels": ends.labels} if how == "class_balanced" else {}
+    options = {"class_balanced": {"labels": ends.labels}, "neighbourhoods": {"size": NEIGHBOURS}}.get(how, {})
     indices = getattr(anchors, how)(ends.key("anchors", how), ends.source.train, count, **options)
     chosen = [codes[indices] for codes in (ends.source.train, ends.target.train)]
     return _told(method, *(c.mean(1) if c.ndim == 3 else c for c in chosen))

@@ -7,10 +7,10 @@ from absl import flags
 
 from align.dataset_names import family, like
 from align.paper import LATENTS
-from align_lab.asked import MOST_LATENT, MOST_SEEDS, Asked, Defaults, check_names, integers
+from align_lab.asked import MODELS, MOST_LATENT, MOST_SEEDS, Asked, Defaults, check_names, check_pairs, integers
 from align_lab.launch import Experiment
 from align_lab.plans import Networks, Rungs
-from align_lab.tables import MODELS, autoencoders, check_both_families
+from align_lab.tables import autoencoders, check_both_families
 
 STEPS = ("pairs", "selection", "labels", "few", "bound", "unpaired", "controls")
 COUNTS = (5, 10, 20, 50, 100, 200, 500, 1000)
@@ -71,6 +71,8 @@ class Choices(NamedTuple):
         spaces = tuple(dict.fromkeys(map(_space, given.spaces or [""])))
         steps = tuple(step for step in STEPS if step in given.steps)
         counts = integers("anchors", given)
+        if {"pairs", "few"} & set(steps):
+            check_pairs(counts, ("ridge",))
         of_families = any(name in MODELS_OF for name, _ in spaces)
         if of_families:
             check_both_families(given.dataset)

@@ -118,7 +118,7 @@ def regrets(rows: list[dict]) -> dict[str, list[float]]:
         means = {method: float(np.mean(recalls)) for method, recalls in of_cell.items()}
         best = max(means.get(method, 0.0) for method in SINGLE)
         for method, recall in means.items():
-            found.setdefault(method, []).append(1 - recall / best)
+            found.setdefault(method, []).append(1 - recall / best if best else 0.0)
     return found
 
 

@@ -72,6 +72,9 @@ def read(given: flags.FlagValues, store) -> Swaps:
             f"than {TOP} queries, and anchors <= documents <= {rest - cloud:,} texts of --vectors without the queries"
             f"{f', and {cloud} for a cloud' if cloud else ''}"
         )
+    least = 3 if {"auto", "clouds"} & set(given.groups) else 2 if {"families", "peers"} & set(given.groups) else 1
+    if min(anchors, default=least) < least:
+        raise ValueError(f"--anchors must be {least} or more for these --groups; the least is {min(anchors)}")
     pairs = [tuple(text.split(":")) for text in given.between or ()] or list(itertools.permutations(arrays, 2))
     if wrong := [pair for pair in pairs if len(pair) != 2 or not set(pair) <= set(arrays) or pair[0] == pair[1]]:
         known = ", ".join(arrays)

@@ -6,7 +6,7 @@ import itertools
 from absl import flags
 
 from align.arrays.paths import expanded
-from align_lab.asked import MOST_SEEDS, MOST_TEXTS, check_names, integers
+from align_lab.asked import MOST_SEEDS, MOST_TEXTS, check_names, check_pairs, integers
 from align_lab.launch import Experiment
 from align_lab.plans import Embedding, Switch, Texts
 from align_lab.switch import swapping
@@ -76,6 +76,7 @@ class Choices:
         check_names("asking", given.asking, ASKING)
         check_names("solvers", given.solvers, solvers_of_pairs())
         anchors = integers("anchors", given)
+        check_pairs(anchors, given.solvers)
         texts = Texts(expanded(given.pairs), given.documents, given.queries)
         if not TOP < texts.queries < texts.documents - max(anchors, default=0):
             raise ValueError(
