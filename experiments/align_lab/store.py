@@ -2,6 +2,7 @@
 
 import functools
 import json
+import operator
 import platform
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
@@ -66,9 +67,13 @@ class Store:
         return self._published.get(name, name)
 
     def come_from(self, table: int | str, dataset: str, source: str) -> None:
-        """Note what the rows of a dataset are of; ValueError where a table has rows by its name of something else."""
+        """Note what the rows of a dataset are of; ValueError where a table has rows by its name of something else.
+
+        Of what is made of several, "a; b", some rows may be of the first alone.
+        """
         there = {row.get("data_source", source) for row in self.rows(table) if row["dataset"] == dataset}
-        if others := there - {source}:
+        parts = source.split("; ")
+        if others := {one for one in there if any(map(operator.ne, one.split("; "), parts))}:
             raise ValueError(
                 f"{self.file(table)} has rows by the name {dataset} of {', '.join(sorted(others))}; these are of "
                 f"{source}: name another folder by --results"

@@ -143,6 +143,21 @@ def test_rows_of_other_texts_by_the_same_name_are_not_taken_for_these(library, s
         attempts.cost(wanted, Store(tmp_path / "workdir"))
 
 
+def test_rows_of_another_corpus_beside_the_file_are_not_taken_for_these(library, store, tmp_path):
+    path = tmp_path / "corpus.tsv"
+    lines = [f"{i}\t{' '.join(np.base_repr(i + 64, 3))}\n" for i in range(TEXTS)]
+    path.write_text("".join(lines))
+    beside = dataclasses.replace(library, corpus=str(path))
+    wanted, of_file = (crossing(beside, "one", target, pairs=20) for target in ("hashed-words", "turned"))
+    attempts.work(wanted, store, lambda share: None)
+    assert attempts.cost(wanted, store) == 0 < attempts.cost(of_file, store)
+    path.write_text("".join([*lines[:-1], "59\tanother\n"]))
+    again = Store(store.workdir)
+    with pytest.raises(ValueError, match=r"these are of SHA-256 [0-9a-f]+; texts SHA-256 [0-9a-f]+: name"):
+        attempts.cost(wanted, again)
+    assert attempts.cost(of_file, again) > 0
+
+
 def test_flags_that_make_no_sense_are_named(call, library, tmp_path):
     known = (
         "--dry_run",
@@ -151,6 +166,7 @@ def test_flags_that_make_no_sense_are_named(call, library, tmp_path):
         f"--held_out={HELD_OUT}",
         "--texts=20",
         "--pairs=0,5",
+        "--controls=gaussian",
     )
     wrong = {
         f"--vectors={tmp_path / 'none.npz'}": "none.npz",

@@ -12,11 +12,11 @@ from running import EXPERIMENTS
 
 from align import rows as results
 from align_lab import launch
-from align_lab.plans import Embedding, Switch, Texts
+from align_lab.plans import Embedding, Library, Space, Switch, Texts
 from align_lab.screen import Screen
 from align_lab.store import Store
 from align_lab.switch import searches, switch_page, switching
-from align_lab.texts import corpus, encoders
+from align_lab.texts import corpus, encoders, vectors
 
 WORDS = ["amber", "basil", "cedar", "delta", "ember", "fjord", "grove", "heron", "inlet"]
 WORDS += ["jetty", "kelp", "lagoon", "maple", "nectar", "opal", "pine", "quartz", "reef"]
@@ -121,6 +121,22 @@ def test_damaged_embeddings_are_named(texts, store, damage):
         path.write_bytes(path.read_bytes()[damage] if isinstance(damage, slice) else damage)
     with pytest.raises(RuntimeError, match=f"{path} is damaged .*: delete it"):
         encoders.embedded(wanted, Store(store.workdir))
+
+
+def test_a_model_that_is_trained_again_in_its_folder_is_another(texts, store, tmp_path):
+    folder = tmp_path / "model"
+    folder.mkdir()
+
+    def known(weights):
+        (folder / "weights.bin").write_bytes(weights)
+        *_, space, switch = switching.plan(asked(texts, new=str(folder)), store)
+        crossed = Space(space.encoder, Library("", texts.corpus, 50, 10))
+        (row, *_) = searches.rows(switch)
+        return encoders.file(space, store), vectors.file(crossed, store), row["old"], row["new"]
+
+    first, second = known(b"1"), known(b"2")
+    assert all(one != other for one, other in zip(first[:2], second[:2], strict=True))
+    assert first[2] == second[2] == "hashed-words" and first[3] != second[3] and first == known(b"1")
 
 
 def test_search_and_scores_by_hand():

@@ -28,7 +28,8 @@ def rows(crossing: Crossing) -> list[dict]:
 
     library = crossing.source.library
     columns = {"table": TABLE, "dataset": vectors.name(library), "method": None}
-    columns |= {"source": crossing.source.encoder, "target": crossing.target.encoder, "control": crossing.control}
+    source, target = (vectors.called(space.encoder) for space in (crossing.source, crossing.target))
+    columns |= {"source": source, "target": target, "control": crossing.control}
     columns |= {"texts": crossing.texts, "pairs": crossing.pairs, "held_out": library.held_out}
     cells = product(crossing.methods, crossing.keys)
     return [{**columns, "method": method, "key": key} for method, key in cells]
@@ -36,18 +37,24 @@ def rows(crossing: Crossing) -> list[dict]:
 
 def cost(crossing: Crossing, store: Store) -> float:
     """Estimate the seconds that two cores take for the rows that are not there yet."""
-    from align_lab.texts import vectors
-
-    library = crossing.source.library
-    store.come_from(TABLE, vectors.name(library), vectors.source(library, store))
+    _say_source(crossing, store)
     share = 0.1 + crossing.texts / 12_000
     return sum(share * SECONDS[row["method"]] for row in store.missing(rows(crossing)))
+
+
+def _say_source(crossing, store):
+    """Tell the store which texts the rows of a crossing are of."""
+    from align_lab.texts import vectors
+
+    library, names = crossing.source.library, (crossing.source.encoder, crossing.target.encoder)
+    store.come_from(TABLE, vectors.name(library), vectors.source(library, store, *names))
 
 
 def work(crossing: Crossing, store: Store, advance: Callable[[float], None]) -> None:
     """Make the rows of a crossing that are not there yet, one by one."""
     from align_lab.crossing import ranked, sides
 
+    _say_source(crossing, store)
     missing = store.missing(rows(crossing))
     for row in sorted(missing, key=lambda row: row["key"]):
         known = sides.sides(crossing, row["key"], store)

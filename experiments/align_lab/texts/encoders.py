@@ -124,10 +124,31 @@ def encode(name: str, documents: list[str], queries: list[str]) -> tuple[np.ndar
         raise ModuleNotFoundError(f"encoder {name!r} needs a package that is not installed ({error})") from error
 
 
+def called(name: str) -> str:
+    """Give what files and rows call an encoder: a model in a folder by its name and eight digits of what it holds.
+
+    One that is trained again in its folder is another.
+    """
+    if name in ENCODERS or not Path(name).is_dir():
+        return name
+    files = [(path, path.stat()) for path in sorted(Path(name).rglob("*")) if path.is_file()]
+    return f"{name}-{_contents(Path(name), tuple((path, one.st_size, one.st_mtime_ns) for path, one in files))}"
+
+
+@functools.cache
+def _contents(folder, files):
+    """Digest the files of a folder, once for as long as neither their sizes nor their times change."""
+    digest = hashlib.sha256()
+    for path, _, _ in files:
+        with open(path, "rb") as file:
+            digest.update(f"{path.relative_to(folder)}\0".encode() + hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()[:8]
+
+
 def file(wanted: Embedding, store: Store) -> Path:
     """Give the file of an embedding, which is found again by the texts themselves."""
     documents, queries = corpus.drawn(wanted.texts, store)
-    texts = hashlib.sha256("\0".join([wanted.encoder, *documents, "", *queries]).encode()).hexdigest()[:16]
+    texts = hashlib.sha256("\0".join([called(wanted.encoder), *documents, "", *queries]).encode()).hexdigest()[:16]
     return store.embeddings / f"{wanted.encoder.replace('/', '_')}-{texts}.npz"
 
 

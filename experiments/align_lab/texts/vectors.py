@@ -31,18 +31,27 @@ def name(library: Library) -> str:
     return "wordnet" if path.is_dir() else path.name.partition(".")[0]
 
 
-def source(library: Library, store: Store) -> str:
-    """Say which texts rows are of: by the digest of the file of vectors, or of the texts themselves."""
-    if library.file == SAMPLE:
-        return "the shipped sample"
+def source(library: Library, store: Store, *names: str) -> str:
+    """Say which texts rows are of: by the digest of the file of vectors, or of the texts themselves.
 
-    def digest():
-        if not library.file:
-            return hashlib.sha256("\0".join(documents(library, store)).encode()).hexdigest()
+    names: encoders; where one is not in the file, the digest of the texts stands beside the file's.
+    """
+
+    def of_texts():
+        return hashlib.sha256("\0".join(documents(library, store)).encode()).hexdigest()
+
+    def of_file():
         with open(library.file, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
-    return f"SHA-256 {store.remember(('source', library), digest)[:16]}"
+    def digest(make):
+        return f"SHA-256 {store.remember((make.__name__, library), make)[:16]}"
+
+    if not library.file:
+        return digest(of_texts)
+    whole = "the shipped sample" if library.file == SAMPLE else digest(of_file)
+    embedded = set(names) - set(ready(library, store))
+    return f"{whole}; texts {digest(of_texts)}" if embedded else whole
 
 
 def ready(library: Library, store: Store) -> dict[str, np.ndarray]:
@@ -99,9 +108,15 @@ def documents(library: Library, store: Store) -> list[str]:
     return found
 
 
+def called(name: str) -> str:
+    """Give what files and rows call an encoder; see `encoders.called`."""
+    return name if name in PACKAGED else encoders.called(name)
+
+
 def file(space: Space, store: Store) -> Path:
     """Give the file of vectors that are embedded here, which is found again by the texts themselves."""
-    texts = hashlib.sha256("\0".join([space.encoder, *documents(space.library, store)]).encode()).hexdigest()[:16]
+    known = [called(space.encoder), *documents(space.library, store)]
+    texts = hashlib.sha256("\0".join(known).encode()).hexdigest()[:16]
     return store.embeddings / f"{space.encoder.replace('/', '_')}-{texts}.npz"
 
 
@@ -116,9 +131,8 @@ def work(space: Space, store: Store, advance: Callable[[float], None] = lambda s
     """Embed the texts, and keep the vectors."""
     if not cost(space, store):
         return
-    called = PACKAGED.get(space.encoder, space.encoder)
     texts = documents(space.library, store)
-    vectors, _ = encoders.encode(called, texts, texts[:1])
+    vectors, _ = encoders.encode(PACKAGED.get(space.encoder, space.encoder), texts, texts[:1])
     path = file(space, store)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic.replacing(path) as partial:
