@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import platform
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -58,7 +59,10 @@ def helps(given: flags.FlagValues) -> bool:
     """Print the help where the command line asks for it, and say whether it does."""
     asked = bool({"--help", "-help", "-h"} & set(sys.argv[1:]))
     if asked:
-        print(help_text(given))
+        try:
+            print(help_text(given), flush=True)
+        except BrokenPipeError:  # `head` has seen enough; what is left is not tried again at the end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return asked
 
 

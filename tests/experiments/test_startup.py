@@ -1,5 +1,6 @@
 """What is imported when: --help of a script needs neither JAX nor NumPy."""
 
+import os
 import re
 import subprocess
 import sys
@@ -54,6 +55,15 @@ def test_there_are_scripts():
     assert {"anchors", "full", "relative", "geometry", "architectures"} <= set(SCRIPTS)
     readme = (EXPERIMENTS.parent / "README.md").read_text()
     assert [script for script in SCRIPTS if f"| `experiments/{script}.py` |" not in readme] == []
+
+
+def test_help_may_be_read_in_part(environment):
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, EXPERIMENTS / "intervals.py", "--help"]
+    done = subprocess.run(command, env=environment, stdout=write, stderr=subprocess.PIPE, text=True)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
