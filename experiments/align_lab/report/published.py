@@ -7,7 +7,6 @@ from pathlib import Path
 from align import paper
 from align.rows import RowError, identity
 from align.rows import read as read_rows
-from align_lab.rigidity.rigidity_page import changed
 
 TITLES = {
     1: "MNIST, the whole training set as pairs",
@@ -63,6 +62,8 @@ def under_the_papers_training(results: Path) -> Rows:
     The direct maps alone, at the latent dimensions and for the epochs that it was run with; the paper names neither its
     epochs nor its sizes.
     """
+    from align_lab.rigidity.rigidity_page import changed
+
     rows: Rows = {number: [] for number in TITLES}
     for row in read_rows(results / "rows" / "rigidity.jsonl"):
         if row["variant"] in PAPERS and row["dataset"] == DATASETS[1] and not changed(row):
