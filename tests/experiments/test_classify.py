@@ -143,6 +143,13 @@ def test_tables_and_picture(tmp_path):
     assert (tmp_path / "pictures" / "classify_mnist_sample_latent50.png").stat().st_size > 10_000
 
 
+def test_all_pairs_stand_where_their_number_is():
+    row = {"method": "rigid", "accuracy": 0.9, "own": 0.95}
+    rows = [{**row, "anchors": count} for count in (10, None)]
+    assert list(classify_page._curves(rows).lines["rigid"]) == [10, 60_000]
+    assert list(classify_page._curves([{**one, "images": 6000} for one in rows]).lines["rigid"]) == [10, 6000]
+
+
 def test_a_run_of_fewer_networks_leaves_the_ring_of_more_as_it_is():
     def rows_of(pairs):
         ends = {"dataset": "mnist", "latent": 8, "source_model": "mlp", "target_model": "mlp"}

@@ -46,6 +46,7 @@ def work(heads: Heads, store: Store, advance: Callable[[float], None]) -> None:
         for row in own:
             began = time.perf_counter()
             measures = measured(row["method"], row["anchors"], ends, known.test_labels)
+            measures["images"] = len(known.train_labels)
             made.append({**row, **measures, "seconds": round(time.perf_counter() - began, 3)})
         store.add(made)
         advance(len(own) / len(missing))

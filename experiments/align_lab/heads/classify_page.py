@@ -31,7 +31,7 @@ QUESTIONS = {
     "standardised orthogonal against affine": (code_maps.STANDARDISED, "affine", (100, 1000, None)),
 }
 DRAWN = ("rigid", "affine", "ridge", "stitching_k2", "relative_cosine")
-ALL = 60_000  # where all pairs stand in the picture
+ALL = 60_000  # pairs in all, where rows do not say of how many training images they are
 
 
 def write(rows: Sequence[dict], results: Path) -> Path:
@@ -202,8 +202,10 @@ def _chosen(rows):
 
 
 def _curves(rows):
+    images = max((row["images"] for row in rows if "images" in row), default=ALL)
+
     def line(method, counts):
-        points = {count or ALL: mean(rows, method, count) for count in counts}
+        points = {count or images: mean(rows, method, count) for count in counts}
         return {x: 100 * (1 - y) for x, y in points.items() if y is not None}
 
     lines = {method: line(method, COUNTS) for method in DRAWN} | {"unpaired + pairs": line("unpaired", COUNTS[:-1])}
