@@ -43,7 +43,9 @@ def read(path: str) -> dict[str, Space]:
         if name in metadata:
             try:
                 held[name] = fingerprint.from_text(metadata[name])
-            except (ValueError, TypeError, KeyError) as error:
+                if len(held[name].mean) != int(metadata[f"d_{name.removesuffix('_space')}"]):
+                    raise ValueError(f"it is of {len(held[name].mean)} dimensions, and the map is not")
+            except (ValueError, TypeError, KeyError, AttributeError) as error:
                 raise ValueError(f"{path}: its {name} is nothing that this version of align fit writes") from error
     return held
 

@@ -26,8 +26,8 @@ def open_table(path: Path, key: str | None) -> Rows:
         numbers = [field.name for field in schema if _is_number(field.type)]
         key = only(path, key, vectors or numbers, vectors + numbers)
         _check_once(path, schema, [key])
-        first = next(iter(layout.batches(0, [key])))[1].column(0) if layout.rows else None
-        sample = _numbers(path, first[:1], 0) if first is not None else np.empty((0, 0), np.float32)
+        first = Cursor(layout, [key]).read(0, 1)[0].column(0) if layout.rows else None
+        sample = _numbers(path, first, 0) if first is not None else np.empty((0, 0), np.float32)
         names = [name for name in schema.names if name != key]
     cursor, beside = Cursor(layout, [key]), Cursor(layout, names)
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from align.files.opened import unreadable
+
 
 class Cursor:
     """Columns of a file in order: a read that goes on where the last one ended decodes nothing twice."""
@@ -21,7 +23,9 @@ class Cursor:
             self.batches = self.layout.batches(start, self.names)
         parts, position = [], start
         while position < stop:
-            first, batch = self.left or next(self.batches)
+            first, batch = self.left or next(self.batches, (position, None))
+            if batch is None:
+                raise unreadable(self.layout.path, self.layout.path.suffix, f"it ends before row {position}")
             if (within := position - first) < batch.num_rows:
                 part = batch.slice(within, stop - position)
                 parts.append(part)

@@ -1,6 +1,7 @@
 """`.npy` and `.npz`; nothing is ever unpickled."""
 
 import contextlib
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -12,6 +13,9 @@ import numpy as np
 from align.files.opened import Rows, native, only, unreadable
 
 _MAGIC = b"\x93NUMPY"
+# What NumPy raises of a header that is damaged, and zipfile of what it cannot unpack: encrypted, or by another method.
+_DAMAGED = (ValueError, EOFError, TypeError, OverflowError, SyntaxError, tokenize.TokenError)
+_NO_ARCHIVE = (zipfile.BadZipFile, zlib.error, RuntimeError, OSError)
 
 
 def open_npy(path: Path, key: None = None) -> Rows:
@@ -26,7 +30,7 @@ def open_npy(path: Path, key: None = None) -> Rows:
     def mapped():
         try:
             return np.load(path, mmap_mode="r", allow_pickle=False)
-        except (ValueError, EOFError) as error:
+        except _DAMAGED as error:
             objects = "pickle" in str(error) or "object" in str(error)
             raise unreadable(path, ".npy", "it holds Python objects, no numbers" if objects else error) from error
 
@@ -64,13 +68,13 @@ def _read_npz(path, key):
     with path.open("rb") as file:  # a file that NumPy has opened stays open where it then finds no archive
         try:
             archive = np.load(file, allow_pickle=False)
-        except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        except (*_DAMAGED, *_NO_ARCHIVE) as error:
             raise unreadable(path, ".npz", error) from error
         with archive as arrays:
             key = only(path, key, arrays.files)
             try:
                 return key, native(np.asarray(arrays[key]))
-            except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            except (*_DAMAGED, *_NO_ARCHIVE) as error:
                 raise unreadable(path, ".npz", f"{key}: {error}") from error
 
 

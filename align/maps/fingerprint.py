@@ -197,12 +197,23 @@ def as_text(space: Space) -> str:
 
 
 def from_text(text: str) -> Space:
-    """Return the space that `as_text` wrote, in this version or one before."""
+    """Return the space that `as_text` wrote, in this version or one before; ValueError or TypeError for other texts."""
     fields = json.loads(text)
     for name in ("mean", "values"):
         if name in fields:
-            fields[name] = np.asarray(fields[name])
+            fields[name] = np.asarray(fields[name], np.float64)
     if "directions" in fields:
         whole = np.frombuffer(base64.b64decode(fields["directions"]), "<f2").astype(np.float64)
         fields["directions"] = whole.reshape(len(fields["mean"]), -1)
-    return Space(**fields)
+    space = Space(**fields)
+    numbers = [space.rows, space.spread, space.rest, *([] if space.own is None else [space.own])]
+    if not all(isinstance(each, int | float) for each in numbers) or not np.isfinite(numbers[:3]).all():
+        raise ValueError(f"expected numbers; there are {numbers}")
+    if space.mean.ndim != 1 or not np.isfinite(space.mean).all():
+        raise ValueError(f"expected a mean of finite numbers, [d]; there is {space.mean}")
+    known = [each is not None for each in (space.own, space.directions, space.values)]
+    if any(known) != all(known):
+        raise ValueError("expected own, directions and values, or none of them")
+    if space.directions is not None and space.values is not None and space.values.shape != space.directions.shape[1:]:
+        raise ValueError(f"expected values of {space.directions.shape[1]} directions; there are {space.values.shape}")
+    return space

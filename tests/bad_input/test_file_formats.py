@@ -2,6 +2,7 @@
 
 import struct
 from pathlib import Path
+from types import SimpleNamespace
 
 import faiss
 import h5py
@@ -13,6 +14,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from align.__main__ import main
+from align.files.cursors import Cursor
 from align.maps import AffineMap
 
 OUT = ("-o", "z.npy")
@@ -44,6 +46,11 @@ WRONG = [
     (apply("holes.parquet"), "holes.parquet: there are nulls within the vectors of rows 0 to 3"),
     (apply("none.parquet"), "none.parquet has shape [0, 0]"),
     (apply("two.parquet:n"), "two.parquet:n has shape [4]", "expected rows and dimensions"),
+    (apply("torn.h5:a"), "torn.h5 is not a readable .h5 file", "bad symbol table node signature"),
+    (apply("x.h5:empty"), "x.h5:empty has shape []"),
+    (apply("torn.npy"), "torn.npy is not a readable .npy file", "EOF in multi-line statement"),
+    (apply("secret.npz"), "secret.npz is not a readable .npz file: x: File 'x.npy' is encrypted"),
+    (apply("method.npz"), "method.npz is not a readable .npz file: x: That compression method is not supported"),
     (apply("cut.h5"), "cut.h5 is not a readable .h5 file"),
     (apply("x.h5"), "x.h5 holds a, b", "name one of them as x.h5:KEY"),
     (apply("x.h5:c"), "x.h5 holds a, b", "there is no 'c'"),
@@ -66,6 +73,8 @@ WRONG = [
     (apply("uneven.fvecs"), "uneven.fvecs is not a readable .fvecs file: it begins with 3 dimensions"),
     (apply("empty.fvecs"), "empty.fvecs is not a readable .fvecs file: its 0 bytes"),
     (apply("cut.faiss"), "cut.faiss is not a readable .faiss file", "read error"),
+    (apply("header.faiss"), "header.faiss is not a readable .faiss file: read error in its header"),
+    (apply("named.faiss"), "named.faiss is not a readable .faiss file: read error: it says 4 rows"),
     (apply("graph.faiss"), "graph.faiss is an IndexHNSWFlat, which keeps no rows to read"),
     (apply("empty folder"), "empty folder: no such file; the folder has none that ends in .npy, .npz"),
     (apply("no rows"), "no rows has shape [0, 0]", "expected rows and dimensions"),
@@ -155,7 +164,15 @@ def write(x):
     Path("torn.feather").write_bytes(torn)
     Path("text.feather").write_text("0,1,2\n")
     with h5py.File("x.h5", "w") as file:
-        file["a"], file["b"], file["ids"] = x, x, np.arange(4)
+        file["a"], file["b"], file["ids"], file["empty"] = x, x, np.arange(4), h5py.Empty("f4")
+    Path("torn.h5").write_bytes(Path("x.h5").read_bytes().replace(b"SNOD", b"XXXX"))
+    Path("torn.npy").write_bytes(Path("x.npy").read_bytes().replace(b"}", b" "))
+    np.savez("whole.npz", x=x)
+    for name, places, value in (("secret", (6, 8), 1), ("method", (8, 10), 93)):  # in both headers of what is within
+        archive = bytearray(Path("whole.npz").read_bytes())
+        for begin, place in zip((b"PK\x03\x04", b"PK\x01\x02"), places, strict=True):
+            archive[archive.rindex(begin) + place] = value
+        Path(f"{name}.npz").write_bytes(archive)
     Path("cut.h5").write_bytes(Path("x.h5").read_bytes()[:500])
     Path("short.vec").write_text("a 1 2 3\nb 1\n")
     Path("wordy.vec").write_text("a 1 2 3\nb 1 two 3\n")
@@ -184,6 +201,11 @@ def write(x):
         index.add(x)
         faiss.write_index(index, f"{name}.faiss")
     Path("cut.faiss").write_bytes(Path("x.faiss").read_bytes()[:60])
+    Path("header.faiss").write_bytes(Path("x.faiss").read_bytes()[:28])  # at either of these faiss ends the process
+    named = faiss.IndexIDMap(faiss.IndexFlatL2(3))
+    named.add_with_ids(x, np.arange(4))
+    faiss.write_index(named, "whole.faiss")
+    Path("named.faiss").write_bytes(Path("whole.faiss").read_bytes()[:90])
     for name in ("empty folder", "mixed", "uneven", "parts", "no rows", "columns", "types", "names"):
         Path(name).mkdir()
     for part in range(2):
@@ -216,3 +238,9 @@ def test_wrong_files(folder, monkeypatch, capsys, argv, words):
     assert [word for word in words if word not in err] == [], err
     assert err.startswith(f"align {argv[0]}: error: ") and err.count("\n") == 1 and out == ""
     assert sorted(folder.rglob("*")) == before
+
+
+def test_a_table_that_ends_before_its_rows_do():
+    layout = SimpleNamespace(path=Path("x.parquet"), rows=4, batches=lambda row, names: iter(()))
+    with pytest.raises(ValueError, match=r"x.parquet is not a readable .parquet file: it ends before row 2"):
+        Cursor(layout, ["a"]).read(2, 4)

@@ -157,7 +157,18 @@ def test_maps_of_before_are_read(fitted, capsys):
     assert run(capsys, "inspect", "old.safetensors")["source_space"]["rows"] == 600
 
 
-@pytest.mark.parametrize("said", ["minilm", '{"name": "minilm"}', "[1]"])
+@pytest.mark.parametrize(
+    "said",
+    [
+        "minilm",
+        '{"name": "minilm"}',
+        "[1]",
+        *(
+            json.dumps({"rows": 600, "mean": [0.0] * D, "spread": 1.0} | wrong)
+            for wrong in ({"rows": None}, {"spread": "x"}, {"mean": [1, 2, 3]}, {"mean": None}, {"values": [1.0]})
+        ),
+    ],
+)
 def test_what_another_has_written_there_is_refused(fitted, capsys, said):
     AffineMap.identity(D).save("other.safetensors", metadata={"source_space": said})
     for argv in (["inspect", "other.safetensors"], ["apply", "other.safetensors", "more_source.npy", "-o", "z.npy"]):

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -30,6 +31,17 @@ def test_numbered_files_come_in_the_order_of_their_numbers(shards, name):
 def test_order_of_names(ordered):
     paths = [Path(f"{name}.npy") for name in ordered.split()]
     assert naming._in_order(reversed(paths)) == paths
+
+
+@pytest.mark.parametrize("key", ["rows", "again", "/soft/", "elsewhere", "group/rows"])
+def test_datasets_by_any_of_their_names(tmp_path, monkeypatch, key):
+    monkeypatch.chdir(tmp_path)
+    rows = np.arange(6, dtype=np.float32).reshape(3, 2)
+    with h5py.File("other.h5", "w") as other, h5py.File("x.h5", "w") as file:
+        file["rows"] = file["group/rows"] = other["rows"] = rows
+        file["again"], file["soft"] = file["rows"], h5py.SoftLink("/group/rows")
+        file["elsewhere"] = h5py.ExternalLink("other.h5", "rows")
+    np.testing.assert_array_equal(files.open_rows(f"x.h5:{key}").read(0, 3), rows)
 
 
 @pytest.mark.parametrize(
