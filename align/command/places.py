@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from align import files
+from align.arrays import atomic
 from align.maps import AffineMap
 
 
@@ -77,14 +78,15 @@ def check_output(arguments: argparse.Namespace, suffixes: tuple[str, ...] = file
     path, key = files.split_name(arguments.output)
     if path.suffix not in suffixes or (key and suffixes != files.WRITTEN):
         raise ValueError(f"{arguments.output}: expected a file that ends in {', '.join(suffixes)}")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"{path.parent}: no such folder for the output")
-    if not os.access(path.parent, os.W_OK):
-        raise PermissionError(f"{path.parent}: the output cannot be written to this folder")
+    folder = atomic.followed(path).parent
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder}: no such folder for the output")
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(f"{folder}: the output cannot be written to this folder")
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder")
     for name in (getattr(arguments, each, None) for each in ("input", "source", "target")):
         if name and files.finds(name, path):
             raise ValueError(f"{path} would be one of the files of {name} from then on; expected another place")
-    if path.exists() and not (arguments.overwrite or arguments.force):
+    if os.path.lexists(path) and not (arguments.overwrite or arguments.force):
         raise FileExistsError(f"{path} exists; --overwrite or --force replaces it")

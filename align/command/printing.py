@@ -1,27 +1,41 @@
 """What a command prints: one JSON object, or a table; and its warnings."""
 
 import argparse
+import contextlib
 import json
 import math
+import os
 import sys
 from typing import Any
 
 
 def show(arguments: argparse.Namespace, result: dict) -> None:
-    """Print a result, of which nested parts become tables of their own; its "warnings" go to standard error as well."""
+    """Print a result, of which nested parts become tables of their own; its "warnings" go to standard error as well.
+
+    Who reads no further is no mistake. OSError where it cannot be printed, which says that an output is written.
+    """
     for text in result.get("warnings", []):
         print(f"align {arguments.name}: warning: {text}", file=sys.stderr)
-    if arguments.json:
-        print(as_json(result))
-        return
+    try:
+        print(f"{as_json(result)}\n" if arguments.json else _as_tables(arguments, result), end="", flush=True)
+    except OSError as error:
+        with contextlib.suppress(OSError):  # so that what is left is not tried again at the end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            written = f"{result['output']} is written; " if "output" in result else ""
+            raise OSError(f"{written}the summary could not be printed: {error.strerror}") from error
+
+
+def _as_tables(arguments, result):
     from rich.console import Console
 
     console = Console(markup=False, emoji=False)  # names of files, of columns and of encoders are no markup
     in_words = ("warnings", "below", "verdict", "worth_it")
-    for table in _tables(arguments.name, {name: value for name, value in result.items() if name not in in_words}):
-        console.print(table)
-    for text in (*result.get("below", ()), *([result["verdict"]] if "verdict" in result else ())):
-        print(text)
+    with console.capture() as printed:
+        for table in _tables(arguments.name, {name: value for name, value in result.items() if name not in in_words}):
+            console.print(table)
+    words = [*result.get("below", ()), *([result["verdict"]] if "verdict" in result else ())]
+    return printed.get() + "".join(f"{text}\n" for text in words)
 
 
 def as_json(result: Any) -> str:

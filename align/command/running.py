@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from align.command import parser, terminal  # no more: --help and mistakes in the arguments answer at once
 from align.command.codes import DONE, INTERRUPTED, MISTAKE, NOT_TRUSTED
@@ -74,8 +75,16 @@ def _out_of_memory(error: Exception, arguments: argparse.Namespace) -> str:
     return f"{text}; --memory {arguments.memory} (GiB) streams rows that take more: allow less"
 
 
+def _interrupted(number: int, frame: object) -> NoReturn:
+    """End the process before, or after, a run that could be interrupted."""
+    os.write(2, b"align: interrupted\n")
+    os._exit(INTERRUPTED)
+
+
 def console() -> None:
     """Run the command line and end the process: after a signal at once, as JAX at work can crash Python's own end."""
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+        signal.signal(signal.SIGINT, _interrupted)  # while JAX is imported, say; a run has a handler of its own
     arguments = _asked(None)
     from align.command import blocks, compiled
 
