@@ -15,7 +15,14 @@ CASES = {
     "few images for the maps": ("rotation", "--dataset={}", "--latent=2,21", "at most half the number of training im"),
     "a pair for ridge": ("anchors", "--dataset={}", "--latent=4", "--anchors=1,8", "--methods=ridge", "2 or more for "),
     "a pair on the ladder": ("knowledge", "--spaces={}-4", "--anchors=1,8", "--anchors must be 2 or more for ridge"),
-    "a pair of texts": ("embedding_switch", "--anchors=1,8", "--anchors must be 2 or more for ridge"),
+    "a pair of texts": (
+        "embedding_switch",
+        "--pairs={}.tsv",
+        "--anchors=1,8",
+        "--documents=30",
+        "--queries=11",
+        "--anchors must be 2 or more for ridge",
+    ),
     "two pairs for auto": (
         "embedding_switch",
         *SEARCH,
@@ -42,7 +49,8 @@ CASES = {
 
 @pytest.fixture
 def few(tmp_path):
-    """Forty images."""
+    """Forty images, and thirty texts beside them."""
+    (tmp_path / "few.npz.tsv").write_text("".join(f"{number}\tthe number {number}\n" for number in range(30)))
     return write_npz(tmp_path / "few.npz", **splits(GREY, train=40, test=12))
 
 

@@ -76,7 +76,6 @@ class Choices:
         check_names("asking", given.asking, ASKING)
         check_names("solvers", given.solvers, solvers_of_pairs())
         anchors = integers("anchors", given)
-        check_pairs(anchors, given.solvers)
         texts = Texts(expanded(given.pairs), given.documents, given.queries)
         if not TOP < texts.queries < texts.documents - max(anchors, default=0):
             raise ValueError(
@@ -84,6 +83,7 @@ class Choices:
                 f"expected queries + anchors <= documents, and more than {TOP} queries"
             )
         corpus.drawn(texts, store)
+        check_pairs(anchors, given.solvers)
         old, asking, solvers = (tuple(dict.fromkeys(words)) for words in (given.old, given.asking, given.solvers))
         return Encoders(old, given.new, asking, solvers, anchors, tuple(range(given.seeds)), texts)
 
