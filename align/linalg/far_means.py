@@ -27,9 +27,9 @@ def dominates(centred: jax.Array, x: jax.Array, y: jax.Array) -> jax.Array:
 
 
 def polar(centred: jax.Array, x: jax.Array, y: jax.Array, reflection: bool) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Return the polar factor of `centred` + x y', its singular values, and the share of the first that others reach.
+    """Return the polar factor of `centred` + x y', its singular values, and the share of the first that rounding has.
 
-    That share is what their rounding is relative to, not below the rounding of the rows.
+    That is relative to the second: only what lies along the first direction has its rounding.
     """
     # Products of four of them are formed: about 1, these stay within the range of the numbers.
     (x, power_x), (y, power_y) = unit(x), unit(y)
@@ -41,8 +41,8 @@ def polar(centred: jax.Array, x: jax.Array, y: jax.Array, reflection: bool) -> t
     u, v, largest = _leading(forth, lambda u: matmul(u, centred) + matmul(u, x) * y, y)
     left, right = _normal(u), _normal(v)
     rest = _schur_complement(_on_both_sides(left, centred, right), reflect(left, x), reflect(right, y))
-    weight, singular_values, relative_to = _beside(u, v, largest, rest, reflection)
-    return weight, singular_values * power_x * power_y, relative_to
+    weight, singular_values, rcond = _beside(u, v, largest, rest, reflection, _norm(centred))
+    return weight, singular_values * power_x * power_y, rcond
 
 
 def polar_of_rows(
@@ -59,13 +59,17 @@ def polar_of_rows(
 
     def products(x, y, w):
         x, y = (reflect(normal, z.T) for normal, z in zip((left, right), m.centred(x, y), strict=True))
-        return matmul(x if w is None else x * w[None], y.T)
+        weighted = (x, y) if w is None else (x * w[None], y * w[None])
+        return matmul(weighted[0], y.T), *((z * own).sum(1) for z, own in zip((x, y), weighted, strict=True))
 
-    turned = blocked_sum(products, (source, target, weights))
+    turned, *squares = blocked_sum(products, (source, target, weights))
+    (along_x, beside_x), (along_y, beside_y) = (jnp.sqrt(jnp.stack([z[0], z[1:].sum()])) for z in squares)
     # Zero where what dominated was the rounding of a constant.
     down = turned[1:, 0] * reciprocal(turned[0, 0], turned[0, 0] != 0)
     rest = turned[1:, 1:] - jnp.outer(down, turned[0, 1:])
-    return _beside(u, v, largest * power, rest, reflection)
+    # A row is turned with a rounding of its own length, which meets what the other side has beside the first axis.
+    rounding = along_x * beside_y + beside_x * along_y
+    return _beside(u, v, largest * power, rest, reflection, rounding)
 
 
 def _leading(forth, back, start):
@@ -83,10 +87,11 @@ def _leading(forth, back, start):
     return u, _unit(v), _norm(v)
 
 
-def _beside(u, v, largest, rest, reflection):
-    """Return polar factor, singular values and their share, as `polar` does, of u v' `largest` and the rest beside it.
+def _beside(u, v, largest, rest, reflection, rounded):
+    """Return what `polar` does of u v' `largest` and the rest beside it.
 
     rest `[d_x - 1, d_y - 1]`: between the axes after the first, as the reflections of u and v to that leave them.
+    rounded: what the rest has the rounding of.
     """
     left, right = _normal(u), _normal(v)
     sign = jnp.where((u[0] < 0) == (v[0] < 0), 1, -1).astype(u.dtype)  # of the first entry, between the turned axes
@@ -94,8 +99,9 @@ def _beside(u, v, largest, rest, reflection):
     turn = jnp.ones_like(rest[:, 0]).at[0].set(1 if reflection else sign)[:, None]
     factor, others = decompositions.polar(turn * rest, reflection=reflection)
     whole = jnp.zeros((len(u), len(v)), u.dtype).at[0, 0].set(sign).at[1:, 1:].set(turn * factor)
-    relative_to = jnp.maximum(others[0] / largest, jnp.finfo(u.dtype).eps)
-    return _on_both_sides(left, whole, right), jnp.concatenate([largest[None], others]), relative_to
+    eps = jnp.finfo(u.dtype).eps
+    rcond = eps * jnp.maximum(max(whole.shape) * jnp.maximum(others[0] / largest, eps), rounded / largest)
+    return _on_both_sides(left, whole, right), jnp.concatenate([largest[None], others]), rcond
 
 
 class Turned(NamedTuple):

@@ -25,9 +25,8 @@ def procrustes(
     rcond = _rounding(weight)
     if rows is not None and min(cross.shape) > 1:
 
-        def apart(usual, m, source, target, weights):
-            weight, singular_values, relative_to = far_means.polar_of_rows(m, source, target, weights, reflection)
-            return weight, singular_values, usual[2] * relative_to
+        def apart(_, m, source, target, weights):
+            return far_means.polar_of_rows(m, source, target, weights, reflection)
 
         dominated = singular_values[0] > _DOMINATES * singular_values[1]
         usual = weight, singular_values, rcond
@@ -49,8 +48,7 @@ def procrustes_about_origin(m: Moments, reflection: bool) -> tuple[jax.Array, ja
         return weight, singular_values, _rounding(weight)
 
     def apart(centred, x, y):
-        weight, singular_values, relative_to = far_means.polar(centred, x, y, reflection)
-        return weight, singular_values, _rounding(weight) * relative_to
+        return far_means.polar(centred, x, y, reflection)
 
     if min(cross.shape) == 1:
         weight, singular_values, rcond = together(*operands)

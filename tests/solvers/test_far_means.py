@@ -187,3 +187,15 @@ def test_a_side_that_does_not_vary_is_no_failure(name, rows, value):
                 np.testing.assert_allclose(fitted(x.astype(np.float32)), y, rtol=1e-4, atol=1e-4 + 1e-6 * value)
             if name in ("similarity", "scaling") and source is constant:
                 assert not np.any(fitted.weight)
+
+
+@pytest.mark.parametrize("fit", [solvers.rigid, solvers.similarity])
+@pytest.mark.parametrize("rows", [50, 3000])
+def test_rows_on_a_line_have_rank_one(fit, rows):
+    rng = np.random.default_rng(0)
+    along, across = rng.normal(size=(2, rows, 1)), rng.normal(size=(2, 1, 4))
+    line, other = (a * b for a, b in zip(along, across, strict=True))
+    axis = along[0] * np.eye(4)[1]  # one column that varies beside three that do not
+    for x, y in ((line, rng.normal(size=(rows, 4))), (line, other), (axis, rng.normal(size=(rows, 4)))):
+        fitted = fit(x.astype(np.float32), y.astype(np.float32))
+        assert (fitted.rank, fitted.condition) == (1, 1)
