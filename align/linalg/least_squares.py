@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
 
@@ -28,6 +29,8 @@ from align.linalg.moments import Moments, blocked_sum
 from align.linalg.residuals import RESOLVED
 
 _MANY = 8192  # rows over which the roundings of a product average out; below, refinement costs next to nothing
+_ROUGHLY, _CLOSELY = 6, 16  # dimensions of Krylov spaces: up to so many, eigenvalues are exact
+_SQUARINGS = 24  # after which eigenvalues apart by 1e-7 are told apart
 _WELL_CONDITIONED = 30  # of the scaled Gram matrix: the solution loses less than that many epsilons of the moments
 
 
@@ -112,23 +115,39 @@ def _from_moments(m, about_means):
     weight = weight + share * jnp.outer(along, y - matmul(x, weight))
     inverse = inverse - share * jnp.outer(along, along)
 
-    largest = jax.vmap(_largest_eigenvalue)(jnp.stack([scaled, scaled_inverse, m.source, inverse]))
-    lost = largest[0] * largest[1] * jnp.finfo(centred.dtype).eps
-    condition = jnp.sqrt(largest[2] * largest[3])
+    def condition_of(matrix, inverse, dimensions):
+        within = functools.partial(_largest_eigenvalue, dimensions=dimensions)
+        return jax.vmap(within)(jnp.stack([matrix, inverse])).prod()
+
+    lost = condition_of(scaled, scaled_inverse, _ROUGHLY) * jnp.finfo(centred.dtype).eps
+    condition = jnp.sqrt(condition_of(m.source, inverse, _CLOSELY))
     error = m.target_squares.sum() - (weight * m.cross).sum()
     return LeastSquares(weight, jnp.asarray(len(centred)), condition, error), inverse, lost
 
 
-def _largest_eigenvalue(matrix):
-    # The power method on a semi-definite matrix; the quotient errs by the square of the vector's error.
-    start = matrix[:, jnp.argmax(jnp.diagonal(matrix))]
+def _largest_eigenvalue(matrix, dimensions):
+    """Return that of a semi-definite matrix `[d, d]`, from below: within the Krylov space of a vector (Lanczos)."""
+    start = np.random.default_rng(0).normal(size=len(matrix))  # which is orthogonal to no axis of anyone's
 
-    def step(_, vector):
-        return matmul(matrix, vector / jnp.linalg.norm(vector))
+    def step(k, carry):
+        basis, images, vector = carry
+        for _ in range(2):  # once leaves what rounding makes alike
+            vector = vector - matmul(matmul(basis, vector), basis)
+            norm = jnp.linalg.norm(vector)
+            vector = vector * reciprocal(norm, norm > 0)
+        image = matmul(matrix, vector)
+        return basis.at[k].set(vector), images.at[k].set(image), image
 
-    vector = lax.fori_loop(0, 16, step, start)
-    vector = vector / jnp.linalg.norm(vector)
-    return matmul(vector, matmul(matrix, vector))
+    none = jnp.zeros((min(len(matrix), dimensions), len(matrix)), matrix.dtype)
+    basis, images, _ = lax.fori_loop(0, len(none), step, (none, none, jnp.asarray(start, matrix.dtype)))
+    within = matmul(images, basis.T)
+
+    def square(_, power):
+        power = matmul(power, power)
+        return power / jnp.trace(power)
+
+    # The projection on its eigenvector. LAPACK's threads would spin on while the rows are looked at.
+    return (within * lax.fori_loop(0, _SQUARINGS, square, within / jnp.trace(within))).sum()
 
 
 def _refined(m, source, target, weights, _, solved, inverse, *, steps):

@@ -114,3 +114,17 @@ def test_gradients_flow_through_a_solver_inside_jit():
     loss = jax.jit(jax.value_and_grad(lambda x: ((solvers.affine(x, y)(x) - y) ** 2).sum()))
     value, gradient = loss(x)
     assert loss(x - 1e-2 * gradient)[0] < value
+
+
+@pytest.mark.parametrize("solve", [solvers.linear, solvers.affine])
+@pytest.mark.parametrize(("rows", "d", "tolerance"), [(40, 5, 1e-10), (60, 16, 1e-8), (3000, 200, 1e-2)])
+def test_the_condition_from_moments(solve, rows, d, tolerance, double_precision):
+    x, y = np.random.default_rng(4).normal(size=(2, rows, d))
+    exact = np.linalg.cond(x if solve is solvers.linear else x - x.mean(0))
+    np.testing.assert_allclose(solve(x, y).condition, exact, rtol=tolerance)
+
+
+def test_the_condition_of_a_direction_beside_two_that_are_alike(double_precision):
+    q = np.linalg.qr(np.random.default_rng(5).normal(size=(500, 4)))[0]
+    x = np.stack([3 * q[:, 1], q[:, 2], 0.999 * q[:, 2] + (1 - 0.999**2) ** 0.5 * q[:, 3]], 1)
+    np.testing.assert_allclose(solvers.linear(x, q).condition, np.linalg.cond(x), rtol=1e-8)
