@@ -153,3 +153,11 @@ def test_undefined_is_not_finite():
 
 
 X = np.zeros((6, 3), np.float32)
+
+
+def test_a_row_however_far_off_spoils_no_other_place():
+    target = np.random.default_rng(0).normal(size=(50, 8)).astype(np.float32)
+    prediction = target.copy()
+    prediction[3] = 1e30
+    ranks = metrics.retrieval_ranks(prediction, target, metric="euclidean")
+    np.testing.assert_array_equal(np.delete(ranks, 3), 1)

@@ -63,9 +63,14 @@ def form(matrix: jax.Array, count: int) -> Form:
     width = len(matrix) // count
     order = jnp.arange(len(matrix)).reshape(count, width)
     kept, ones = order[:, :-1].reshape(-1), order[:, -1]
-    # A translation common to spaces that share rows changes nothing: the pseudo-inverse leaves it out.
-    values, vectors = lapack.eigh(matrix[ones][:, ones])
+    # A translation common to spaces that share rows changes nothing: the pseudo-inverse leaves it out. Brought to a
+    # diagonal of ones first, so that a space of small weights counts.
+    along = matrix[ones][:, ones]
+    own = jnp.sqrt(jnp.diagonal(along))
+    own = reciprocal(own, own > 0)
+    values, vectors = lapack.eigh(along * own[None] * own[:, None])
     keep = values > 10 * count * jnp.finfo(values.dtype).eps * values[-1]
+    vectors = vectors * own[:, None]
     inverse = matmul(vectors * reciprocal(values, keep)[None], vectors.T)
     across = matrix[kept][:, ones]
     translations = -matmul(inverse, across.T)

@@ -116,7 +116,10 @@ def left_out_errors(
     lost = jnp.where(strengths[:, None] > 0, strengths[:, None] * inverses, jnp.where(of.keep, 0.0, 1.0)[None])
     # Rows that determine every target leave λ (G + λ)⁻¹ of what they say, and nothing else; no difference shows it.
     complete = jnp.asarray(False)
-    if weights is None and rows - int(intercept) <= d_source:
+    if weights is not None:
+        plain = ((weights == 0) | (weights == 1)).all()
+        complete = plain & (of.keep.sum() == (weights > 0).sum() - int(intercept))
+    elif rows - int(intercept) <= d_source:
         complete = of.keep.sum() == rows - int(intercept)
     used = jnp.where(complete, lost * reciprocal(of.values, of.keep)[None], -inverses)
     beside = jnp.where(complete, 0.0, 1.0).astype(x.dtype)

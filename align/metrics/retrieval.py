@@ -68,8 +68,8 @@ def _retrieval_ranks(prediction, target, made, known, metric, block):
 def _about_the_target(prediction, target, known):
     """Return both about the target's mean, in units in which the target is about 1 and no product overflows."""
     target, scale = unit(target)
-    prediction, own = unit(prediction)
-    # What is further off than the digits of the numbers reach is as good as at that distance.
+    prediction, own = unit(prediction, axis=1)
+    # A row that is further off than the digits of the numbers reach is as good as at that distance.
     furthest = 2.0**60
     prediction = prediction * jnp.minimum(own / scale, furthest)
     prediction = prediction - mean(target, known)[None]

@@ -17,6 +17,7 @@ from jax.typing import ArrayLike
 
 from align.arrays import checks, inputs
 from align.arrays.products import matmul
+from align.arrays.scales import unit
 from align.linalg import disagreement, lapack
 from align.linalg.decompositions import pinv, reciprocal
 from align.linalg.left_out import folded
@@ -169,8 +170,9 @@ def _fit(spaces, weights, strengths, scaled):
             found = disagreement.motions(left.matrix, count, scaled, _SWEEPS, turned.weights)
             left, step = disagreement.scaled(left, found.scales), -(-len(x) // _ASKED)
             soft = _softened(left.matrix, found.weights, strengths)
-            return _carried(left, soft, x[::step] * found.scales[None, :, None], weights[::step])
+            return _carried(left, soft, x[::step] * found.scales[None, :, None], weights[::step] / power)
 
+        power = unit(weights)[1]  # weights of two spaces are multiplied, in whatever units they come
         errors, squares = jax.lax.map(without, (each, *parts))
         errors = jnp.sqrt(errors.sum(0) / squares.sum(0))
     strength = strengths[jnp.argmin(jnp.where(jnp.isnan(errors), jnp.inf, errors))]
@@ -189,7 +191,7 @@ def _fit(spaces, weights, strengths, scaled):
     residual = jnp.sqrt((weights * apart).sum(0) / (weights * around).sum(0))
     weight = soft * scale[:, None, None]
     bias = shift - jnp.einsum("ik,ikl->il", means, weight, precision="highest")
-    sound = jnp.isfinite(residual).all() & varies.all()
+    sound = jnp.isfinite(residual).all() & varies.all() & ((len(strengths) == 1) | jnp.isfinite(errors).any())
     converged = turned.converged & _linked(weights).all() & sound
     return weight, bias, residual, turned.sweeps, converged, strength, strengths, errors
 

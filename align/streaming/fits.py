@@ -168,10 +168,12 @@ def _fit_ridge(m, strengths, towards, reflection):
         explained = ((solution**2).sum(1) * inverses * (2 - values * inverses)).sum()
         degrees = (values * inverses).sum() + 1
         free = 1 - degrees / m.total
-        return jnp.where(free > 0, (before - explained) / free**2, jnp.inf), degrees
+        judged = (free > 0) & (free**2 > len(values) * jnp.finfo(values.dtype).eps)  # else what is left is rounding
+        return jnp.where(judged, (before - explained) / free**2, jnp.inf), degrees
 
     errors, degrees = jax.lax.map(generalised_error, strengths)
     k = jnp.argmin(errors)
+    goal = jnp.where(jnp.isfinite(errors[k]), goal, jnp.nan)  # as where no strength can be judged in memory
     weight = goal + matmul(vectors, shrinkage(values, keep, strengths[k])[:, None] * solution)
     used = (strengths[k] > 0) | keep
     condition = jnp.sqrt((values[-1] + strengths[k]) / jnp.where(used, values + strengths[k], jnp.inf).min())

@@ -219,3 +219,18 @@ def test_bad_input_is_named(changes, message):
     given = {"spaces": [np.eye(3), np.eye(3)]} | changes
     with pytest.raises(ValueError, match=message):
         solvers.consensus(given.pop("spaces"), **given)
+
+
+def test_weights_count_one_beside_another_whatever_their_units():
+    random = np.random.default_rng(3)
+    x = random.normal(size=(300, 5))
+    turns = [np.linalg.qr(random.normal(size=(5, 5)))[0] for _ in range(2)]
+    spaces = [each.astype(np.float32) for each in (x, 3 * x @ turns[0] + 7, x @ turns[1] + 1)]
+    weights = np.ones((3, 300), np.float32)
+    weights[1] = 1e-6
+    weights[1, :150] = 0
+    there = solvers.consensus(spaces, weights=weights, strengths=[np.inf]).between(0, 1)
+    assert np.linalg.norm(there(spaces[0]) - spaces[1]) < 1e-3 * np.linalg.norm(spaces[1] - spaces[1].mean(0))
+    for factor in (1e-20, 1e20):
+        scaled = solvers.consensus(spaces, weights=np.full((3, 300), factor, np.float32))
+        assert np.isfinite(scaled.left_out).all()

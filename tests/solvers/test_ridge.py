@@ -1,10 +1,12 @@
 """Ridge: its leave-one-out error against leaving rows out, and what it chooses."""
 
+import functools
+
 import jax
 import numpy as np
 import pytest
 
-from align import solvers
+from align import solvers, streaming
 from align.linalg import left_out
 from align.solvers.ridge import TOWARDS
 
@@ -242,3 +244,20 @@ def test_errors_of_rows_that_determine_every_target_keep_their_digits(rows, towa
     with jax.enable_x64(True):
         expected = errors(np.float64)
     np.testing.assert_allclose(errors(np.float32), expected, rtol=2e-4)
+
+
+def test_weights_of_one_and_rows_of_none_change_nothing_where_rows_are_few():
+    x, y = np.random.default_rng(1).normal(size=(2, 13, 20)).astype(np.float32)
+    fit = functools.partial(solvers.ridge, strengths=[1e-3], towards="zero")  # a rotation is not unique then
+    plain = fit(x[:10], y[:10])
+    for rows in (10, 13):
+        weighted = fit(x[:rows], y[:rows], weights=(np.arange(rows) < 10).astype("f4"))
+        np.testing.assert_allclose(weighted.details.path_leave_one_out, plain.details.path_leave_one_out, rtol=1e-4)
+        np.testing.assert_allclose(weighted.weight, plain.weight, atol=1e-5)
+
+
+def test_a_record_judges_by_nothing_where_nothing_is_left():
+    record = streaming.from_arrays(*np.random.default_rng(0).normal(size=(2, 9, 8)))
+    none = streaming.ridge(record, strengths=[0.0, 1e-12])
+    assert not none.converged and np.isnan(none.weight).all()
+    assert float(streaming.ridge(record, strengths=[0.0, 1e-12, 1.0]).details.strength) == 1
