@@ -87,7 +87,8 @@ def curves(
     for axis in axes.flat[len(panels) :]:
         axis.set_axis_off()
     names = list(dict.fromkeys(name for panel in panels.values() for name in panel.lines))
-    looks = {name: {"color": grade(place, len(names)), "marker": _MARKERS[place]} for place, name in enumerate(names)}
+    markers = [_MARKERS[place % len(_MARKERS)] for place in range(len(names))]
+    looks = {name: {"color": grade(i, len(names)), "marker": markers[i]} for i, name in enumerate(names)}
     hollow = {"linestyle": ":", "linewidth": 0.8, "markersize": 6, "markerfacecolor": "none"}
     for axis, (title, panel) in zip(axes.flat, panels.items(), strict=False):
         for name, line in panel.lines.items():
@@ -133,7 +134,8 @@ def dots(path: Path, panels: Mapping[str, Mapping[str, Mapping[str, float]]], x:
     )
     for axis, (title, panel) in zip(axes[0], panels.items(), strict=True):
         for place, (name, series) in enumerate(panel.items()):
-            look = {"marker": _MARKERS[place], "markersize": 6, "color": "black" if place == 0 else "grey"}
+            marker = _MARKERS[place % len(_MARKERS)]
+            look = {"marker": marker, "markersize": 6, "color": "black" if place == 0 else "grey"}
             fill = {} if place == 0 else {"markerfacecolor": "none"}
             axis.plot(list(series.values()), [lines.index(n) for n in series], **look, **fill, ls="none", label=name)
         axis.set(xscale="log", xlabel=x)

@@ -52,6 +52,11 @@ def coloured(path):
     return int((np.ptp(picture, axis=-1) > 0.1).sum())
 
 
+def test_lines_may_be_more_than_there_are_markers(tmp_path):
+    panel = drawing.Curves({str(place): {1.0: 0.1, 10.0: 0.1 * place} for place in range(1, 20)})
+    assert coloured(drawing.curves(tmp_path / "many.png", {"first": panel}, "x", "y")) > 1000
+
+
 def test_curves_of_every_panel_and_those_beside_them(tmp_path):
     line = {1.0: 0.1, 10.0: 0.2, 100.0: 0.3}
     panel = drawing.Curves({"a": line, "b": {x: 2 * y for x, y in line.items()}})

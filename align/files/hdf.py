@@ -72,4 +72,4 @@ def write_hdf5(path: Path, key: str | None, shape: tuple[int, int], dtype: np.dt
         begin = dataset.id.get_offset()
     with path.open("rb+") as raw:
         raw.seek(begin)
-        yield lambda block, others: raw.write(block.tobytes())
+        yield lambda block, others: raw.write(np.asarray(block, dtype).tobytes())
