@@ -29,7 +29,7 @@ def dominates(centred: jax.Array, x: jax.Array, y: jax.Array) -> jax.Array:
 def polar(centred: jax.Array, x: jax.Array, y: jax.Array, reflection: bool) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Return the polar factor of `centred` + x y', its singular values, and the share of the first that rounding has.
 
-    That is relative to the second: only what lies along the first direction has its rounding.
+    Only what lies along the first direction has its rounding: the others have that of the second, and of the rows.
     """
     # Products of four of them are formed: about 1, these stay within the range of the numbers.
     (x, power_x), (y, power_y) = unit(x), unit(y)
@@ -68,8 +68,8 @@ def polar_of_rows(
     down = turned[1:, 0] * reciprocal(turned[0, 0], turned[0, 0] != 0)
     rest = turned[1:, 1:] - jnp.outer(down, turned[0, 1:])
     # A row is turned with a rounding of its own length, which meets what the other side has beside the first axis.
-    rounding = along_x * beside_y + beside_x * along_y
-    return _beside(u, v, largest * power, rest, reflection, rounding)
+    rounded = along_x * beside_y + beside_x * along_y
+    return _beside(u, v, largest * power, rest, reflection, rounded)
 
 
 def _leading(forth, back, start):

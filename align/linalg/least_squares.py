@@ -127,7 +127,7 @@ def _from_moments(m, about_means):
 
 def _largest_eigenvalue(matrix, dimensions):
     """Return that of a semi-definite matrix `[d, d]`, from below: within the Krylov space of a vector (Lanczos)."""
-    start = np.random.default_rng(0).normal(size=len(matrix))  # which is orthogonal to no axis of anyone's
+    start = np.random.default_rng(0).normal(size=len(matrix))  # at right angles to no axis of the rows
 
     def step(k, carry):
         basis, images, vector = carry

@@ -22,7 +22,7 @@ _SAME = 1e-12
 
 
 def tell(gains: np.ndarray) -> bool:
-    """Whether enough of the gains `[queries]` are not zero to say on which side of it their mean is.
+    """Whether enough gains `[queries]`, differences of shares, are not zero to tell on which side their mean is.
 
     Of five that all point to one side, a sixteenth would by chance; six are the fewest that can tell at 95 %.
     """
@@ -87,7 +87,8 @@ def estimate(values: ArrayLike, *, confidence: float = 0.95, draws: int = DRAWS,
         off.append(means[varies] / spread[varies])
     low, high = np.quantile(np.concatenate(off), [(1 - confidence) / 2, (1 + confidence) / 2])
     low, high = mean - high * error, mean - low * error
-    if n - times.max() < _FEW:
+    alike = np.flatnonzero(np.diff(values, prepend=-np.inf) > same)  # where another value begins
+    if n - np.add.reduceat(times, alike).max() < _FEW:
         squared = statistics.NormalDist().inv_cdf((1 + confidence) / 2) ** 2
         values, times = values[[0, *range(len(values)), -1]], np.array([squared / 2, *times, squared / 2])
         total = n + squared
