@@ -111,15 +111,19 @@ def optimizer(settings: Settings, n: int) -> optax.GradientTransformation:
 
 def start(model: nn.Module, key: Array, inputs: Array, settings: Settings, constants: tuple = ()) -> State:
     """Initialise a network for `inputs` `[n, ...]`; constants are further arguments of the model, not trained."""
-    params = _initialise(model, key, inputs[:1], constants)
+    traced = any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((key, inputs, constants)))
+    params = (_initialise if traced else _initialise_once)(model, key, inputs[:1], constants)
     if settings.initial in initial_parameters.DRAWS:
         params = initial_parameters.DRAWS[settings.initial](jax.random.fold_in(key, 1), params)
     return State(params, optimizer(settings, len(inputs)).init(params), jnp.int32(0), jnp.float32(jnp.inf))
 
 
-@functools.partial(jax.jit, static_argnums=0)
 def _initialise(model, key, inputs, constants):
     return model.init(key, inputs, *constants)
+
+
+# It runs once, so that compiling is what it costs: faster programs would take longer to make than they save.
+_initialise_once = jax.jit(_initialise, static_argnums=0, compiler_options={"xla_backend_optimization_level": 1})
 
 
 def fit(
@@ -144,8 +148,8 @@ def fit(
     loss: of a batch, from the model's outputs and the targets: a function that is hashed, so not a new one every time.
     constants: further arguments of the model, which are not trained.
     devices: to train on, side by side; all that are local without it.
-    after_round: receives {network's index: its state} whenever some of them have finished an epoch: the place to save a
-        checkpoint, to show progress, and to stop by raising.
+    after_round: receives {network's index: its state} whenever some of them have finished an epoch, while the devices
+        are at the next one: the place to save a checkpoint, to show progress, and to stop by raising.
 
     A network's result does not depend on those beside it. ValueError unless there are as many keys as states, and as
     many inputs as targets.
@@ -160,6 +164,7 @@ def fit(
     states = list(states)
     shared = tuple(not isinstance(data, list | tuple) for data in (inputs, targets))
     samples = len(targets if shared[1] else targets[0])
+    finished: dict[int, State] = {}
     while behind := [i for i, state in enumerate(states) if state.epoch < settings.epochs]:
         behind.sort(key=lambda i: int(states[i].epoch))
         width = min(len(devices), len(behind))
@@ -172,11 +177,16 @@ def fit(
         leaves, tree = jax.tree.flatten(arguments)
         shapes = tree, tuple((jnp.shape(x), jnp.result_type(x)) for x in leaves)
         run = compile_epochs(model, settings, samples, shared, tuple(devices[:width]), shapes, loss)
-        trained = jax.device_get(run(*arguments))
+        running = run(*arguments)
+        if finished:  # seen to while the devices are at the next epoch
+            after_round(finished)
+        trained = jax.device_get(running)
         for slot, index in enumerate(chosen):
             where = np.unravel_index(slot, grid.shape)
             states[index] = jax.tree.map(lambda x, where=where: x[where], trained)
-        after_round({index: states[index] for index in chosen})
+        finished = {index: states[index] for index in chosen}
+    if finished:
+        after_round(finished)
     return states
 
 
@@ -186,9 +196,13 @@ def networks_per_device(devices: Sequence[jax.Device], networks: int) -> int:
 
 
 def _stack(values, grid):
-    """Stack one pytree per network into leading axes [device, network of the device]."""
-    rows = [jax.tree.map(lambda *leaves: jnp.stack(leaves), *(values[i] for i in row)) for row in grid]
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *rows)
+    """Stack one pytree per network into leading axes [device, network of the device], on the host what is there."""
+
+    def stack(*leaves):
+        return (np if all(isinstance(leaf, np.ndarray | np.generic) for leaf in leaves) else jnp).stack(leaves)
+
+    rows = [jax.tree.map(stack, *(values[i] for i in row)) for row in grid]
+    return jax.tree.map(stack, *rows)
 
 
 @functools.cache

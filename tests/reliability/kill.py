@@ -63,9 +63,9 @@ class Outcome(NamedTuple):
 
 
 def environment():
-    """Give the environment of a run: two devices, on whatever machine."""
-    devices = "--xla_force_host_platform_device_count=2"
-    return {**os.environ, "PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu", "XLA_FLAGS": devices}
+    """Give the environment of a run: two devices, on whatever machine, and the caller's flags: threads change bits."""
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=2".strip()
+    return {**os.environ, "PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags}
 
 
 def run(flags: Sequence[str], workdir: Path) -> int:
