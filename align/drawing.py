@@ -32,7 +32,7 @@ def image_grid(path: Path, rows: Mapping[str, np.ndarray], *, title: str = "", a
 
 
 def scatter(path: Path, panels: Mapping[str, np.ndarray], labels: np.ndarray, *, about: str = "") -> Path:
-    """Draw panels of points `[n, 2]` side by side, coloured and numbered by their labels `[n]`.
+    """Draw panels of points `[n, 2]` side by side, coloured and named by their labels `[n]`.
 
     The last panel sets the scale of all but the first, which has its own: what is carried over is to be compared with
     the target.
@@ -40,11 +40,13 @@ def scatter(path: Path, panels: Mapping[str, np.ndarray], labels: np.ndarray, *,
     figure, axes = plots().subplots(
         1, len(panels), figsize=(2.9 * len(panels), 3.2), squeeze=False, layout="constrained"
     )
+    labels = np.asarray(labels)
+    colour = labels if labels.dtype.kind in "iu" else np.unique(labels, return_inverse=True)[1]
     low, high = np.percentile(list(panels.values())[-1], [0.5, 99.5], axis=0)
     margin = 0.15 * (high - low)
-    colours, largest = ("tab10", 9) if labels.max() <= 9 else ("turbo", int(labels.max()))
+    colours, largest = ("tab10", 9) if colour.max() <= 9 else ("turbo", int(colour.max()))
     for place, (axis, (name, points)) in enumerate(zip(axes[0], panels.items(), strict=True)):
-        axis.scatter(*points.T, c=labels, cmap=colours, vmin=0, vmax=largest, s=2, linewidths=0)
+        axis.scatter(*points.T, c=colour, cmap=colours, vmin=0, vmax=largest, s=2, linewidths=0)
         for label in np.unique(labels):
             centre = np.median(points[labels == label], axis=0)
             axis.annotate(str(label), centre, ha="center", va="center", weight="bold", fontsize=10, **_OUTLINE)
@@ -111,10 +113,11 @@ def curves(
         elif scales[0] == "linear" and all(float(tick).is_integer() for tick in ticks):
             axis.xaxis.get_major_locator().set_params(integer=True)
         if scales[1] == "linear":
-            values = [value for line in panel.lines.values() for value in line.values()]
-            low = min([*values, *panel.levels.values()])
-            high = max([np.percentile(values, 75), *panel.levels.values()])
-            axis.set_ylim(low - 0.05 * (high - low), high + 0.15 * (high - low))
+            values = [value for line in panel.lines.values() for value in line.values() if np.isfinite(value)]
+            low = min([*values, *panel.levels.values()], default=0)
+            high = max([np.percentile(values, 75) if values else 0, *panel.levels.values()])
+            if low < high:
+                axis.set_ylim(low - 0.05 * (high - low), high + 0.15 * (high - low))
         axis.set_title(title, fontsize=10)
         axis.grid(alpha=0.3)
     for line in axes:
@@ -186,12 +189,13 @@ def plots() -> Any:
 def save(figure: Any, path: Path, *, dpi: int = 160, about: str = "") -> Path:
     """Write a figure of matplotlib whole or not at all, and close it; return the path.
 
-    about: what it was made of, kept in the file, for `made_of`.
+    about: what it was made of, kept in the file if it is a PNG, for `made_of`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    kept = about and path.suffix.lower() == ".png"
     try:
         with atomic.replacing(path) as partial:
-            figure.savefig(partial, dpi=dpi, metadata={"Description": about} if about else None)
+            figure.savefig(partial, dpi=dpi, metadata={"Description": about} if kept else None)
     finally:
         plots().close(figure)
     return path

@@ -6,7 +6,6 @@ from typing import Any
 import jax
 from flax import linen as nn
 from jax import Array
-from jax import numpy as jnp
 
 from align.arrays import inputs
 from align.models.shares import block_of, in_blocks, in_shares
@@ -21,7 +20,7 @@ def reconstruction_error(decoder: nn.Module, params: Any, codes: Array, images: 
     ValueError where what is decoded has another shape than the images.
     """
     (codes,) = inputs.as_floats(codes=codes)
-    return in_shares(_errors, decoder, (decoder, params), codes, jnp.asarray(images)).mean()
+    return in_shares(_errors, decoder, (decoder, params), codes, inputs.as_array("images", images)).mean()
 
 
 @partial(jax.jit, static_argnums=(0, 4))

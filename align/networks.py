@@ -19,7 +19,8 @@ from align import checkpoints, training
 
 def named_key(seed: int, *names: str) -> Array:
     """Derive the key of a named purpose from a seed, so that no two purposes share their random numbers."""
-    return jax.random.fold_in(jax.random.key(seed), zlib.crc32("/".join(names).encode()))
+    # Of one kind, whatever JAX's default is: networks are found by their seed.
+    return jax.random.fold_in(jax.random.key(seed, impl="threefry2x32"), zlib.crc32("/".join(names).encode()))
 
 
 def obtain(
@@ -46,6 +47,7 @@ def obtain(
     after_round: receives the number of network-epochs just finished and their mean loss; it is called first with those
         found.
     """
+    identities = [_plain(identity) for identity in identities]
     shared = not isinstance(inputs, list | tuple)
     samples: Any = inputs if shared else inputs[0]
     described = [_describe(model, identity, settings, context) for identity in identities]
@@ -86,9 +88,14 @@ def trained_share(
     model: nn.Module, identities: Sequence[dict], settings: training.Settings, folder: Path, *, context: str = ""
 ) -> float:
     """Give the share of the training of some networks that has been done already, from 0 to 1; see `obtain`."""
-    names = (_describe(model, identity, settings, context)[0] for identity in identities)
+    names = (_describe(model, _plain(identity), settings, context)[0] for identity in identities)
     epochs = sum(checkpoints.latest_epoch(folder / name) for name in names)
     return epochs / (settings.epochs * len(identities))
+
+
+def _plain(identity):
+    """Return an identity with Python's numbers for NumPy's, which JSON does not know."""
+    return {name: value.item() if isinstance(value, np.generic) else value for name, value in identity.items()}
 
 
 def _describe(model, identity, settings, context):

@@ -10,7 +10,7 @@ so that all devices stay busy), and an accelerator runs several per device with 
 import functools
 import math
 import numbers
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple
 
@@ -22,6 +22,7 @@ from jax import Array
 from jax import numpy as jnp
 
 from align.arrays import checks
+from align.arrays.inputs import as_array
 from align.models import initial as initial_parameters
 
 SCHEDULES = ("onecycle", "constant")
@@ -111,8 +112,12 @@ def optimizer(settings: Settings, n: int) -> optax.GradientTransformation:
 
 def start(model: nn.Module, key: Array, inputs: Array, settings: Settings, constants: tuple = ()) -> State:
     """Initialise a network for `inputs` `[n, ...]`; constants are further arguments of the model, not trained."""
-    traced = any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((key, inputs, constants)))
-    params = (_initialise if traced else _initialise_once)(model, key, inputs[:1], constants)
+    # A new array is traced where everything is, as under `jit`, be the arguments concrete or not.
+    leaves = jax.tree.leaves((key, inputs, constants, jnp.zeros(())))
+    traced = any(isinstance(leaf, jax.core.Tracer) for leaf in leaves)
+    params = (_initialise if traced else _initialise_once)(model, key, as_array("inputs", inputs[:1]), constants)
+    if isinstance(params, Mapping) and (others := sorted(set(params) - {"params"})):
+        raise ValueError(f"model must have nothing but parameters, all of which are trained; it has {others} too")
     if settings.initial in initial_parameters.DRAWS:
         params = initial_parameters.DRAWS[settings.initial](jax.random.fold_in(key, 1), params)
     return State(params, optimizer(settings, len(inputs)).init(params), jnp.int32(0), jnp.float32(jnp.inf))
@@ -148,23 +153,25 @@ def fit(
     loss: of a batch, from the model's outputs and the targets: a function that is hashed, so not a new one every time.
     constants: further arguments of the model, which are not trained.
     devices: to train on, side by side; all that are local without it.
-    after_round: receives {network's index: its state} whenever some of them have finished an epoch, while the devices
-        are at the next one: the place to save a checkpoint, to show progress, and to stop by raising.
+    after_round: receives {network's index: its state} whenever some of them have finished an epoch: the place to save a
+        checkpoint, to show progress, and to stop by raising.
 
-    A network's result does not depend on those beside it. ValueError unless there are as many keys as states, and as
-    many inputs as targets.
+    A network's result does not depend on those beside it. ValueError unless there are as many keys as states, as many
+    lists of inputs or targets, if they are lists, as many inputs as targets, and any at all.
     """
     if len(keys) != len(states):
         raise ValueError(f"keys must be one per state; there are {len(keys)} for {len(states)} states")
+    inputs, targets = (_as_arrays(*data, len(states)) for data in (("inputs", inputs), ("targets", targets)))
     lengths = [{len(x) for x in (data if isinstance(data, list | tuple) else [data])} for data in (inputs, targets)]
     if len(set.union(*lengths)) > 1:
         came = " and ".join(", ".join(map(str, sorted(each))) for each in lengths)
         raise ValueError(f"inputs and targets must be as many, for every network; they are {came}")
+    if lengths[0] == {0}:
+        raise ValueError("inputs and targets must be at least one; there are none")
     devices = jax.local_devices() if devices is None else devices
     states = list(states)
     shared = tuple(not isinstance(data, list | tuple) for data in (inputs, targets))
     samples = len(targets if shared[1] else targets[0])
-    finished: dict[int, State] = {}
     while behind := [i for i, state in enumerate(states) if state.epoch < settings.epochs]:
         behind.sort(key=lambda i: int(states[i].epoch))
         width = min(len(devices), len(behind))
@@ -177,22 +184,26 @@ def fit(
         leaves, tree = jax.tree.flatten(arguments)
         shapes = tree, tuple((jnp.shape(x), jnp.result_type(x)) for x in leaves)
         run = compile_epochs(model, settings, samples, shared, tuple(devices[:width]), shapes, loss)
-        running = run(*arguments)
-        if finished:  # seen to while the devices are at the next epoch
-            after_round(finished)
-        trained = jax.device_get(running)
+        trained = jax.device_get(run(*arguments))
         for slot, index in enumerate(chosen):
             where = np.unravel_index(slot, grid.shape)
             states[index] = jax.tree.map(lambda x, where=where: x[where], trained)
-        finished = {index: states[index] for index in chosen}
-    if finished:
-        after_round(finished)
+        after_round({index: states[index] for index in chosen})
     return states
 
 
 def networks_per_device(devices: Sequence[jax.Device], networks: int) -> int:
     """Give how many networks a device trains at a time: a CPU core one, an accelerator its share of all."""
     return 1 if devices[0].platform == "cpu" else math.ceil(networks / len(devices))
+
+
+def _as_arrays(name, data, networks):
+    """Return the array of all networks, or one of each."""
+    if not isinstance(data, list | tuple):
+        return as_array(name, data)
+    if len(data) != networks:
+        raise ValueError(f"{name} must be one per network; there are {len(data)} for {networks} states")
+    return [as_array(name, each) for each in data]
 
 
 def _stack(values, grid):
@@ -219,13 +230,16 @@ def compile_epochs(
     per_network = [None if same else 0 for same in shared]
 
     def several(states, keys, inputs, targets, constants):
-        epoch = functools.partial(_epoch, model, settings, samples, loss)
+        epoch = functools.partial(_epoch, model, settings, loss)
         axes = (0, 0, *per_network, None)
         if keys.shape[0] == 1:  # a batch axis of one would turn every product into a batched one
             data = (x if same else x[0] for x, same in zip((inputs, targets), shared, strict=True))
-            state = epoch(jax.tree.map(lambda x: x[0], states), keys[0], *data, constants)
+            state = jax.tree.map(lambda x: x[0], states)
+            state = epoch(state, _order(settings, samples, keys[0], state.epoch), *data, constants)
             return jax.tree.map(lambda x: x[None], state)
-        return jax.vmap(epoch, in_axes=axes)(states, keys, inputs, targets, constants)
+        # Not all kinds of keys draw the same under `vmap` as alone.
+        orders = jax.lax.map(lambda each: _order(settings, samples, *each), (keys, states.epoch))
+        return jax.vmap(epoch, in_axes=axes)(states, orders, inputs, targets, constants)
 
     program = jax.pmap(several, in_axes=(0, 0, *per_network, None), devices=devices, donate_argnums=0)
     tree, leaves = shapes
@@ -238,10 +252,17 @@ def compile_epochs(
         return program.lower(*arguments).compile(compiler_options=options)
 
 
-def _epoch(model, settings, samples, loss, state, key, inputs, targets, constants):
-    """Pass over the data `settings.passes` times, in an order drawn from the key and the number of the epoch."""
+def _order(settings, samples, key, epoch):
+    """Draw the batches `[steps, batch]` of `settings.passes` passes from the key and the number of the epoch."""
     steps = settings.steps(samples)
-    adam = optimizer(settings, samples)
+    keys = jax.random.split(jax.random.fold_in(key, epoch), settings.passes)
+    order = jax.vmap(lambda k: jax.random.permutation(k, samples))(keys)
+    return order[:, : steps * min(settings.batch, samples)].reshape(settings.passes * steps, -1)
+
+
+def _epoch(model, settings, loss, state, order, inputs, targets, constants):
+    """Take a step for each batch `[steps, batch]` of an order."""
+    adam = optimizer(settings, len(targets))
 
     def loss_of(params, rows):
         return loss(model.apply(params, inputs[rows], *constants), targets[rows])
@@ -252,8 +273,5 @@ def _epoch(model, settings, samples, loss, state, key, inputs, targets, constant
         updates, moments = adam.update(gradient, moments, params)
         return (optax.apply_updates(params, updates), moments), lost
 
-    keys = jax.random.split(jax.random.fold_in(key, state.epoch), settings.passes)
-    order = jax.vmap(lambda k: jax.random.permutation(k, samples))(keys)
-    order = order[:, : steps * min(settings.batch, samples)].reshape(settings.passes * steps, -1)
     (params, moments), losses = jax.lax.scan(step, (state.params, state.optimizer), order)
-    return State(params, moments, state.epoch + 1, losses.mean())
+    return State(params, moments, state.epoch + 1, losses.mean().astype(state.loss.dtype))

@@ -53,11 +53,15 @@ def forget_flags(script: Path) -> None:
                 delattr(FLAGS, flag.name)
 
 
+def xla_flags() -> str:
+    """Give this process's flags with as many devices as here: what is compiled under the same flags is shared."""
+    return f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={jax.local_device_count()}"
+
+
 @pytest.fixture
 def call(capsys, monkeypatch):
     """Run a script of experiments/ with arguments as its command line does."""
-    flag = f"--xla_force_host_platform_device_count={jax.local_device_count()}"
-    monkeypatch.setenv("XLA_FLAGS", flag)  # JAX has started: the devices are what they are
+    monkeypatch.setenv("XLA_FLAGS", xla_flags())  # JAX has started: the devices are what they are
     monkeypatch.setattr(os, "_exit", sys.exit)  # an interrupted script ends its process, which here is pytest's
 
     def run(script, *arguments):
@@ -87,5 +91,4 @@ def experiment(call, tmp_path):
 @pytest.fixture(scope="session")
 def environment():
     """The environment of a script in a process of its own, with as many devices as here."""
-    flag = f"--xla_force_host_platform_device_count={jax.local_device_count()}"
-    return {**os.environ, "XLA_FLAGS": flag, "PYTHONPATH": str(EXPERIMENTS.parent)}
+    return {**os.environ, "XLA_FLAGS": xla_flags(), "PYTHONPATH": str(EXPERIMENTS.parent)}

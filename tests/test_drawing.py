@@ -46,6 +46,21 @@ def test_scatter_draws_every_panel(tmp_path):
     assert matplotlib.image.imread(wide).shape[:2] == (height, 3 * width)
 
 
+def test_labels_may_be_words_and_pictures_of_another_kind(tmp_path):
+    points = np.random.default_rng(0).normal(size=(6, 2))
+    pictures = [
+        drawing.scatter(tmp_path / "points.jpg", {"a": points}, labels, about="some points")
+        for labels in (["b", "a", "b", "a", "b", "a"], [1, 0, 1, 0, 1, 0])
+    ]
+    assert all(matplotlib.image.imread(path).shape[2] == 3 for path in pictures)
+
+
+def test_a_curve_may_lack_a_value(tmp_path):
+    gap, none = ({"line": {1: value, 2: np.nan}} for value in (1.0, np.nan))
+    path = drawing.curves(tmp_path / "curves.png", {"gap": drawing.Curves(gap), "none": drawing.Curves(none)}, "x", "y")
+    assert path.exists()
+
+
 def coloured(path):
     """Count the pixels of a picture that are not grey."""
     picture = matplotlib.image.imread(path)[..., :3]

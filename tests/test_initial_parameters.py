@@ -49,7 +49,7 @@ def test_orthogonal_kernels_have_one_singular_value(params):
 
 @pytest.mark.parametrize("draw", initial.DRAWS.values())
 def test_every_leaf_has_a_key_of_its_own_and_others_are_left(draw, params):
-    weight = {"params": {"weight": jnp.ones(3), **params["params"]}}
+    weight = {"params": {"weight": jnp.ones(3), "list": [jnp.ones(2)], **params["params"]}}
     one, two = (draw(jax.random.key(seed), weight)["params"] for seed in (0, 1))
-    np.testing.assert_array_equal(one["weight"], 1)
+    np.testing.assert_array_equal(np.r_[one["weight"], one["list"][0]], 1)
     assert float(jnp.abs(one["encoder"]["Dense_1"]["kernel"] - two["encoder"]["Dense_1"]["kernel"]).max()) > 0.1

@@ -102,6 +102,19 @@ def test_settings_of_the_caller_hold_in_every_share(sample, monkeypatch, kept):
     np.testing.assert_allclose(error, expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["conv", "mlp"])
+@pytest.mark.parametrize("dtype", ["uint8", "float16", ">f4"])
+def test_images_and_codes_of_any_numbers(sample, name, dtype):
+    model, params = built(name)
+    images = (9 * sample.test.images[:5]).astype(dtype)
+    codes = np.asarray(models.encode(model, params, images.astype(np.float32)))
+    np.testing.assert_allclose(models.encode(model, params, images), codes, atol=1e-2)
+    decoded = models.decode(model, params, codes.astype(dtype))
+    np.testing.assert_allclose(decoded, models.decode(model, params, codes.astype(dtype).astype(np.float32)), atol=1e-2)
+    assert models.encode(model, params, images[:0]).shape == (0, codes.shape[1])
+    assert models.decode(model, params, codes[:0]).shape == (0, *images.shape[1:])
+
+
 def test_networks_are_encoded_by_vmap(sample):
     model = built("conv")[0]
     images = jnp.asarray(sample.train.images[:600])

@@ -47,6 +47,14 @@ def test_a_trained_network_is_found_again_and_not_trained(trained, monkeypatch):
     assert epochs == 9 and math.isnan(loss)
 
 
+def test_a_seed_may_be_of_numpy_and_keys_of_any_kind(trained):
+    folder, params = trained
+    assert equal(params[1], obtain(folder, seeds=(np.int64(1),))[0])
+    known = networks.named_key(1, "order")
+    with jax.default_prng_impl("rbg"):
+        assert networks.named_key(1, "order") == known
+
+
 def test_a_network_is_found_beside_new_ones(trained, tmp_path):
     _, params = trained
     alone = obtain(tmp_path, seeds=(1,))

@@ -31,17 +31,17 @@ def test_shares_and_unit_rows_by_hand():
     np.testing.assert_allclose(unit(rows), [[0.6, 0.8], [0, 0], [0.6, 0.8]], rtol=1e-6)
 
 
-@pytest.mark.parametrize("size", [50, 350])
+@pytest.mark.parametrize(("size", "dtype"), [(50, np.float32), (350, np.float32), (350, np.float64)])
 @pytest.mark.parametrize("fitted", [AffineMap.identity(8), AffineMap(2 * jnp.eye(8)[::-1], jnp.zeros(8))])
-def test_copies_of_a_document_stand_for_one_another(size, fitted):
+def test_copies_of_a_document_stand_for_one_another(size, dtype, fitted):
     """Of a corpus that holds some documents 30 times over, an exact map finds all that re-embedding finds."""
     random = np.random.default_rng(0)
     documents = random.normal(size=(200, 8)).astype(np.float32)
     documents = random.permutation(np.concatenate([documents, np.repeat(documents[:5], 30, axis=0)]))
-    old, new = documents, np.asarray(fitted(documents))
+    old, new = documents, np.asarray(fitted(documents), dtype)
     queries = documents[:40] + 0.05 * random.normal(size=(40, 8)).astype(np.float32)
     corpus = [(old[first : first + size], new[first : first + size]) for first in range(0, 350, size)]
-    found = search.found(fitted, queries, np.asarray(fitted(queries)), corpus, candidates=(10, 20))
+    found = search.found(fitted, queries, np.asarray(fitted(queries), dtype), corpus, candidates=(10, 20))
     for way in ("re-embedding", "old encoder", "mapped index", "inverted queries"):
         np.testing.assert_array_equal(found.ways[way], 1)
     np.testing.assert_array_equal(found.re_ranked[20], 1)
@@ -141,6 +141,16 @@ def test_intervals_of_means():
     rare = search.estimate(np.r_[np.zeros(95), np.ones(5)])
     assert rare.high - rare.mean > 1.3 * (rare.mean - rare.low), "skewed values have a skewed interval"
     assert str(search.Estimate(0.5, 0.41, 0.6)) == "0.500 [0.410, 0.600]"
+
+
+def test_resamples_of_many_values_take_little_memory():
+    values = np.random.default_rng(0).normal(size=20_000)
+    tracemalloc.start()
+    mean, low, high = search.estimate(values, draws=200)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10e6  # a hundred resamples at a time would take 16 MB
+    np.testing.assert_allclose([mean - low, high - mean], 1.96 * values.std() / 20_000**0.5, rtol=0.3)
 
 
 def test_resamples_of_one_value_say_nothing_however_it_rounds():

@@ -50,6 +50,38 @@ def test_one_device_gives_what_two_do():
     assert max(largest_difference(a, b) for a, b in zip(one, two, strict=True)) <= 1e-5
 
 
+def test_the_order_of_samples_does_not_depend_on_those_beside_it_for_any_kind_of_keys(monkeypatch):
+    keys = jax.random.split(jax.random.key(0, impl="rbg"), 2)
+    data, device = problem(), jax.local_devices()[:1]
+    states = [training.start(NETWORK, key, data[0], SETTINGS) for key in keys]
+    alone = [training.fit(NETWORK, [states[i]], [keys[i]], *data, SETTINGS, devices=device)[0] for i in range(2)]
+    monkeypatch.setattr(training, "networks_per_device", lambda devices, networks: 2)
+    beside = training.fit(NETWORK, states, keys, *data, SETTINGS, devices=device)
+    assert max(largest_difference(a, b) for a, b in zip(beside, alone, strict=True)) <= 1e-5
+
+
+def test_a_network_starts_the_same_under_transformations():
+    inputs, key = problem()[0], jax.random.key(0)
+    plain = training.start(NETWORK, key, inputs, SETTINGS)
+    closed = jax.jit(lambda: training.start(NETWORK, key, inputs, SETTINGS))()
+    mapped = jax.vmap(lambda key: training.start(NETWORK, key, inputs, SETTINGS))(key[None])
+    assert largest_difference(plain, closed) < 1e-6
+    assert largest_difference(plain, jax.tree.map(lambda leaf: leaf[0], mapped)) < 1e-6
+
+
+@pytest.mark.usefixtures("double_precision")
+def test_a_state_keeps_its_dtypes():
+    inputs, targets = (np.asarray(array, np.float64) for array in problem())
+    begun = training.start(NETWORK, jax.random.key(0), inputs, SETTINGS)
+    (ended,) = training.fit(NETWORK, [begun], [jax.random.key(1)], inputs, targets.astype(">f8"), SETTINGS)
+    assert jax.tree.map(lambda leaf: leaf.dtype, ended) == jax.tree.map(lambda leaf: leaf.dtype, begun)
+
+
+def test_what_is_no_parameter_is_refused():
+    with pytest.raises(ValueError, match=r"model must have nothing but parameters.*; it has \['batch_stats'\] too"):
+        training.start(nn.BatchNorm(use_running_average=True), jax.random.key(0), problem()[0], SETTINGS)
+
+
 def test_what_equals_in_shape_is_compiled_once(caplog):
     fitted([0, 1])
     with jax.log_compiles():
@@ -170,6 +202,20 @@ def test_wrong_settings_are_named(options, message):
 def test_inputs_must_match_targets(inputs, targets):
     with pytest.raises(ValueError, match=r"inputs and targets must be as many.*; they are 90.* and 100"):
         fitted([0, 1], data=(inputs, targets))
+
+
+@pytest.mark.parametrize("part", [0, 1])
+def test_lists_are_of_as_many_arrays_as_networks(part):
+    data = list(problem())
+    data[part] = [data[part]] * 3
+    with pytest.raises(ValueError, match=f"{('inputs', 'targets')[part]} must be one per network; there are 3 for 2"):
+        fitted([0, 1], data=data)
+
+
+def test_there_must_be_something_to_learn_from():
+    states = fitted([0])
+    with pytest.raises(ValueError, match="inputs and targets must be at least one; there are none"):
+        training.fit(NETWORK, states, [jax.random.key(0)], np.ones((0, 4)), np.ones((0, 3)), SETTINGS)
 
 
 def test_keys_must_match_states():

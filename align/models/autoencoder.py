@@ -6,9 +6,8 @@ from typing import Any
 import jax
 from flax import linen as nn
 from jax import Array
-from jax import numpy as jnp
 
-from align.arrays import checks
+from align.arrays import checks, inputs
 from align.dataset_names import family
 from align.models.conv import ConvDecoder, ConvEncoder
 from align.models.mlp import MLPDecoder, MLPEncoder
@@ -107,7 +106,8 @@ def encode(model: nn.Module, params: Any, images: Array) -> Array:
     Outside of `jit` and `vmap`, a network that is computed fastest on one core of a CPU is given a share of the images
     on every core.
     """
-    return in_shares(_encode, getattr(model, "encoder", model), (model, params), jnp.asarray(images))
+    images = inputs.as_array("images", images)
+    return in_shares(_encode, getattr(model, "encoder", model), (model, params), images)
 
 
 @partial(jax.jit, static_argnums=(0, 3))
@@ -118,7 +118,11 @@ def _encode(model, params, images, count=None, start=0):
     )
 
 
-@partial(jax.jit, static_argnums=0)
 def decode(model: Autoencoder, params: Any, latents: Array) -> Array:
     """Decode latents `[n, latent]` to images `[n, h, w, c]`, in blocks so that memory stays bounded."""
+    return _decode(model, params, inputs.as_array("latents", latents))
+
+
+@partial(jax.jit, static_argnums=0)
+def _decode(model, params, latents):
     return in_blocks(lambda block: model.apply(params, block, method="decode"), latents, size=block_of(model.decoder))

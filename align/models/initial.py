@@ -53,11 +53,16 @@ DRAWS: dict[str, Callable[[Array, Any], Any]] = {"uniform": uniform, "orthogonal
 def _drawn(key, params, draw):
     """Draw every leaf of a layer with a kernel: from a key of its own, the leaf, the kernel's shape and kind."""
     leaves, tree = jax.tree_util.tree_flatten_with_path(params)
-    kernels = {path[:-1]: leaf.shape for path, leaf in leaves if path[-1].key == "kernel"}
+    kernels = {path[:-1]: leaf.shape for path, leaf in leaves if _name(path[-1]) == "kernel"}
     drawn = []
     for place, (path, leaf) in enumerate(leaves):
         if path[:-1] in kernels:
-            transposed = len(path) > 1 and path[-2].key.startswith("ConvTranspose")
+            transposed = len(path) > 1 and _name(path[-2]).startswith("ConvTranspose")
             leaf = draw(jax.random.fold_in(key, place), leaf, kernels[path[:-1]], transposed)
         drawn.append(leaf)
     return jax.tree.unflatten(tree, drawn)
+
+
+def _name(step):
+    """Return the name that a step of a path has in a dictionary, none in a list."""
+    return str(getattr(step, "key", ""))

@@ -213,8 +213,9 @@ class ConvTranspose(nn.Module):
 def _layer(module, x, on_cpu, elsewhere, gain=1.0):
     shape = (module.size, module.size, len(x), module.features)
     draw = nn.initializers.variance_scaling(gain, "fan_in", "truncated_normal")
-    # In float32 as Flax's own layers are, with x64 too.
+    # In float32 as those of Flax's own layers are, with x64 too, and promoted with the input as theirs.
     kernel = module.param("kernel", draw, shape, jnp.float32)
     bias = module.param("bias", nn.initializers.zeros, (module.features,), jnp.float32)
+    x, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias)
     forms = {"cpu": partial(on_cpu, stride=module.stride), "default": partial(elsewhere, stride=module.stride)}
     return lax.platform_dependent(x, kernel, **forms) + bias[:, None, None, None]

@@ -21,7 +21,7 @@ class Best:
         self.queries, self.come = queries, 0
         self.places = np.full((len(queries), count), -1, np.int64)
         self.scores = np.full((len(queries), count), -np.inf, queries.dtype)
-        self.judged = self.scores.copy()
+        self.judged = np.full(self.scores.shape, -np.inf)  # in float64, as the first search may score in it
 
     def look_among(self, documents: np.ndarray) -> None:
         """Take in the next documents `[n, d]`."""

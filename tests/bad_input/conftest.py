@@ -3,9 +3,8 @@
 import runpy
 import sys
 
-import jax
 import pytest
-from running import EXPERIMENTS, forget_flags
+from running import EXPERIMENTS, forget_flags, xla_flags
 
 
 @pytest.fixture
@@ -13,7 +12,7 @@ def refused(capsys, monkeypatch, tmp_path):
     """Run a script of experiments/ that must fail in an empty folder, and leave it so; return what it says."""
 
     def run(script, *arguments):
-        monkeypatch.setenv("XLA_FLAGS", f"--xla_force_host_platform_device_count={jax.local_device_count()}")
+        monkeypatch.setenv("XLA_FLAGS", xla_flags())
         monkeypatch.setattr(sys, "argv", [str(EXPERIMENTS / f"{script}.py"), *arguments])
         monkeypatch.chdir(tmp_path)
         before = sorted(tmp_path.rglob("*"))

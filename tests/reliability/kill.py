@@ -62,9 +62,9 @@ class Outcome(NamedTuple):
     why: str
 
 
-def environment():
-    """Give the environment of a run: two devices, on whatever machine, and the caller's flags: threads change bits."""
-    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=2".strip()
+def environment(devices=2):
+    """Give the environment of a run: so many devices, and the caller's flags, as threads change bits."""
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={devices}".strip()
     return {**os.environ, "PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags}
 
 

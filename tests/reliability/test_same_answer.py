@@ -12,9 +12,8 @@ SETTINGS = ("--methods=rigid,linear", "--learning_rate=1e-3", "--quiet")
 
 def answer(workdir, devices):
     """Give the rows of a process of its own on so many devices, without the device that they name."""
-    setting = environment() | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"}
     command = [sys.executable, SCRIPT, *RUN, *SETTINGS, f"--workdir={workdir}"]
-    subprocess.run(command, env=setting, check=True)
+    subprocess.run(command, env=environment(devices), check=True)
     found = rows(workdir)
     assert {row["device"] for row in found} == {f"{devices} x cpu"}
     return [{**row, "device": None} for row in found]
