@@ -25,15 +25,19 @@ __all__ = [
     "streaming",
     "training",
 ]
+# Not for `from align import *`: they need more packages, or serve the others.
+_FURTHER = ("drawing", "evaluation", "files", "maps", "networks", "sklearn")
 
 
 def __getattr__(name):
     if name == "AffineMap":
         return importlib.import_module("align.maps").AffineMap
-    if name in __all__:
+    if name == "__version__":
+        return importlib.import_module("importlib.metadata").version("align-latents")
+    if name in (*__all__, *_FURTHER):
         return importlib.import_module(f"align.{name}")
     raise AttributeError(f"module 'align' has no attribute {name!r}")
 
 
 def __dir__():
-    return sorted([*globals(), *__all__])
+    return sorted([*globals(), *__all__, *_FURTHER, "__version__"])

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from align import markdown, paper, rows
+from align.data.texts import encoder_sample
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 TRAINING = "training.Settings(epochs=1, batch=500)"
@@ -24,7 +25,7 @@ TINY = {
         "UNPAIRED": "dict(forms=((0.0, None),), restarts=2, clusters=20, sample=500, subset=200)",
     },
     "30_reading_the_results": {},
-    "40_switch_an_encoder": {"DOCUMENTS": "400", "QUERIES": "40", "PAIRS": "(20, 60)"},
+    "40_switch_an_encoder": {"OLD": "'old.npy'", "NEW": "'new.npy'", "PAIRS": "(20, 60, 800)"},
 }
 
 
@@ -78,14 +79,15 @@ def test_your_own_embeddings(elsewhere, capsys):
     assert "leave_one_out" in capsys.readouterr().out  # of the command
 
 
-def test_your_own_arrays_are_read_and_may_lose_dimensions(elsewhere):
-    source = np.random.default_rng(0).normal(size=(300, 6)).astype(np.float32)
+def test_your_own_arrays_are_read_and_may_be_few_and_lose_dimensions(elsewhere, capsys):
+    source = np.random.default_rng(0).normal(size=(120, 6)).astype(np.float32)
     np.save(elsewhere / "x.npy", source)
     np.save(elsewhere / "y.npy", source[:, :4] + 1)
     settings = {name: repr(str(elsewhere / file)) for name, file in (("SOURCE", "x.npy"), ("TARGET", "y.npy"))}
-    found = run("10_your_own_embeddings", settings | {"ANCHORS": "40", "COUNTS": "(40,)"})
+    found = run("10_your_own_embeddings", settings | {"COUNTS": "(96, 200)"})  # 96 are not held out
     assert set(found["maps"]) == {"linear", "affine", "ridge"}
     assert found["maps"]["affine"].residual < 1e-3
+    assert found["counts"] == [96] and " rows                96 " in capsys.readouterr().out
 
 
 def test_what_must_be_known(elsewhere):
@@ -112,8 +114,12 @@ def test_reading_no_results(elsewhere):
     assert not run("30_reading_the_results", {"RESULTS": f"Path({str(elsewhere)!r})"})["ours"]
 
 
-def test_switch_an_encoder(elsewhere, capsys):
+def test_few_arrays_of_your_own_are_divided_to_switch_an_encoder(elsewhere, monkeypatch, capsys):
+    monkeypatch.chdir(elsewhere)
+    for name, rows_of_one in zip(("old", "new"), encoder_sample(), strict=True):
+        np.save(f"{name}.npy", rows_of_one[:560])
     found = run("40_switch_an_encoder", TINY["40_switch_an_encoder"])
+    assert (found["DOCUMENTS"], found["QUERIES"], found["PAIRS"]) == (400, 32, [20, 60])
     assert found["curves"]["auto"][0] < found["curves"]["auto"][1] < 1
     out = capsys.readouterr().out
     assert found["fitted"].details.explanation in out and "100% moved: recall@10 1.000" in out

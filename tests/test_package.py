@@ -8,15 +8,30 @@ from pathlib import Path
 import pytest
 
 import align
+from align.__main__ import main
 
 PACKAGE = Path(align.__file__).parent
+FURTHER = ("drawing", "evaluation", "files", "maps", "networks", "sklearn")  # that * leaves out
 
 
 def test_every_name_is_there_and_listed():
     assert align.AffineMap is align.maps.AffineMap
-    assert set(align.__all__) <= set(dir(align))
+    assert {*align.__all__, *FURTHER, "__version__"} <= set(dir(align))
     for name in align.__all__:
         assert getattr(align, name).__name__ in (name, f"align.{name}")
+
+
+@pytest.mark.parametrize("name", FURTHER)
+def test_further_modules_are_loaded_on_first_use(monkeypatch, name):
+    monkeypatch.delattr(align, name, raising=False)
+    assert getattr(align, name).__name__ == f"align.{name}"
+
+
+def test_the_version_is_that_of_the_package(capsys):
+    assert f'version="{align.__version__}"' in (PACKAGE.parent / "setup.py").read_text()
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0 and capsys.readouterr().out == f"align {align.__version__}\n"
 
 
 def test_other_names_are_refused():
@@ -40,9 +55,10 @@ print({name.split(".")[0] for name in set(sys.modules) - before} - sys.stdlib_mo
 
 
 def test_type_checkers_see_the_same_names():
-    *imports, listed = ast.parse((PACKAGE / "__init__.pyi").read_text()).body
-    imported = [alias.name for node in imports for alias in node.names]
-    assert sorted(imported) == sorted(ast.literal_eval(listed.value)) == sorted(align.__all__)
+    *imports, version, listed = ast.parse((PACKAGE / "__init__.pyi").read_text()).body
+    imported = {alias.name for node in imports for alias in node.names}
+    assert imported - set(FURTHER) == set(ast.literal_eval(listed.value)) == set(align.__all__)
+    assert version.target.id == "__version__" and set(FURTHER) <= imported
     assert (PACKAGE / "py.typed").exists()
 
 

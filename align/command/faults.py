@@ -16,6 +16,8 @@ from align.solvers import Solver
 _AS_THE_MEAN = 0.99
 # Alignment, unbiased, below which two sets of rows look unrelated.
 _UNRELATED = 0.05
+# A share of rows that are copies of others from which on these are worth a warning.
+_MANY_COPIES = 0.05
 # What solvers that judge by pairs left out call their residual.
 _LEFT_OUT = ("leave_one_out", "generalised")
 
@@ -68,6 +70,14 @@ def constant(target: np.ndarray, rows: int, rank: jax.Array | None = None) -> st
     return None
 
 
+def copied(target: np.ndarray) -> str | None:
+    """Return in words that many rows `[n, d]`, which are searched for, are copies of others; None where few are."""
+    copies = metrics.bad_rows(target).duplicate
+    if copies < _MANY_COPIES * len(target):
+        return None
+    return f"{copies} of the {len(target)} rows searched are copies: they rank among one another, which lowers top_k"
+
+
 def restless(fitted: AffineMap) -> str | None:
     """Return in words that an iteration did not come to rest, of a map without a verdict that would say so."""
     if fitted.trusted is not None or fitted.converged is None or bool(fitted.converged):
@@ -102,7 +112,7 @@ def unchecked(fitted: AffineMap, rows: float, solver: Solver) -> str | None:
     It is where a map has as many directions as rows about their mean: least squares goes through any of them then, and
     a rotation turns any of them nearly onto one another.
     """
-    if any(hasattr(fitted.details, estimate) for estimate in _LEFT_OUT) or fitted.rank is None:
+    if fitted.rank is None or not math.isnan(_left_out(fitted)):
         return None
     rank = int(fitted.rank)
     if max(solver.numbers(rank), 0 if solver.freedom == "one" else rank) < rows - 1:
@@ -125,11 +135,16 @@ def corrected_residual(fitted: AffineMap, rows: float, solver: Solver) -> float:
     rows: how many there were, or the `effective` number of those that have weights. Of unrelated rows a map that fits k
     numbers to each dimension beside its mean leaves 1 − k / (rows − 1) of the variance.
     """
-    for estimate in _LEFT_OUT:
-        left_out = float(getattr(fitted.details, estimate, math.nan))
-        if not math.isnan(left_out):  # as it is for too few pairs
-            return left_out
+    left_out = _left_out(fitted)
+    if not math.isnan(left_out):
+        return left_out
     residual = float(fitted.residual)  # type: ignore[arg-type] # every fit measures it
     free = 1 - solver.numbers(0 if fitted.rank is None else int(fitted.rank)) / max(rows - 1, 1)
     # A closed form without freedom to shrink cannot gain by its rank: what is above 1 needs no correction.
     return residual if residual >= 1 or free <= 0 else residual / free**0.5
+
+
+def _left_out(fitted):
+    """Return the residual of rows left out that the solver itself says, NaN where it says none."""
+    said = [float(getattr(fitted.details, estimate, math.nan)) for estimate in _LEFT_OUT]
+    return next((residual for residual in said if not math.isnan(residual)), math.nan)

@@ -32,6 +32,7 @@ _SENT = {
     "norms": "write the lengths [n, 1] of the mapped rows, which scores of --queries are divided by",
     "documents": "write rows [n, d_source + 1], over these lengths, which --queries search by inner product",
 }
+TOP = 10  # documents to be found, where --top says no other number
 _DTYPES = ["float16", "float32", "float64", "int8", "uint8"]
 
 
@@ -43,6 +44,7 @@ def build() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version of the package")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_fit(_add(commands, "fit", "fit a map from the rows of one file to those of another"))
     _add_apply(_add(commands, "apply", "apply a map to the rows of a file, block by block"))
@@ -50,6 +52,16 @@ def build() -> argparse.ArgumentParser:
     look = _add(commands, "inspect", "print what a map is: its family, shape, rank, condition, residual")
     look.add_argument("map", type=_path, help="file written by align fit")
     return parser
+
+
+class _Version(argparse.Action):
+    """Look the version up when it is asked for, and print it."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        import align
+
+        print(f"align {align.__version__}")
+        parser.exit()
 
 
 def _add(commands, name, summary):
@@ -92,8 +104,9 @@ def _add_fit(fit):
     )
     known = fit.add_argument_group("rows that are not in correspondence")
     known.add_argument(
-        "--pairs", nargs=2, type=_path, metavar=("X", "Y"), help="arrays [p, d_source] and [p, d_target] that are"
-    )
+        "--pairs", nargs=2, type=_path, metavar=("X", "Y"),
+        help="known pairs beside them: arrays [p, d_source] and [p, d_target] whose rows are in correspondence",
+    )  # fmt: skip
     known.add_argument(
         "--source-labels", type=_path, metavar="FILE", help="classes of the rows of source, integers [n]"
     )
@@ -136,7 +149,8 @@ def _add_score(score):
         "rows of source and target, with the map, without, and after full re-embedding; where --id names files of the "
         "queries, the rows of X and Y correspond as they come",
     )  # fmt: skip
-    score.add_argument("--top", type=_positive, default=10, metavar="K", help="documents to be found (%(default)s)")
+    found = f"with --corpus: documents to be found ({TOP})"
+    score.add_argument("--top", type=_positive, metavar="K", help=found)
     score.add_argument(
         "--fail-under", type=_limit, action="append", default=[], metavar="NAME=VALUE",
         help="exit with 4 where a figure is less, as recall@10=0.9 (of the mapped index) or top_1=0.5",
@@ -193,7 +207,7 @@ def _add_sample(sub):
 def _add_output(sub, anyway=""):
     sub.add_argument("-o", "--output", required=True, type=_path, help="file to write")
     sub.add_argument("--overwrite", action="store_true", help="replace the output if it exists")
-    sub.add_argument("--force", action="store_true", help=f"replace the output if it exists{anyway}")
+    sub.add_argument("--force", action="store_true", help=f"the same as --overwrite{anyway}")
 
 
 def _positive(text):

@@ -10,6 +10,8 @@ from align import files
 from align.arrays import atomic
 from align.maps import AffineMap
 
+_OF_NUMBERS = (".csv", ".tsv")  # endings of text that is not read
+
 
 def load_map(path: str) -> AffineMap:
     """Return the one finite map of a file; FileNotFoundError and ValueError otherwise."""
@@ -25,7 +27,12 @@ def load_map(path: str) -> AffineMap:
 
 def open_rows(name: str, column: str | None) -> files.Rows:
     """Open the rows that an argument names, of --column where it names none and its file has columns."""
-    return files.open_rows(files.with_key(name, column))
+    try:
+        return files.open_rows(files.with_key(name, column))
+    except ValueError as error:
+        if Path(name).suffix not in _OF_NUMBERS:
+            raise
+        raise ValueError(f"{error}; read its numbers by numpy.loadtxt and save them by numpy.save") from error
 
 
 def open_pairs(source: str, target: str, column: str | None = None) -> tuple[files.Rows, files.Rows]:

@@ -6,7 +6,7 @@ import functools
 import numpy as np
 
 from align import files
-from align.command import belonging, blocks, codes, faults, limits, pairing, places, printing, searched
+from align.command import belonging, blocks, codes, faults, limits, pairing, parser, places, printing, searched
 from align.maps import AffineMap
 from align.metrics import running_sums
 
@@ -19,7 +19,10 @@ def score(arguments: argparse.Namespace) -> bool | int:
     """
     if arguments.corpus and arguments.metric != "cosine":
         raise ValueError(f"--metric {arguments.metric} is of pairs alone; --corpus is searched by cosine")
-    limits.check_names(arguments.fail_under, arguments.top, bool(arguments.corpus))
+    if arguments.top is not None and not arguments.corpus:
+        raise ValueError(f"--top {arguments.top} is of a search: it needs --corpus")
+    top = arguments.top or parser.TOP
+    limits.check_names(arguments.fail_under, top, bool(arguments.corpus))
     fitted = places.load_map(arguments.map)
     source, target, _, joined = pairing.open_pairs(arguments)
     places.check_takes(fitted, source, arguments)
@@ -36,7 +39,8 @@ def score(arguments: argparse.Namespace) -> bool | int:
     result, doubt = scores(fitted, source, target, arguments, sound, watches)
     warnings = [*([doubt] if doubt else []), *(text for watch in watches for text in watch.warnings())]
     if arguments.corpus:
-        found, of_corpus, bad_documents = searched.measure(fitted, source, target, arguments, _sample(sound, arguments))
+        sampled = _sample(sound, arguments)
+        found, of_corpus, bad_documents = searched.measure(fitted, source, target, arguments, sampled, top=top)
         result, warnings, bad = result | found, warnings + of_corpus, bad | bad_documents
     below = limits.below(arguments.fail_under, result)
     result |= {"joined": joined} if joined else {}
@@ -55,8 +59,8 @@ def scores(
 ) -> tuple[dict, str | None]:
     """Return scores over a mask `[n]` of rows: sums over all of them, a sample's for what compares pairs.
 
-    Also in words that a constant does as well, where it does. watches: of source and target; they are asked of every
-    block.
+    Also in words that a constant does as well, where it does, or that copies lower what is found. watches: of source
+    and target; they are asked of every block.
     """
     sampled = _sample(rows, arguments)
     sums, sample, ends = [], [], []
@@ -80,7 +84,7 @@ def scores(
         "unmapped": _compared(x, y, arguments.metric),
     }
     mean = faults.as_the_mean(result["relative_residual"], total.rows, result["linear_cka"])
-    return result, faults.constant(np.concatenate(ends), total.rows) or mean
+    return result, faults.constant(np.concatenate(ends), total.rows) or mean or faults.copied(y)
 
 
 def _sample(rows, arguments):

@@ -15,12 +15,18 @@ _SOME, _FEW = 1000, 20  # documents by which two sides look related or not, and 
 
 
 def measure(
-    fitted: AffineMap, source: files.Rows, target: files.Rows, arguments: argparse.Namespace, rows: np.ndarray
+    fitted: AffineMap,
+    source: files.Rows,
+    target: files.Rows,
+    arguments: argparse.Namespace,
+    rows: np.ndarray,
+    *,
+    top: int,
 ) -> tuple[dict, list[str], dict]:
     """Return what is found by queries, the pairs of a mask `[n]`, among the documents of --corpus, with intervals.
 
-    Also warnings, where documents are not of the map's spaces and --force says to go on, and what is wrong with rows of
-    the corpus, by array.
+    top: documents to be found. Also warnings, where documents are not of the map's spaces and --force says to go on,
+    and what is wrong with rows of the corpus, by array.
     """
     asked = dict(zip(("source", "target"), arguments.corpus, strict=True))  # joined and normalised as the queries are
     keys = ((arguments.source, arguments.id), (arguments.target, arguments.target_id or arguments.id))
@@ -33,8 +39,8 @@ def measure(
                 f"--corpus {documents.name} has {documents.shape[1]} dimensions and the queries of {queries.name} "
                 f"{queries.shape[1]}; expected the same encoder"
             )
-    if old.shape[0] <= arguments.top:
-        raise ValueError(f"--corpus {old.name} has {old.shape[0]} rows; expected more than --top {arguments.top}")
+    if old.shape[0] <= top:
+        raise ValueError(f"--corpus {old.name} has {old.shape[0]} rows; expected more than --top {top}")
     sound, bad = faults.usable(arguments, old, new)
     parts = [part[1:] for part in blocks.chosen(rows, arguments, source, target)]
     x, y = (np.concatenate(part) for part in zip(*parts, strict=True))
@@ -45,13 +51,13 @@ def measure(
     watches = belonging.both(arguments, (old.name, new.name))
     pairs = _Pairs([], [])
     corpus = _watched(fitted, watches, pairs, (part[1:] for part in blocks.chosen(sound, arguments, old, new)))
-    measured = search.found(fitted, x, y, corpus, top=arguments.top)
+    measured = search.found(fitted, x, y, corpus, top=top)
     doubt, unrelated = _doubt(pairs)
     worth_it, why = search.verdict(measured)
     if unrelated:
         worth_it = None
         why = f"open: the documents of {old.name} and {new.name} look unrelated, and what is found says nothing then"
-    recall = f"recall@{arguments.top}"
+    recall = f"recall@{top}"
     told = {
         "queries": len(x),
         "documents": measured.documents,

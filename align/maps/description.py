@@ -21,8 +21,11 @@ def describe(fitted: Any) -> dict[str, object]:
 
     `uneven` is the largest relative distance of a singular value from their root mean square, 0 for a map that keeps
     shapes; below 1e-4 the map is said to be a rotation, a reflection, or an isometric embedding or projection.
+    `determinant_sign` is None where the determinant is 0 but for rounding. ValueError for a map that is not finite.
     """
     weight, bias = (np.asarray(a, np.float64) for a in (fitted.weight, fitted.bias))
+    if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
+        raise ValueError("the map has NaN or infinity, as where a fit has failed; expected finite weight and bias")
     values, scale, uneven, rank = _spectrum(fitted)
     described = {
         "family": _family(weight, bias, scale, uneven, rank),
@@ -31,7 +34,7 @@ def describe(fitted: Any) -> dict[str, object]:
         "dtype": str(fitted.weight.dtype),
         "weight_rank": rank,
         "weight_condition": float(values[0] / values[rank - 1]) if rank else None,
-        "determinant_sign": float(np.linalg.slogdet(weight)[0]) if fitted.d_source == fitted.d_target else None,
+        "determinant_sign": float(np.linalg.slogdet(weight)[0]) if fitted.d_source == fitted.d_target == rank else None,
         "scale": scale,
         "uneven": uneven,
         "singular_values": [float(v) for v in np.quantile(values, [1, 0.75, 0.5, 0.25, 0])],

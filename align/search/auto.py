@@ -70,9 +70,13 @@ def auto(
     inputs.check_squares(**dict(zip(("source", "target"), pairs, strict=True)))
     dtype = pairs[0].dtype
     others = None if among is None else _others(among, pairs[0].shape[1])
-    fit, usual = _fitting(*pairs, _given(towards, *pairs), others, purpose)
+    fit, usual, error = _fitting(*pairs, _given(towards, *pairs), others, purpose)
     x, y = (np.asarray(each, np.float64) for each in pairs)
-    choice = _choose(x, y, fit, usual, purpose, top, others)
+    if len(x) < FEWEST:
+        why = f"{usual}, untried: {len(x)} pairs are too few to tell families apart, which takes {FEWEST}"
+        choice = Choice(usual, purpose, {}, 0, top, [], error, why)
+    else:
+        choice = _choose(x, y, fit, usual, purpose, top, others)
     fitted = fit(x, y, choice.mix)
     weight, bias = (jnp.asarray(each, dtype) for each in fitted[choice.chosen])
     spread = ((y - y.mean(0)) ** 2).sum()
@@ -109,7 +113,10 @@ def _given(towards, source, target):
 
 
 def _fitting(source, target, given, others, purpose):
-    """Return what fits all families to pairs, shrunk as these say, and the family that is taken without a choice."""
+    """Return what fits all families to pairs, shrunk as these say, and the family that is taken without a choice.
+
+    Also the residual of this one's left-out rows, NaN of a blend.
+    """
     graded = None if others is None else families.grading(others)
     shrunk = families.penalties(source, target, graded)
     maps = goals.known(source.shape[1], target.shape[1], given)
@@ -126,14 +133,11 @@ def _fitting(source, target, given, others, purpose):
         blended = {} if mix is None else {families.BLEND: families.blend(fitted, mix, x, y)}
         return fitted | blended | goals.fit(x, y, maps, ways)
 
-    return fit, usual
+    return fit, usual, errors.get(usual, float("nan"))
 
 
 def _choose(x, y, fit, usual, purpose, top, others):
     """Compare all families on left-out pairs; see `auto`."""
-    if len(x) < FEWEST:
-        why = f"{usual}, untried: {len(x)} pairs are too few to tell families apart, which takes {FEWEST}"
-        return Choice(usual, purpose, {}, 0, top, [], float("nan"), why)
     values: dict[str, list] = {}
     alike: dict[str, np.ndarray] = {}
     parts = list(_folds(len(x)))

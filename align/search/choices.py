@@ -34,7 +34,8 @@ class Choice:
     chosen: the name of a family; purpose; lines: what was compared, by name, empty for too few pairs. left_out: pairs
     in a search among those left out; top: documents looked for. curve: pairs fitted, and the score and recall of the
     chosen family. leave_one_out: the residual of left-out rows by the best multiple of the map about the mean, as a
-    search asks for no scale; NaN for too few pairs. explanation: why, in words, and what more pairs would bring.
+    search asks for no scale; for too few pairs by the ridge that is taken. explanation: why, in words, and what more
+    pairs would bring.
     """
 
     chosen: str = dataclasses.field(metadata=_STATIC)

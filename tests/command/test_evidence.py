@@ -27,7 +27,13 @@ def test_a_map_that_goes_through_any_pairs(tmp_path, monkeypatch, capsys):
 
 @pytest.mark.parametrize(
     ("solver", "rank", "left_out", "enough"),
-    [("affine", 36, None, 38), ("rigid", 36, None, 38), ("scaling", 36, None, 3), ("ridge", 36, 0.9, 2)],
+    [
+        ("affine", 36, None, 38),
+        ("rigid", 36, None, 38),
+        ("scaling", 36, None, 3),
+        ("ridge", 36, 0.9, 2),
+        ("ridge", 36, float("nan"), 38),
+    ],
 )
 def test_how_many_pairs_leave_something_to_judge_by(solver, rank, left_out, enough):
     details = None if left_out is None else SimpleNamespace(leave_one_out=left_out)

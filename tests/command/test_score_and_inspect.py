@@ -6,6 +6,7 @@ from on_files import pairs, run, small_blocks
 
 from align import solvers
 from align.__main__ import main
+from align.maps.description import describe
 
 
 def test_score(folder, capsys, monkeypatch):
@@ -37,6 +38,16 @@ def test_a_zero_row_is_not_found_among_few_either(folder, capsys):
     assert scores["bad_rows"] == {"few_y.npy": {"zero": 1, "not_finite": 0, "duplicate": 0}}
 
 
+def test_copies_that_lower_what_is_found_are_said(folder, capsys):
+    for name, side in zip("xy", pairs(), strict=True):
+        np.save(f"copied_{name}.npy", np.tile(side[:10], (3, 1)))
+    argv = ["score", "map.safetensors", "copied_x.npy", "copied_y.npy"]
+    scores = run(capsys, *argv)
+    assert scores["top_1"] == 0 and scores["warnings"][0].startswith("20 of the 30 rows searched are copies")
+    assert main([*argv, "--top", "5"]) == 2 and "--top 5 is of a search: it needs --corpus" in capsys.readouterr().err
+    assert main([*argv[:2], "x.csv", "copied_y.npy"]) == 2 and "numpy.loadtxt" in capsys.readouterr().err
+
+
 def test_score_between_unequal_dimensions(folder, capsys):
     np.save("narrow.npy", pairs()[1][:, :4])
     run(capsys, "fit", "x.npy", "narrow.npy", "-o", "narrow.safetensors")
@@ -61,7 +72,10 @@ FAMILIES = {
 def test_inspect_names_the_family(folder, capsys, family):
     weight = np.float32(FAMILIES[family])
     solvers.AffineMap(weight, np.zeros(weight.shape[1], np.float32)).save("some.safetensors")
-    assert run(capsys, "inspect", "some.safetensors")["family"] == family
+    described = run(capsys, "inspect", "some.safetensors")
+    assert described["family"] == family
+    has_one = weight.shape == (3, 3) and np.linalg.matrix_rank(weight) == 3
+    assert described["determinant_sign"] == (np.sign(np.linalg.det(weight)) if has_one else None)
     solvers.AffineMap(weight, np.ones(weight.shape[1], np.float32)).save("some.safetensors")
     assert run(capsys, "inspect", "some.safetensors")["family"] == f"{family} and translation"
 
@@ -70,6 +84,8 @@ def test_inspect_of_a_constant_map(folder, capsys):
     solvers.AffineMap(np.zeros((3, 2), np.float32), np.ones(2, np.float32)).save("some.safetensors")
     described = run(capsys, "inspect", "some.safetensors")
     assert described["family"] == "constant" and described["weight_rank"] == 0 and described["uneven"] is None
+    with pytest.raises(ValueError, match="the map has NaN or infinity"):
+        describe(solvers.AffineMap(np.full((3, 2), np.nan), np.ones(2)))
 
 
 def test_tables_for_people(folder, capsys):

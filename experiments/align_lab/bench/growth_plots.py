@@ -69,7 +69,7 @@ def _plot(path, axis, lines):
     figure, axes = drawing.plots().subplots(figsize=(5.2, 3.6), layout="constrained")
     for name, sizes in lines.items():
         points = sorted(sizes.items())
-        said = speed_ups(sizes) if axis == SHARED else f"slope {slope(sizes):.2f}"
+        said = speed_ups(sizes) if axis == SHARED else f"{slope(sizes):.2f}"
         axes.loglog(*zip(*points, strict=True), "o-", markersize=4, label=f"{name}: {said}")
     axes.set(xlabel=AXES[axis][0], ylabel="seconds")
     if axis == SHARED:
@@ -81,5 +81,5 @@ def _plot(path, axis, lines):
         axes.set_xticks(sizes, [str(size) for size in sizes])
         axes.set_xticks([], minor=True)
     axes.grid(True, which="major", alpha=0.3)
-    axes.legend()
+    axes.legend(title=None if axis == SHARED else "slope of the larger half")
     return drawing.save(figure, path)
