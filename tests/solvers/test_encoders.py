@@ -11,6 +11,7 @@ from align import solvers
 from align.data.texts import encoder_sample
 from align.solvers import verdict, wide, wide_draws, wide_search
 
+pytestmark = pytest.mark.usefixtures("compiled_as_for_users")  # thousands of rows: more to compute than to compile
 KEY = jax.random.key(0)
 FIT = functools.partial(solvers.unpaired, KEY, restarts=1)
 ROWS = 3000
