@@ -46,7 +46,11 @@ class StitchingMap(NamedTuple):
     network: StitchingNetwork
     params: Any
 
-    def __call__(self, x: Array) -> Array:
+    def __call__(self, x: ArrayLike) -> Array:
+        x = inputs.as_array("x", x)
+        d_source = self.params["params"]["Dense_0"]["kernel"].shape[-2]
+        if x.ndim == 0 or x.shape[-1] != d_source:
+            raise ValueError(f"x must be [..., {d_source}] for this map; it is {x.shape}")
         return cast(Array, self.network.apply(self.params, x))
 
 
@@ -68,7 +72,8 @@ def stitching(
     factor: k of equation (3), the hidden width over d_source.
     settings: of the training.
 
-    ValueError for shapes that do not fit, for input that is not finite, and for weights that are negative or all zero.
+    ValueError for shapes that do not fit, for input that is not finite or whose squares are not, for weights that are
+    negative or all zero, and for a training that diverges.
     """
     heavy = None if weights is None else [weights]
     return stitch_pairs([key], [source], [target], weights=heavy, factor=factor, settings=settings)[0]
@@ -91,10 +96,17 @@ def stitch_pairs(
     A pass over a few anchors is a step or two: passes are added until the training has `MIN_STEPS` steps.
     """
     checks.check_counts(factor=factor)
+    counts = {"keys": len(keys), "sources": len(sources), "targets": len(targets)}
+    counts |= {} if weights is None else {"weights": len(weights)}
+    if not all(counts.values()) or len(set(counts.values())) > 1:
+        raise ValueError(f"{', '.join(counts)} must be as many, at least one; they are {[*counts.values()]}")
+    for key in keys:
+        checks.check_key(key)
     given = zip(sources, targets, [None] * len(sources) if weights is None else weights, strict=True)
     pairs = [inputs.as_pairs(*each) for each in given]
     for source, target, heavy in pairs:
         inputs.check_finite(source=source, target=target)
+        inputs.check_squares(source=source, target=target)
         if heavy is not None:
             inputs.check_weights(heavy)
     x, y, heavies = (list(each) for each in zip(*pairs, strict=True))
@@ -111,4 +123,10 @@ def stitch_pairs(
         y = [root * each for root, each in zip(roots, y, strict=True)]
     trained = network if heavies[0] is None else _WeightedNetwork(factor, d_target)
     states = training.fit(trained, states, orders, x, y, settings, after_round=after_round)
+    for state in states:
+        if not all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(state.params)):
+            raise ValueError(
+                "training from source to target diverged: parameters are not finite; "
+                "expected source and target of a smaller scale, or settings of a smaller learning_rate"
+            )
     return [StitchingMap(network, state.params) for state in states]

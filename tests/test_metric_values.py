@@ -45,8 +45,12 @@ def test_cka_against_its_definition(unbiased):
         one, other = x[few], y[few]
         expected = reference_cka(one @ one.T, other @ other.T, unbiased)
         np.testing.assert_allclose(metrics.linear_cka(one, other, unbiased=unbiased), expected, rtol=1e-5)
-    expected = reference_cka(gaussian(x, 0.6), gaussian(y, 0.6), unbiased)
-    np.testing.assert_allclose(metrics.kernel_cka(x, y, bandwidth=0.6, unbiased=unbiased), expected, rtol=1e-4)
+    for bandwidth in (0.6, 30):  # of which the latter's kernels are nearly 1
+        expected = reference_cka(gaussian(x, bandwidth), gaussian(y, bandwidth), unbiased)
+        found = metrics.kernel_cka(x, y, bandwidth=bandwidth, unbiased=unbiased)
+        np.testing.assert_allclose(found, expected, rtol=1e-4)
+    linear = metrics.linear_cka(x, y, unbiased=unbiased)
+    np.testing.assert_allclose(metrics.kernel_cka(x, y, bandwidth=1e200, unbiased=unbiased), linear, rtol=1e-4)
 
 
 def test_cka_of_a_set_with_itself_and_of_independent_sets():
@@ -55,9 +59,17 @@ def test_cka_of_a_set_with_itself_and_of_independent_sets():
         for unbiased in (False, True):
             np.testing.assert_allclose(metric(x, x, unbiased=unbiased), 1, atol=1e-5)
     random = np.random.default_rng(0)
-    x, y = random.normal(size=(2, 60, 200))
+    x, y = random.normal(size=(2, 60, 20_000))
     assert metrics.linear_cka(x, y) > 0.7  # the bias at n < d that the unbiased estimate is for
     assert abs(metrics.linear_cka(x, y, unbiased=True)) < 0.05
+    y += 0.3 * x  # beside the diagonals of whose kernels the rest is small
+    kernels = [(a - a.mean(0)) @ (a - a.mean(0)).T for a in (x, y)]
+    np.testing.assert_allclose(metrics.linear_cka(x, y, unbiased=True), reference_cka(*kernels, True), rtol=1e-4)
+
+
+def test_the_median_distance_takes_no_array_of_pairs():
+    program = jax.make_jaxpr(metrics.kernel_cka)(np.ones((64, 2), np.float32), np.ones((64, 2), np.float32))
+    assert "2016" not in str(program)  # as many pairs of rows
 
 
 def test_minibatch_cka():
@@ -129,6 +141,26 @@ def test_procrustes_distance_against_scipy():
     np.testing.assert_allclose(metrics.procrustes_distance(x, y), expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize(("n", "dx", "dy"), [(9, 70, 4), (9, 30, 70), (40, 70, 4)])
+def test_procrustes_distance_of_few_rows_and_of_unequal_dimensions(n, dx, dy, double_precision):
+    x, y = np.random.default_rng(0).normal(size=(2, n, 70))
+    moved = np.random.default_rng(1).normal(size=(2, n, 70))
+    x, y, by_x, by_y = x[:, :dx], y[:, :dy], moved[0, :, :dx], moved[1, :, :dy]
+
+    def padded(t):
+        sides = (np.pad(a - a.mean(0), ((0, 0), (0, 70 - a.shape[1]))) for a in (x + t * by_x, y + t * by_y))
+        a, b = (a / np.linalg.norm(a) for a in sides)
+        return np.linalg.norm(a @ orthogonal_procrustes(a, b)[0] - b)
+
+    def distance(t):
+        return metrics.procrustes_distance(x + t * by_x, y + t * by_y)
+
+    found, slope = jax.jvp(distance, (0.0,), (1.0,))
+    np.testing.assert_allclose(found, padded(0), rtol=1e-12)
+    np.testing.assert_allclose(slope, (padded(1e-5) - padded(-1e-5)) / 2e-5, rtol=1e-6)
+    assert "[70,70]" not in str(jax.make_jaxpr(distance)(0.0))  # what takes minutes of thousands of dimensions
+
+
 def test_procrustes_distance_is_a_metric():
     x, y = sample()
     z = sample(seed=5)[0]
@@ -190,8 +222,9 @@ def test_retrieval_by_hand():
 
 
 def test_retrieval_of_collapsed_or_broken_predictions_is_no_success():
-    y = np.ones((9, 2), np.float32)
-    np.testing.assert_array_equal(metrics.retrieval_ranks(y, y), [5] * 9)
+    for d in (2, 7):  # of 7 dimensions the directions of equal rows differ by rounding
+        y = np.tile(np.random.default_rng(0).normal(size=d).astype(np.float32), (63, 1))
+        np.testing.assert_array_equal(metrics.retrieval_ranks(y, y), 32)
     y = sample()[1]
     x = y.copy()
     x[3] = np.nan

@@ -51,6 +51,10 @@ def test_scales_at_the_ends_of_the_range():
     np.testing.assert_allclose(far.norms(np.float32([1, 1])), 5e30, rtol=1e-6)
     near = AffineMap(np.float32([[3e-30, 0], [0, 4e-30]]), np.zeros(2, np.float32))
     np.testing.assert_allclose(near.norms(np.float32([1, 1])), 5e-30, rtol=1e-6)
+    beyond = np.float32([[1e8, 0.7e8], [np.nan, 0]])  # mapped to what is finite, though its norm is not
+    longer = far.documents(beyond)
+    np.testing.assert_allclose(longer[0, :2] * 4e30, beyond[0] / np.hypot(0.75e8, 0.7e8), rtol=1e-6)
+    assert np.isnan(longer[1]).all()
 
 
 def test_a_batched_map_and_one_under_jit():

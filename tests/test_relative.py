@@ -96,6 +96,7 @@ def test_gradient_is_finite_at_a_code_that_is_an_anchor(name):
 def test_standards_by_hand():
     representation = jnp.array([[1.0, 3.0], [2.0, 8.0], [4.0, 4.0]])
     np.testing.assert_allclose(relative.layer_normalised(representation), [[-1, 1], [-1, 1], [0, 0]], atol=1e-6)
+    np.testing.assert_allclose(relative.layer_normalised(jnp.array([[3e38, -3e38]])), [[1, -1]], rtol=1e-6)
     reference = jnp.array([[0.0, 5.0], [4.0, 5.0]])  # means 2 and 5, standard deviations 2 and 0
     np.testing.assert_allclose(
         relative.standardised(representation, reference), [[-0.5, -2], [0, 3], [1, -1]], atol=1e-6

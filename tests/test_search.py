@@ -1,6 +1,7 @@
 """What a search finds with a map and without: by hand, on real encoders, and the intervals of its figures."""
 
 import re
+import tracemalloc
 
 import jax.numpy as jnp
 import numpy as np

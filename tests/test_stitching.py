@@ -1,5 +1,7 @@
 """Stitching networks: they learn what no affine map can, have the paper's shape, and do not depend on each other."""
 
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
@@ -78,6 +80,12 @@ def test_weights_relative_to_each_other(short):
     np.testing.assert_allclose(even(source), plain(source), atol=1e-5)
     uneven = stitching(jax.random.key(0), source, target, weights=np.arange(100), **short)
     assert float(jnp.abs(uneven(source) - plain(source)).max()) > 1e-3
+
+
+def test_a_training_that_diverges_is_refused(short):
+    short["settings"] = dataclasses.replace(SHORT, learning_rate=1e30)
+    with pytest.raises(ValueError, match=r"diverged.*a smaller learning_rate"):
+        stitching(jax.random.key(0), *planted(), **short)
 
 
 def test_every_product_has_the_highest_precision():

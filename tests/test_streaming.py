@@ -126,10 +126,11 @@ def test_fits_need_no_moments_of_the_target(solver):
         streaming.merge(record, whole)
 
 
-def test_rows_of_weight_zero_cost_no_digits():
+@pytest.mark.parametrize("light", [[0], [1e-30], np.geomspace(1e-50, 1e-30, 2048)], ids=["none", "one", "rising"])
+def test_rows_that_hardly_weigh_cost_no_digits(light):
     x, y = rows()
-    far, weights = np.full((2048, D), 1e7), np.repeat([0, 1], [2048, ROWS])
-    record = streaming.from_arrays(np.r_[far, x], np.r_[np.full((2048, E), 1e7), y], weights=weights)
+    far, weights = np.full((2048, D), 1e9), np.r_[np.resize(light, 2048), np.ones(ROWS)]
+    record = streaming.from_arrays(np.r_[far, x], np.r_[np.full((2048, E), 1e9), y], weights=weights)
     assert_same(record, exact(x, y))
 
 

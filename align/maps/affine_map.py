@@ -123,11 +123,13 @@ class AffineMap:
         The inner product of a query with a document is then that of the query with self(x) at unit length: its cosine,
         but for the length of the query. A document that the map sends to zero is zero.
         """
-        norms = self.norms(x)[..., None]
+        scaled, power = unit(self(x), axis=-1)
+        norms = jnp.linalg.norm(scaled, axis=-1, keepdims=True)  # times the power it may leave the range of floats
         x = inputs.as_array("x", x).astype(norms.dtype)
         x = jnp.broadcast_to(x, (*norms.shape[:-1], x.shape[-1]))
         longer = jnp.concatenate([x, jnp.ones_like(norms)], -1)
-        return jnp.where(norms > 0, longer / jnp.where(norms > 0, norms, 1), 0)
+        zero = norms == 0  # which NaN is not
+        return jnp.where(zero, 0, longer / jnp.where(zero, 1, norms) / power)
 
     def then(self, after: "AffineMap") -> "AffineMap":
         """Compose: the map x ↦ after(self(x)). Its diagnostics are unknown, since no data was fitted."""

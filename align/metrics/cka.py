@@ -4,7 +4,6 @@ import functools
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
@@ -120,28 +119,37 @@ def _check_bandwidth(bandwidth):
 
 
 def _gaussian(x, kept, bandwidth):
-    """Return the kernel matrix `[n, n]` of the rows that are kept, zero in the others' rows and columns."""
+    """Return the kernel matrix `[n, n]` of the rows that are kept up to what CKA ignores, zero for the others."""
     x, inside = centre(x, kept), kept[:, None] & kept[None]
     squared = squared_distances(x, x)
-    pairs = np.triu_indices(len(x), 1)
+    pairs = inside & (jnp.arange(len(x))[:, None] < jnp.arange(len(x))[None])
     norms = jnp.sum(x * x, 1)
     # What rounding leaves of the distance of equal rows is no unit to measure others by.
-    equal = squared <= 16 * jnp.finfo(x.dtype).eps * (norms[:, None] + norms[None])
-    distances, equal = jnp.where(inside, squared, jnp.nan)[pairs], (inside & equal)[pairs]
-    most = equal.sum() > inside[pairs].sum() // 2
-    median = jnp.nanmedian(jnp.where(most & equal, jnp.nan, distances))
-    return jnp.where(inside, jnp.exp(-squared / (2 * bandwidth**2 * median)), 0)
+    equal = pairs & (squared <= 16 * jnp.finfo(x.dtype).eps * (norms[:, None] + norms[None]))
+    most = equal.sum() > pairs.sum() // 2
+    distances = jnp.where(pairs & ~(most & equal), squared, jnp.nan)
+    # Half as much to sort: the lower half of the triangle, turned round, fits beside the upper one.
+    distances = jnp.pad(distances, ((0, len(x) % 2), (0, 0)), constant_values=jnp.nan)
+    upper, lower = jnp.split(distances, 2)
+    median = jnp.nanmedian(jnp.fmin(upper, lower[::-1, ::-1]))
+    # A kernel that is wider is linear in the squared distances, and one that is narrower no kernel, to the last digit.
+    eps = float(jnp.finfo(x.dtype).eps)
+    bandwidth = min(max(bandwidth, eps), 1 / eps)
+    # Less 1, which HSIC takes out: of a wide kernel only the rest has digits. Times the square of the width, as the
+    # rest is small.
+    kernel = jnp.expm1(-squared / (2 * median) / bandwidth**2) * max(bandwidth, 1.0) ** 2
+    return jnp.where(inside, kernel, 0)
 
 
 def _linear_hsic_biased(x, y, kept):
-    return _common(x, y)
-
-
-def _common(x, y):
-    """Return tr(x xᵀ y yᵀ) by what takes no more memory than the rows: kernels of few rows, or else xᵀ y."""
-    if len(x) < min(x.shape[1], y.shape[1]):
+    if _few(x, y):
         return jnp.sum(matmul(x, x.T) * matmul(y, y.T))
     return jnp.sum(matmul(x.T, y) ** 2)
+
+
+def _few(x, y):
+    """Whether the kernels of the rows take less memory than the product of the dimensions, xᵀ y."""
+    return len(x) < min(x.shape[1], y.shape[1])
 
 
 def _hsic_biased(k, l, kept):
@@ -162,9 +170,11 @@ def _hsic_unbiased(k, l, kept):
 
 def _linear_hsic_unbiased(x, y, kept):
     """Return HSIC_1 of the kernels x xᵀ and y yᵀ, whose diagonals are dropped, in O(n d min(n, d))."""
+    if _few(x, y):  # whose diagonals may be much larger than the rest, which they would round if taken out later
+        return _hsic_unbiased(matmul(x, x.T), matmul(y, y.T), kept)
     check_rows(len(x), 4)
     norm_x, norm_y = jnp.sum(x * x, 1), jnp.sum(y * y, 1)
-    product = _common(x, y) - jnp.sum(norm_x * norm_y)
+    product = jnp.sum(matmul(x.T, y) ** 2) - jnp.sum(norm_x * norm_y)
     return _hsic_1(kept, product, matmul(x, x.sum(0)) - norm_x, matmul(y, y.sum(0)) - norm_y)
 
 

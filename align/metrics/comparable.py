@@ -68,7 +68,12 @@ def about_means(
     """Return what `centred_sets` does, of what `comparable` returns."""
     kept = finite_x & finite_y
     # Before the sum of a mean can overflow, and again for what is left where the mean was large.
-    return *(unit(centre(unit(a)[0], kept))[0] for a in (x, y)), kept
+    return *(unit(centre(unit(without(a, ~kept))[0], kept))[0] for a in (x, y)), kept
+
+
+def without(x: jax.Array, gone: jax.Array) -> jax.Array:
+    """Return `x` `[n, d]` with zeros in the rows that are gone, `[n]`."""
+    return jnp.where(gone[:, None], 0, x)
 
 
 def centre(x: jax.Array, kept: jax.Array) -> jax.Array:

@@ -6,7 +6,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from align.arrays.scales import directions, unit
-from align.metrics.comparable import PREDICTION, centre, comparable, mean
+from align.metrics.comparable import PREDICTION, centre, comparable, mean, without
 
 
 def relative_residual(prediction: ArrayLike, target: ArrayLike) -> Array:
@@ -27,7 +27,7 @@ def relative_residual(prediction: ArrayLike, target: ArrayLike) -> Array:
 def _relative_residual(prediction, target, made, known):
     target, scale = unit(target)
     spread = centre(target, known)
-    prediction, own = unit(prediction)
+    prediction, own = unit(without(prediction, ~known))
     larger = jnp.maximum(own, scale)
     error = prediction * (own / larger) - target * (scale / larger)
     error = jnp.where(made[:, None], error, spread * (scale / larger))

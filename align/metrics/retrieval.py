@@ -44,8 +44,12 @@ def _retrieval_ranks(prediction, target, made, known, metric, block):
         prediction, target = directions(prediction), directions(target)
         made, known = made & (prediction != 0).any(1), known & (target != 0).any(1)
         # Of rows of length one the most alike are the nearest; of nearly equal ones only their differences have digits.
-        middle = mean(target, known)[None]
-        prediction, target = prediction - middle, target - middle
+        first = target[jnp.argmax(known)][None]
+        middle = mean(target - first, known)[None]
+        prediction, target = prediction - first - middle, target - first - middle
+        # What rounding leaves of the differences of equal rows, such as all of a collapsed target, is none.
+        apart = jnp.linalg.norm(target, axis=1, keepdims=True) > 4 * jnp.finfo(target.dtype).eps
+        target = jnp.where(apart, target, 0)
     else:
         prediction, target = _about_the_target(prediction, target, known)
     # |p − t|² is least where 2 p·t − |t|² is greatest.

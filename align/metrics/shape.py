@@ -10,7 +10,7 @@ from jax.typing import ArrayLike
 from align.arrays import checks
 from align.arrays.products import matmul
 from align.arrays.scales import unit
-from align.metrics.comparable import centre, comparable
+from align.metrics.comparable import centre, comparable, without
 
 
 def procrustes_distance(x: ArrayLike, y: ArrayLike, *, normalise: bool = True) -> Array:
@@ -31,21 +31,34 @@ def procrustes_distance(x: ArrayLike, y: ArrayLike, *, normalise: bool = True) -
 
 @functools.partial(jax.jit, static_argnames="normalise")
 def _procrustes_distance(x, y, finite_x, finite_y, normalise):
-    d = max(x.shape[1], y.shape[1])
     kept, sides = finite_x & finite_y, []
     for a in (x, y):
-        a, scale = unit(a)
-        a, finer = unit(centre(jnp.pad(a, ((0, 0), (0, d - a.shape[1]))), kept))
-        sides.append((a, scale * finer))
-    (x, scale_x), (y, scale_y) = sides
+        a, scale = unit(without(a, ~kept))
+        a, finer = unit(centre(a, kept))
+        sides.append((_few_columns(a), scale * finer))
+    # The distance is symmetric.
+    (x, scale_x), (y, scale_y) = sorted(sides, key=lambda side: -side[0].shape[1])
     if normalise:
         x, y = (a / jnp.linalg.norm(a) for a in (x, y))
         larger = 1
     else:
         larger = jnp.maximum(scale_x, scale_y)
         x, y = x * (scale_x / larger), y * (scale_y / larger)
-    u, _, vt = jnp.linalg.svd(matmul(x.T, y))
     # At the optimum the derivative through Q vanishes, while that of the SVD is undefined at equal singular values.
+    u, _, vt = jnp.linalg.svd(lax.stop_gradient(matmul(x.T, y)), full_matrices=False)
     # The norm of the residual itself, unlike 2 - 2·Σσ, keeps small distances from cancelling.
-    rotation = lax.stop_gradient(matmul(u, vt))
-    return jnp.where(kept.any(), jnp.linalg.norm(matmul(x, rotation) - y) * larger, jnp.nan)
+    residual = matmul(x, matmul(u, vt)) - y
+    if x.shape[1] > y.shape[1]:  # what Q maps to the dimensions that y is padded with
+        residual = jnp.concatenate([residual, x - matmul(matmul(x, u), u.T)], 1)
+    return jnp.where(kept.any(), jnp.linalg.norm(residual) * larger, jnp.nan)
+
+
+def _few_columns(a):
+    """Return centred rows in a basis of their span where they have more columns than there are rows.
+
+    What is orthogonal to the span has no part in the first derivative of the distance.
+    """
+    if a.shape[1] <= len(a):
+        return a
+    basis, _ = jnp.linalg.qr(lax.stop_gradient(a).T)
+    return matmul(a, basis)

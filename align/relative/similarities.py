@@ -15,11 +15,15 @@ def euclidean(codes: ArrayLike, anchors: ArrayLike) -> Array:
     # Distances are translation-invariant: moving the origin into the cloud keeps the expanded square accurate.
     origin = anchors.mean(0, keepdims=True)
     codes, anchors = codes - origin, anchors - origin
-    # Squares must stay within the range of floats; a code that is no number is its own row's trouble alone.
-    power = jnp.maximum(*(unit(jnp.where(jnp.isfinite(x), x, 0))[1] for x in (codes, anchors)))
-    codes, anchors = codes / power, anchors / power
+    # Squares must stay within the range of floats; a code that is far, or no number, is its own row's trouble alone.
+    finite = [jnp.where(jnp.isfinite(x), x, 0) for x in (codes, anchors)]
+    largest = jnp.broadcast_to(jnp.abs(finite[1]).max(), (len(codes), 1))
+    _, power = unit(jnp.concatenate([finite[0], largest], 1), axis=1)
+    _, common = unit(finite[1])
+    codes, anchors = jnp.divide(codes, power), jnp.divide(anchors, common)
+    share = jnp.minimum(common / power, 1)  # which it is, but for anchors that are zero
     products = matmul(codes, anchors.T)
-    squared = jnp.sum(codes**2, -1)[:, None] + jnp.sum(anchors**2, -1)[None] - 2 * products
+    squared = jnp.sum(codes**2, -1)[:, None] + share**2 * jnp.sum(anchors**2, -1)[None] - 2 * share * products
     # The root has no derivative at 0, where a code is an anchor itself: give it the subgradient 0.
     zero = squared <= 0  # which NaN is not
     return jnp.where(zero, 0.0, jnp.sqrt(jnp.where(zero, 1.0, squared))) * power

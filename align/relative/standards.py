@@ -37,14 +37,16 @@ def absorb_standard(params: Any, reference: ArrayLike) -> dict[str, Any]:
     if "Dense_0" not in layers:
         raise ValueError(f"params must have a first layer Dense_0; their layers are {', '.join(layers)}")
     first = layers["Dense_0"]
+    if "bias" not in first:
+        raise ValueError(f"params must have a bias in their first layer Dense_0; it has {', '.join(first)}")
     if reference.ndim != 2 or reference.shape[1] != len(first["kernel"]) or 0 in reference.shape:
         raise ValueError(
             f"reference must be [m, a], m at least 1, for a first layer of a = {len(first['kernel'])}; "
             f"it is {reference.shape}"
         )
-    one, offset, spread = _mean_and_spread(reference, 0)
-    kernel = first["kernel"] / spread.T
-    bias = first["bias"] - matmul(one + offset, kernel)[0]
+    one, offset, spread, power = _mean_and_spread(reference, 0)
+    kernel = first["kernel"] / (spread * power).T
+    bias = first["bias"] - matmul((one + offset) * power, kernel)[0]
     return {**params, "params": {**layers, "Dense_0": {"kernel": kernel, "bias": bias}}}
 
 
@@ -55,18 +57,18 @@ def _standard(x, reference, axis, name):
         )
     if 0 in reference.shape:
         raise ValueError(f"{name} must be [m, a], at least one of each; it is {reference.shape}")
-    one, offset, spread = _mean_and_spread(reference, axis)
-    return (x - one - offset) / spread
+    one, offset, spread, power = _mean_and_spread(reference, axis)
+    return (x / power - one - offset) / spread
 
 
 def _mean_and_spread(x, axis):
     """Give the mean, as one of them and what is left of it, and the standard deviation over an axis, which is kept.
 
-    The deviation is 1 where nothing varies.
+    All are in units of a power of two, which is the last. The deviation is 1, without units, where nothing varies.
     """
     x, power = unit(x, axis=axis)  # whose squares stay within the range of floats
     # About one of them first: what is constant becomes zero, and not the rounding of a mean.
     first = lax.stop_gradient(lax.slice_in_dim(x, 0, 1, axis=axis))
     x = x - first
-    spread = x.std(axis, keepdims=True) * power
-    return first * power, x.mean(axis, keepdims=True) * power, jnp.where(spread > 0, spread, 1.0)
+    spread = x.std(axis, keepdims=True)
+    return first, x.mean(axis, keepdims=True), jnp.where(spread > 0, spread, 1 / power), power

@@ -16,6 +16,8 @@ from align.arrays import checks
 
 DRAWS = 2000
 FEWEST = 6  # values from which on an interval has ends
+_AT_A_TIME = 100_000  # counts of values that are held at a time: a megabyte
+_MANY = 10_000  # values from which on resamples are drawn query by query
 _FEW = 30  # values that differ from the most common one, up to which resamples say too little of them
 # Share of the largest value: what lies closer is one value, as differences of shares are that should be equal.
 _SAME = 1e-12
@@ -64,6 +66,8 @@ def estimate(values: ArrayLike, *, confidence: float = 0.95, draws: int = DRAWS,
     if not checks.is_positive(confidence, most=math.nextafter(1, 0)):
         raise ValueError(f"confidence must be a number between 0 and 1; it is {confidence!r}")
     checks.check_counts(draws=draws)
+    if not checks.is_whole(seed, least=0, most=math.inf):
+        raise ValueError(f"seed must be a whole number, at least 0; it is {seed!r}")
     n, largest = len(values), float(np.abs(values).max())
     if n >= FEWEST and np.ptp(values / 2) <= _SAME * largest / 2:  # their mean may round, and a spread be left
         return Estimate(*[float(values[0])] * 3)
@@ -77,8 +81,9 @@ def estimate(values: ArrayLike, *, confidence: float = 0.95, draws: int = DRAWS,
     random, off = np.random.default_rng(seed), []
     # Shares of ten documents take few values.
     values, times = np.unique(values - mean, return_counts=True)
-    for _ in range(-(-draws // 100)):  # few at a time: a thousand values a hundred times are a megabyte
-        counts = random.multinomial(n, times / n, size=100)
+    left, few = -(-draws // 100) * 100, max(1, min(100, _AT_A_TIME // len(values)))
+    for size in (min(few, left - start) for start in range(0, left, few)):
+        counts = _resamples(random, times, size)
         means = counts @ values / n
         spread = np.sqrt((counts * (values - means[:, None]) ** 2).sum(1)) / n
         # A resample of one value alone has no spread but that of rounding, and says nothing.
@@ -96,3 +101,13 @@ def estimate(values: ArrayLike, *, confidence: float = 0.95, draws: int = DRAWS,
         arm = (squared * (times @ (values - middle) ** 2)) ** 0.5 / total
         low, high = min(low, mean + middle - arm), max(high, mean + middle + arm)
     return Estimate(*(float(end * unit) for end in (mean, low, high)))
+
+
+def _resamples(random, times, size):
+    """Draw how often each value is in a resample `[size, values]`, of values that are there as many times."""
+    n = times.sum()
+    if len(times) <= _MANY:
+        return random.multinomial(n, times / n, size=size)
+    which = np.repeat(np.arange(len(times)), times)  # one query after another is faster than one value after another
+    drawn = (which[random.integers(n, size=n)] for _ in range(size))
+    return np.stack([np.bincount(each, minlength=len(times)) for each in drawn])

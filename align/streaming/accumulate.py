@@ -7,8 +7,11 @@ import numpy as np
 from scipy.linalg import blas
 
 from align.arrays import checks
-from align.streaming.record import BLOCK, Statistics, as_rows, check_blocks, finished
+from align.streaming.record import BLOCK, Statistics, as_rows, check_blocks, finished, merge
 
+# Rows that weigh this many times as much as those whose mean is the shift have a mean of their own taken. Squares about
+# another mean would cancel; of this many, as many as the decimal places of it can.
+_MOST_ABOUT_A_SHIFT = 1e4
 _BLOCK_BYTES = 1 << 25  # of float32 rows read at a time
 
 
@@ -35,6 +38,8 @@ def _parts(blocks):
     """Yield checked parts of blocks, none of more than BLOCK rows, none empty, weights as float64 or None."""
     like = None
     for block in blocks:
+        if not isinstance(block, Iterable):
+            raise ValueError(f"blocks must be (source, target) or (source, target, weights); one is {block!r}")
         parts = [None if part is None else np.asanyarray(part) for part in block]
         if len(parts) not in (2, 3):
             raise ValueError(f"blocks must be (source, target) or (source, target, weights); one has {len(parts)}")
@@ -54,7 +59,7 @@ class _Sums:
 
     def __init__(self, source, target, target_moments):
         d, e = (part.shape[1] for part in (source, target))
-        self.total, self.shift = 0.0, []
+        self.total, self.shift, self.shift_weight, self.before = 0.0, [], 0.0, []
         self.first = [np.zeros(d), np.zeros(e)]
         self.source = np.zeros((d, d), order="F")  # the upper triangle
         self.cross = np.zeros((e, d), order="F")
@@ -64,11 +69,15 @@ class _Sums:
     @np.errstate(invalid="ignore", over="ignore")  # what is not finite is reported by whoever fits
     def add(self, source, target, weights):
         """Add rows, at most BLOCK, both sides about the shift and times the roots of their weights."""
+        weight = len(source) if weights is None else weights.sum()
+        if self.total and self.total + weight > _MOST_ABOUT_A_SHIFT * self.shift_weight:
+            self._begin_again()
         if not self.total:
             # Any shift near the mean of what counts will do; it keeps the squares from cancelling. Rows of weight zero
             # have left the sums zero, about whatever they were taken.
             counts = weights if weights is not None and weights.any() else None
             self.shift = [np.average(np.asarray(part, np.float64), 0, counts) for part in (source, target)]
+            self.shift_weight = weight
         x, y = (room[: len(source)] for room in self._rooms)
         roots = np.ones(len(x)) if weights is None else np.sqrt(weights)
         for rows, part, shift, first in zip((x, y), (source, target), self.shift, self.first, strict=True):
@@ -76,7 +85,7 @@ class _Sums:
             if weights is not None:
                 rows *= roots[:, None]
             first += roots @ rows
-        self.total += len(x) if weights is None else weights.sum()
+        self.total += weight
         # BLAS has its matrices by columns: what it is given are the transposed rows, and nothing is copied.
         self.source = blas.dsyrk(1.0, x.T, beta=1.0, c=self.source, overwrite_c=1)
         self.cross = blas.dgemm(1.0, y.T, x.T, trans_b=1, beta=1.0, c=self.cross, overwrite_c=1)
@@ -85,8 +94,17 @@ class _Sums:
         else:
             self.target += np.einsum("ri,ri->i", y, y)
 
-    def finished(self):
+    def _begin_again(self):
+        self.before = [merge(self._record(), *self.before)]
+        self.total = 0.0
+        for sums in (*self.first, self.source, self.cross, self.target):
+            sums[...] = 0
+
+    def _record(self):
         return finished(self.shift, self.total, self.first, self.source, self.cross.T, self.target)
+
+    def finished(self):
+        return merge(self._record(), *self.before)  # as a rule the heavier first, as what is added to it is rounded
 
 
 def from_arrays(source: Any, target: Any, *, weights: Any = None, target_moments: bool = True) -> Statistics:

@@ -21,8 +21,10 @@ def canonical_correlations(statistics: Statistics) -> np.ndarray:
 def linear_cka(statistics: Statistics) -> float:
     """Return the linear centred kernel alignment (Kornblith et al. 2019), biased, in [0, 1]; NaN of a constant set."""
     statistics = _with_target_moments(statistics)
-    norms = np.linalg.norm(statistics.source) * np.linalg.norm(statistics.target)
-    return float(np.sum(statistics.cross**2) / norms)
+    largest = [np.abs(moment).max() for moment in (statistics.source, statistics.target)]  # whose squares may overflow
+    source, target = statistics.source / largest[0], statistics.target / largest[1]
+    cross = statistics.cross / np.sqrt(largest[0]) / np.sqrt(largest[1])
+    return float(np.sum(cross**2) / (np.linalg.norm(source) * np.linalg.norm(target)))
 
 
 @np.errstate(invalid="ignore", divide="ignore")
@@ -37,7 +39,7 @@ def procrustes_distance(statistics: Statistics, *, normalise: bool = True) -> fl
     aligned = np.linalg.svd(statistics.cross, compute_uv=False).sum()
     squares = np.trace(statistics.source), target_squares(statistics).sum()
     if normalise:
-        return float(np.sqrt(max(2 - 2 * aligned / np.sqrt(squares[0] * squares[1]), 0)))
+        return float(np.sqrt(max(2 - 2 * aligned / np.sqrt(squares[0]) / np.sqrt(squares[1]), 0)))
     return float(np.sqrt(max(sum(squares) - 2 * aligned, 0)))
 
 

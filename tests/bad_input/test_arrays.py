@@ -167,6 +167,12 @@ CODES = {
         "absorb_standard: complex numbers": Refusal(
             lambda: relative.absorb_standard(DECODER, 1j * X), "reference", "complex", "real numbers"
         ),
+        "absorb_standard: no bias": Refusal(
+            lambda: relative.absorb_standard({"params": {"Dense_0": {"kernel": np.ones((3, 2))}}}, X),
+            "params",
+            "it has kernel",
+            "a bias in their first layer Dense_0",
+        ),
         "absorb_standard: a convolution first": Refusal(
             lambda: relative.absorb_standard({"params": {"Conv_0": {}}}, X), "params", "Conv_0", "Dense_0"
         ),

@@ -38,7 +38,9 @@ def test_measures_of_a_record(name, scales):
     x, y = at(scales)
     with np.errstate(all="raise"):
         found, expected = MEASURES[name](streaming.from_arrays(x, y)), METRICS[name].reference(x, y)
+        far = MEASURES[name](streaming.from_arrays(x.astype(float) * 1e70, y.astype(float) * 1e70))
     np.testing.assert_allclose(found, expected, rtol=1e-4)
+    np.testing.assert_allclose(far, expected, rtol=1e-4)
 
 
 @pytest.mark.parametrize("scale", FAR[1:])  # at 1e-36 some numbers are too small for a float of full precision
@@ -60,3 +62,7 @@ def test_a_code_that_is_no_number_harms_no_other(name):
     found = np.asarray(relative.represent(bad, codes[:2], name))
     np.testing.assert_array_equal(found[:4], relative.represent(codes, codes[:2], name))
     assert not np.isfinite(found[4:]).any()
+    far = np.concatenate([codes, [[1e38, 0, 0]]]).astype(np.float32)
+    found = np.asarray(relative.represent(far, codes[:2], name))
+    np.testing.assert_array_equal(found[:4], relative.represent(codes, codes[:2], name))
+    assert np.isfinite(found[4]).all()

@@ -45,6 +45,10 @@ CASES = {
     "a table of values": (lambda: search.estimate(np.ones((4, 2))), "values must be [queries]", "(4, 2)"),
     "values that are not finite": (lambda: search.estimate([0.5, np.nan, 1]), "values holds NaN or infinity"),
     "all confidence": (lambda: search.estimate(X[:, 0], confidence=1), "confidence must be", "0 and 1; it is 1"),
+    **{
+        f"the seed {seed!r}": (lambda seed=seed: search.estimate(X[:, 0], seed=seed), "seed must be", f"it is {seed!r}")
+        for seed in (None, -1, 1.5)
+    },
     "no confidence": (lambda: search.estimate(X[:, 0], confidence=0.0), "confidence must be", "it is 0.0"),
     "no draws": (lambda: search.estimate(X[:, 0], draws=0), "draws must be a whole number, at least 1", "it is 0"),
     "no documents to find": (lambda: found(top=0), "top must be a whole number", "it is 0"),

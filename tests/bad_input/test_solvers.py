@@ -8,7 +8,7 @@ from scipy.sparse import csr_matrix
 from wrong_arrays import ARRAYS, KEY, ONES, X, Y, with_one
 
 from align import solvers
-from align.stitching import stitch_pairs, stitching
+from align.stitching import StitchingMap, StitchingNetwork, stitch_pairs, stitching
 
 PAIRED = {
     **{name: solver.fit for name, solver in solvers.SOLVERS.items() if solver.needs == "pairs"},
@@ -101,6 +101,20 @@ def short(name):
             lambda: stitching(KEY, np.full((6, 3), "a"), Y), "source", "<U1 (6, 3)", "array of real numbers"
         ),
         "stitching: complex numbers": Refusal(lambda: stitching(KEY, X, 1j * Y), "target", "complex", "real numbers"),
+        "stitching: squares that overflow": Refusal(
+            lambda: stitching(KEY, 1e25 * X, Y), "source", "whose squares exceed float32", "a smaller scale"
+        ),
+        "stitching: a seed": Refusal(lambda: stitching(0, X, Y), "key", "it is 0", "jax.random.key(0)"),
+        "stitch_pairs: no pairs": Refusal(lambda: stitch_pairs([], [], []), "keys", "[0, 0, 0]", "at least one"),
+        "stitch_pairs: too few keys": Refusal(
+            lambda: stitch_pairs([KEY], [X, X], [Y, Y]), "keys, sources, targets", "[1, 2, 2]", "as many"
+        ),
+        "a stitching map: points of other dimensions": Refusal(
+            lambda: StitchingMap(StitchingNetwork(1, 3), {"params": {"Dense_0": {"kernel": X[:3]}}})([[1.0, 2.0]]),
+            "x",
+            "(1, 2)",
+            "[..., 3]",
+        ),
         "stitching: NaN": Refusal(lambda: stitching(KEY, X, with_one(np.nan)), "target", "holds NaN or infinity"),
         **{
             f"stitching: {what}": Refusal(lambda weights=weights: stitching(KEY, X, Y, weights=weights), *words)

@@ -43,6 +43,7 @@ BROKEN = functools.cache(lambda: record()._replace(cross=np.full((3, 3), np.nan)
         "a block of one array": Refusal(
             lambda: streaming.from_blocks([(X,)]), "blocks", "one has 1", "(source, target)"
         ),
+        "numbers for blocks": Refusal(lambda: streaming.from_blocks([1, 2]), "blocks", "one is 1", "(source, target)"),
         "no dimensions": Refusal(
             lambda: streaming.from_arrays(X[:, :0], Y[:, :0]), "source and target", "(6, 0), (6, 0)", "at least one"
         ),
