@@ -104,7 +104,7 @@ class _Sums:
         return finished(self.shift, self.total, self.first, self.source, self.cross.T, self.target)
 
     def finished(self):
-        return merge(self._record(), *self.before)  # as a rule the heavier first, as what is added to it is rounded
+        return merge(self._record(), *self.before)
 
 
 def from_arrays(source: Any, target: Any, *, weights: Any = None, target_moments: bool = True) -> Statistics:

@@ -41,6 +41,8 @@ def _merge(a: Statistics, b: Statistics) -> Statistics:
         raise ValueError(f"parts must share their dimensions; their cross moments are {a.cross.shape}, {b.cross.shape}")
     if a.target.shape != b.target.shape:
         raise ValueError("parts must all be made for fits alone (target_moments=False), or none of them")
+    if b.total > a.total:  # the mean is that of the heavier, corrected: of one far off it would be rounded
+        a, b = b, a
     total = a.total + b.total
     x, y = b.source_mean - a.source_mean, b.target_mean - a.target_mean
     share, shared = b.total / total, a.total * b.total / total
