@@ -111,7 +111,10 @@ def optimizer(settings: Settings, n: int) -> optax.GradientTransformation:
 
 
 def start(model: nn.Module, key: Array, inputs: Array, settings: Settings, constants: tuple = ()) -> State:
-    """Initialise a network for `inputs` `[n, ...]`; constants are further arguments of the model, not trained."""
+    """Initialise a network for `inputs` `[n, ...]`; constants are further arguments of the model, not trained.
+
+    ValueError for a model that has more than parameters, such as running means.
+    """
     # A new array is traced where everything is, as under `jit`, be the arguments concrete or not.
     leaves = jax.tree.leaves((key, inputs, constants, jnp.zeros(())))
     traced = any(isinstance(leaf, jax.core.Tracer) for leaf in leaves)
@@ -156,8 +159,8 @@ def fit(
     after_round: receives {network's index: its state} whenever some of them have finished an epoch: the place to save a
         checkpoint, to show progress, and to stop by raising.
 
-    A network's result does not depend on those beside it. ValueError unless there are as many keys as states, as many
-    lists of inputs or targets, if they are lists, as many inputs as targets, and any at all.
+    A network's result does not depend on those beside it. ValueError unless there are as many keys as states, and as
+    many arrays in a list, and unless inputs are as many as targets, at least one.
     """
     if len(keys) != len(states):
         raise ValueError(f"keys must be one per state; there are {len(keys)} for {len(states)} states")
