@@ -108,9 +108,9 @@ def test_images_and_codes_of_any_numbers(sample, name, dtype):
     model, params = built(name)
     images = (9 * sample.test.images[:5]).astype(dtype)
     codes = np.asarray(models.encode(model, params, images.astype(np.float32)))
-    np.testing.assert_allclose(models.encode(model, params, images), codes, atol=1e-2)
+    np.testing.assert_allclose(models.encode(model, params, images), codes, atol=1e-5)
     decoded = models.decode(model, params, codes.astype(dtype))
-    np.testing.assert_allclose(decoded, models.decode(model, params, codes.astype(dtype).astype(np.float32)), atol=1e-2)
+    np.testing.assert_allclose(decoded, models.decode(model, params, codes.astype(dtype).astype(np.float32)), atol=1e-5)
     assert models.encode(model, params, images[:0]).shape == (0, codes.shape[1])
     assert models.decode(model, params, codes[:0]).shape == (0, *images.shape[1:])
 

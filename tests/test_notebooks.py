@@ -25,7 +25,7 @@ TINY = {
         "UNPAIRED": "dict(forms=((0.0, None),), restarts=2, clusters=20, sample=500, subset=200)",
     },
     "30_reading_the_results": {},
-    "40_switch_an_encoder": {"OLD": "'old.npy'", "NEW": "'new.npy'", "PAIRS": "(20, 60, 800)"},
+    "40_switch_an_encoder": {"DOCUMENTS": "400", "QUERIES": "40", "PAIRS": "(20, 60)"},
 }
 
 
@@ -114,12 +114,16 @@ def test_reading_no_results(elsewhere):
     assert not run("30_reading_the_results", {"RESULTS": f"Path({str(elsewhere)!r})"})["ours"]
 
 
-def test_few_arrays_of_your_own_are_divided_to_switch_an_encoder(elsewhere, monkeypatch, capsys):
-    monkeypatch.chdir(elsewhere)
-    for name, rows_of_one in zip(("old", "new"), encoder_sample(), strict=True):
-        np.save(f"{name}.npy", rows_of_one[:560])
-    found = run("40_switch_an_encoder", TINY["40_switch_an_encoder"])
-    assert (found["DOCUMENTS"], found["QUERIES"], found["PAIRS"]) == (400, 32, [20, 60])
+@pytest.mark.parametrize(("own", "queries"), [(False, 40), (True, 32)])
+def test_switch_an_encoder(elsewhere, capsys, own, queries):
+    settings = dict(TINY["40_switch_an_encoder"])
+    if own:  # so few that they are divided
+        for name, rows_of_one in zip(("old", "new"), encoder_sample(), strict=True):
+            np.save(elsewhere / f"{name}.npy", rows_of_one[:560])
+        settings = {name.upper(): repr(str(elsewhere / f"{name}.npy")) for name in ("old", "new")}
+        settings["PAIRS"] = "(20, 60, 800)"
+    found = run("40_switch_an_encoder", settings)
+    assert (found["DOCUMENTS"], found["QUERIES"], found["PAIRS"]) == (400, queries, [20, 60])
     assert found["curves"]["auto"][0] < found["curves"]["auto"][1] < 1
     out = capsys.readouterr().out
     assert found["fitted"].details.explanation in out and "100% moved: recall@10 1.000" in out

@@ -9,8 +9,8 @@ from scipy.linalg import blas
 from align.arrays import checks
 from align.streaming.record import BLOCK, Statistics, as_rows, check_blocks, finished, merge
 
-# Rows that weigh this many times as much as those whose mean is the shift have a mean of their own taken. Squares about
-# another mean would cancel; of this many, as many as the decimal places of it can.
+# From this many times the weight of the rows whose mean is the shift, the sums begin again about another: where those
+# rows lie far off, no more digits of squares cancel than this has.
 _MOST_ABOUT_A_SHIFT = 1e4
 _BLOCK_BYTES = 1 << 25  # of float32 rows read at a time
 
