@@ -1,7 +1,7 @@
 """The matrix of versions: the suite in fresh environments, one after the other, and a table of how they ended.
 
     python tests/versions.py                 # everything, some half an hour on two cores
-    python tests/versions.py --smoke         # some properties of solvers, training and one small experiment on each
+    python tests/versions.py --smoke         # what compilers may change, training and one small experiment on each
     python tests/versions.py 3.12            # one of them, by its Python
     python tests/versions.py newest --smoke  # the newest Python at hand, with the newest JAX
 
@@ -31,6 +31,9 @@ PROPERTIES = (
 )
 SMOKE = (
     *(f"tests/solvers/test_properties.py::{name}" for name in PROPERTIES),
+    "tests/solvers/test_least_squares.py",
+    "tests/test_many_rows.py",
+    "tests/test_metric_values.py",
     "tests/test_training.py",
     "tests/test_checkpoints.py",
     EXPERIMENT,
