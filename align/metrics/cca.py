@@ -9,6 +9,7 @@ from jax.typing import ArrayLike
 
 from align.arrays import checks
 from align.arrays.products import matmul
+from align.linalg import threads
 from align.metrics.comparable import centred_sets
 
 
@@ -25,7 +26,8 @@ def canonical_correlations(x: ArrayLike, y: ArrayLike) -> Array:
     Raises ValueError for mismatched rows.
     """
     x, y, _ = centred_sets(x, y)
-    return _correlations(_basis(x)[0], _basis(y)[0])
+    with threads.for_rows(x, y):
+        return jax.block_until_ready(_correlations(_basis(x)[0], _basis(y)[0]))
 
 
 def cca(x: ArrayLike, y: ArrayLike) -> Array:
@@ -52,10 +54,11 @@ def svcca(x: ArrayLike, y: ArrayLike, *, variance: float = 0.99) -> Array:
     if not checks.is_positive(variance, most=1):
         raise ValueError(f"variance is {variance!r}; expected a share in (0, 1]")
     x, y, _ = centred_sets(x, y)
-    (basis_x, rank_x), (basis_y, rank_y) = _basis(x, float(variance)), _basis(y, float(variance))
+    with threads.for_rows(x, y):
+        (basis_x, rank_x), (basis_y, rank_y) = _basis(x, float(variance)), _basis(y, float(variance))
+        correlations = jax.block_until_ready(_correlations(basis_x, basis_y))
     # Directions that were left out have correlation 0, so the sum is that over the kept ones.
-    rank = jnp.minimum(rank_x, rank_y)
-    return _correlations(basis_x, basis_y).sum() / rank.astype(basis_x.dtype)
+    return correlations.sum() / jnp.minimum(rank_x, rank_y).astype(correlations.dtype)
 
 
 @jax.jit

@@ -10,6 +10,7 @@ from jax.typing import ArrayLike
 from align.arrays import checks
 from align.arrays.products import matmul
 from align.arrays.scales import unit
+from align.linalg import threads
 from align.metrics.comparable import centre, comparable, without
 
 
@@ -26,7 +27,9 @@ def procrustes_distance(x: ArrayLike, y: ArrayLike, *, normalise: bool = True) -
     Williams et al. 2021, section 2.2; Ding et al. 2021, section 3. Raises ValueError for mismatched rows.
     """
     checks.check_flags(normalise=normalise)
-    return _procrustes_distance(*comparable(x, y), normalise=bool(normalise))
+    x, y, *finite = comparable(x, y)
+    with threads.for_rows(x, y):
+        return jax.block_until_ready(_procrustes_distance(x, y, *finite, normalise=bool(normalise)))
 
 
 @functools.partial(jax.jit, static_argnames="normalise")

@@ -17,7 +17,7 @@ from jax.typing import ArrayLike
 
 from align.arrays import checks, inputs
 from align.arrays.products import matmul
-from align.linalg import lapack
+from align.linalg import lapack, threads
 from align.linalg.decompositions import polar
 from align.maps import AffineMap
 from align.solvers.unpaired import unpaired
@@ -70,8 +70,10 @@ def unpaired_many(key: jax.Array, clouds: Sequence[ArrayLike], **options: Any) -
 
 def agreed(clouds: Sequence[ArrayLike], pairs: dict[tuple[int, int], AffineMap]) -> Circles:
     """Make maps `{(i, j): AffineMap}` between clouds `[n_i, d_i]`, one of either direction of each pair, agree."""
-    with jax.numpy_rank_promotion("allow"), jax.numpy_dtype_promotion("standard"):  # whatever a caller's rules are
-        return _agreed([jnp.asarray(c) for c in clouds], pairs)
+    arrays = [jnp.asarray(c) for c in clouds]
+    # Whatever a caller's rules of promotion are.
+    with jax.numpy_rank_promotion("allow"), jax.numpy_dtype_promotion("standard"), threads.for_rows(*arrays):
+        return jax.block_until_ready(_agreed(arrays, pairs))
 
 
 def _agreed(clouds, pairs):

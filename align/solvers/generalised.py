@@ -18,7 +18,7 @@ from jax.typing import ArrayLike
 from align.arrays import checks, inputs
 from align.arrays.products import matmul
 from align.arrays.scales import unit
-from align.linalg import disagreement, lapack
+from align.linalg import disagreement, lapack, threads
 from align.linalg.decompositions import pinv, reciprocal
 from align.linalg.left_out import folded
 from align.maps import AffineMap
@@ -82,7 +82,9 @@ def consensus(
         strengths = strengths.astype(arrays[0].dtype)
     widths = tuple(array.shape[1] for array in arrays)
     padded = jnp.stack([jnp.pad(a, ((0, 0), (0, max(widths) - a.shape[1]))) for a in arrays], axis=1)
-    weight, bias, residual, sweeps, converged, *chosen = _fit(padded, counts, strengths, scaled)
+    with threads.for_rows(*arrays):
+        fitted = jax.block_until_ready(_fit(padded, counts, strengths, scaled))
+    weight, bias, residual, sweeps, converged, *chosen = fitted
     maps = tuple(
         AffineMap(weight[i, :width], bias[i], residual=residual[i], iterations=sweeps, converged=converged)
         for i, width in enumerate(widths)

@@ -102,7 +102,7 @@ def icp(
             )
     run = functools.partial(_run, schedule=schedule, matching=match, subset=subset)
     keys = jax.random.split(key, restarts)
-    with threads.for_clouds(source, target):
+    with threads.for_rows(source, target):
         if restarts == 1:  # a batch computes on for as long as its slowest member
             fitted = jax.block_until_ready(run(keys[0], (source, target), groups, start))
         else:

@@ -225,7 +225,7 @@ def labels(
         checks.check_between(0, 1, whitenings=whitening)
     source, target = inputs.as_clouds(source=source, target=target)
     start_key, polish_key = jax.random.split(key)
-    with threads.for_clouds(source, target):
+    with threads.for_rows(source, target):
         start = class_gaussians(start_key, source, source_labels, target, target_labels, restarts=restarts)
         polished = polish(
             polish_key, source, target, start, source_labels=source_labels, target_labels=target_labels,

@@ -8,6 +8,7 @@ from jax.typing import ArrayLike
 
 from align.arrays import checks, inputs
 from align.arrays.products import matmul
+from align.linalg import threads
 from align.linalg.decompositions import leading_projector
 from align.linalg.least_squares import differentiable, least_squares
 from align.linalg.moments import about_origin, moments, within_range
@@ -58,14 +59,16 @@ def reduced_rank(
         raise ValueError(
             f"rank must be 1 to {largest} for source {source.shape} and target {target.shape}; it is {rank!r}"
         )
-    fitted = _fit_reduced(source, target, weights, _cutoff(source, rcond), rank)
-    return diagnosis.check_fitted(fitted, source=source, target=target, weights=weights)
+    with threads.for_rows(source, target):
+        fitted = _fit_reduced(source, target, weights, _cutoff(source, rcond), rank)
+        return diagnosis.check_fitted(fitted, source=source, target=target, weights=weights)
 
 
 def _regression(source, target, weights, rcond, *, intercept):
     source, target, weights = inputs.as_pairs(source, target, weights)
-    fitted = _fit_regression(source, target, weights, _cutoff(source, rcond), intercept)
-    return diagnosis.check_fitted(fitted, source=source, target=target, weights=weights)
+    with threads.for_rows(source, target):
+        fitted = _fit_regression(source, target, weights, _cutoff(source, rcond), intercept)
+        return diagnosis.check_fitted(fitted, source=source, target=target, weights=weights)
 
 
 def _cutoff(source, rcond):

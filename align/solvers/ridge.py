@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from align.arrays import checks, inputs
-from align.linalg import far_means, penalised
+from align.linalg import far_means, penalised, threads
 from align.linalg.moments import Moments, moments, within_range
 from align.linalg.procrustes import procrustes, through_means
 from align.linalg.shrinkage import TOWARDS, RidgePath, default_strengths
@@ -53,8 +53,9 @@ def ridge(
     given, candidates = _candidates(towards, source, target)
     if strengths is not None:
         strengths = inputs.as_strengths(strengths).astype(source.dtype)
-    fitted = _fit_ridge(source, target, weights, strengths, given, candidates, reflection)
-    diagnosis.check_fitted(fitted, source=source, target=target, weights=weights, strengths=strengths)
+    with threads.for_rows(source, target):
+        fitted = _fit_ridge(source, target, weights, strengths, given, candidates, reflection)
+        diagnosis.check_fitted(fitted, source=source, target=target, weights=weights, strengths=strengths)
     if diagnosis.failed(fitted) and weights is not None and not bool(weights.sum() > 1):
         raise ValueError(f"weights must sum to more than one for a row to be left out; they sum to {weights.sum()}")
     return fitted

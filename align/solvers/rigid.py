@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from align.arrays import checks, inputs
+from align.linalg import threads
 from align.linalg.decompositions import numerical_rank
 from align.linalg.moments import about_origin, moments, within_range
 from align.linalg.procrustes import procrustes, procrustes_about_origin, slope, through_means
@@ -77,8 +78,9 @@ def _motion(source, target, weights, reflection, family):
     checks.check_flags(reflection=reflection)
     source, target, weights = inputs.as_pairs(source, target, weights)
     inputs.check_embeddable(source, target)
-    fitted = _fit_motion(source, target, weights, reflection, family)
-    return diagnosis.check_fitted(fitted, source=source, target=target, weights=weights)
+    with threads.for_rows(source, target):
+        fitted = _fit_motion(source, target, weights, reflection, family)
+        return diagnosis.check_fitted(fitted, source=source, target=target, weights=weights)
 
 
 @functools.partial(jax.jit, static_argnames=("reflection", "family"))

@@ -85,7 +85,7 @@ def unpaired(
     with (
         jax.numpy_rank_promotion("allow"),
         jax.numpy_dtype_promotion("standard"),
-        threads.for_clouds(source, target),
+        threads.for_rows(source, target),
     ):
         return jax.block_until_ready(_fit(key, source, target, pairs, labels, settings))
 

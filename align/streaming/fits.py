@@ -12,6 +12,7 @@ from jax.typing import ArrayLike
 from align.arrays import checks, inputs
 from align.arrays.double import enable_x64
 from align.arrays.products import matmul
+from align.linalg import threads
 from align.linalg.decompositions import numerical_rank
 from align.linalg.moments import Moments, about_origin
 from align.linalg.procrustes import procrustes, procrustes_about_origin, through_means
@@ -99,7 +100,7 @@ def _fitted(function, statistics, *arguments):
         target_squares=target_squares(statistics),
         source=statistics.source,
     )
-    with enable_x64(True):
+    with enable_x64(True), threads.for_dimensions(max(m.cross.shape)):
         fitted = jax.tree.map(np.asarray, function(m, *arguments))
     return _map(statistics, *fitted)
 

@@ -1,5 +1,8 @@
 """Decompositions of batches: equal to those of the matrices, however they are vmapped, and never several at a time."""
 
+import contextlib
+import functools
+
 import jax
 import numpy as np
 import pytest
@@ -7,6 +10,7 @@ import scipy.linalg
 from jax import numpy as jnp
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from align import metrics, solvers, streaming
 from align.linalg import lapack, threads
 
 MATRICES = jnp.asarray(np.random.default_rng(0).normal(size=(2, 3, 6, 4)), jnp.float32)
@@ -56,38 +60,74 @@ def blas_threads():
 
 def test_while_clouds_are_iterated_on_lapack_has_one_thread_and_afterwards_what_it_had():
     scipy.linalg.svdvals(np.eye(2))  # loads the library that JAX takes LAPACK from
-    few, many = jnp.ones((3, 4)), jnp.ones((2, 1025))
+    few, many = jnp.ones((3, 20)), jnp.ones((2, 1025))
     with threadpool_limits(2, user_api="blas"):
         before = blas_threads()
         assert max(before) == 2
-        with threads.for_clouds(few, few):
+        with threads.for_rows(few, few):
             assert set(blas_threads()) == {1}
         assert blas_threads() == before
-        with threads.for_clouds(few, many):  # large matrices share their work
-            assert blas_threads() == before
+        for arrays in ((few, many), (few[:, :16],)):  # large matrices share their work, tiny ones have none to share
+            with threads.for_rows(*arrays):
+                assert blas_threads() == before
         seen = []
 
         @jax.jit
         def traced(x):
-            with threads.for_clouds(x):
+            with threads.for_rows(x):
                 seen.append(blas_threads())
             return x
 
         traced(few)
         assert seen == [before]
-        with pytest.raises(ValueError, match="meant"), threads.for_clouds(few):
+        with pytest.raises(ValueError, match="meant"), threads.for_rows(few):
             raise ValueError("meant")
         assert blas_threads() == before
 
 
 def test_iterations_side_by_side_leave_the_threads_that_there_were():
     # As threads of Python do: the first to begin ends first.
-    few = jnp.ones((3, 4))
+    few = jnp.ones((3, 20))
     with threadpool_limits(2, user_api="blas"):
-        first, second = threads.for_clouds(few), threads.for_clouds(few)
+        first, second = threads.for_rows(few), threads.for_rows(few)
         first.__enter__()
         second.__enter__()
         first.__exit__(None, None, None)
         assert set(blas_threads()) == {1}
         second.__exit__(None, None, None)
         assert set(blas_threads()) == {2}
+
+
+ROWS = np.random.default_rng(2).normal(size=(2, 60, 20)).astype(np.float32)
+
+
+def _streamed():
+    return streaming.fit(streaming.from_arrays(*ROWS), "affine")
+
+
+@pytest.mark.parametrize(
+    "fit",
+    [
+        *(functools.partial(getattr(solvers, name), *ROWS) for name in ("orthogonal", "linear", "affine", "ridge")),
+        functools.partial(solvers.reduced_rank, *ROWS, rank=3),
+        functools.partial(solvers.consensus, list(ROWS), strengths=[jnp.inf]),
+        functools.partial(metrics.svcca, *ROWS),
+        functools.partial(metrics.canonical_correlations, *ROWS),
+        functools.partial(metrics.procrustes_distance, *ROWS),
+        _streamed,
+    ],
+    ids=lambda fit: getattr(fit, "func", fit).__name__,
+)
+def test_fits_of_pairs_have_one_thread_until_they_are_done(fit, monkeypatch):
+    # On busy cores, other threads of OpenBLAS spin for one that has none: a ridge took ten times as long.
+    waited = []
+
+    @contextlib.contextmanager
+    def watched(largest):
+        with threads._one_thread():
+            yield
+            waited.append(largest)
+
+    monkeypatch.setattr(threads, "for_dimensions", watched)
+    jax.block_until_ready(jax.tree.leaves(fit()))
+    assert waited == [20]
