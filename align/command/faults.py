@@ -123,8 +123,12 @@ def unchecked(fitted: AffineMap, rows: float, solver: Solver) -> str | None:
     )
 
 
-def effective(weights: np.ndarray) -> float:
-    """Return how many rows of one weight say as much as rows of weights `[n]`, (Σ w)² / Σ w²: n where all are alike."""
+def effective(weights: np.ndarray, first: np.ndarray | None = None) -> float:
+    """Return how many rows of one weight say as much as rows of weights `[n]`, (Σ w)² / Σ w²: n where all are alike.
+
+    first: the first row that equals each, `[n]`, where some are equal: together they are one row.
+    """
+    weights = weights if first is None else np.bincount(first, weights)
     relative = weights.astype(np.float64) / weights.max()  # so that no square leaves the range
     return float(relative.sum() ** 2 / (relative**2).sum())
 

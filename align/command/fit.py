@@ -6,6 +6,7 @@ import jax
 import numpy as np
 
 from align import files
+from align.arrays.copies import first_of_equal, row_keys
 from align.command import (
     belonging,
     blocks,
@@ -54,13 +55,16 @@ def _from_pairs(solver, chosen, arguments):
     if counts is not None:
         sound &= counts != 0
     held, used = _selections(sound, arguments)
-    rows, between = int(used.sum()), {}
+    copies = _copies_of_held(arguments, source, target, held, used, bad)
+    used &= ~copies
+    rows, between, equal = int(used.sum()), {}, None
     if sum(array.nbytes for array in arrays) / len(used) * rows > arguments.memory * 2**30:
         fitted, spaces, y = streamed.fit(solver, chosen, arguments, arrays, used)  # of y, the ends of its blocks
     else:
         parts = zip(*(part[1:] for part in blocks.chosen(used, arguments, *arrays)), strict=True)
         x, y, *w = (np.concatenate(part) for part in parts)
         rows_of = (x, y, w[0][:, 0] if w else None)
+        equal = first_of_equal(x, y)
         with threads.for_dimensions(max(x.shape[1], y.shape[1])):
             beside, between, of_others = _beside(arguments, x, y)
             fitted, bad = _run(arguments, solver, rows_of, chosen | beside), bad | of_others
@@ -69,15 +73,30 @@ def _from_pairs(solver, chosen, arguments):
         raise ValueError(f"{arguments.solver} did not converge on {rows} rows; nothing was written")
     known = _told(fitted, chosen, arguments) | between | {"rows": rows}
     known |= {"joined": joined} if joined else {}
+    known |= {"copies_of_held_out": int(copies.sum())} if copies.any() else {}
     if held.any():
         known["held_out"], doubt = scores(fitted, source, target, arguments, held)
     else:
-        counted = rows if counts is None else faults.effective(counts[used])
+        counted = faults.effective(np.ones(rows) if counts is None else counts[used], equal)
         mean = faults.as_the_mean(faults.corrected_residual(fitted, counted, solver), rows)
         doubt = mean or faults.unchecked(fitted, counted, solver)
     if warning := faults.constant(y, rows, fitted.rank) or doubt:
         known["warnings"] = [warning]
     return fitted, known | ({"bad_rows": bad} if bad else {}), spaces
+
+
+def _copies_of_held(arguments, source, target, held, used, bad):
+    """Return the mask of rows to fit on that equal one that is held out: a map that has seen them would be told so."""
+    copies = np.zeros_like(used)
+    if not held.any() or not all(bad.get(side.name, {}).get("duplicate") for side in (source, target)):
+        return copies
+    seen = {key for _, x, y in blocks.chosen(held, arguments, source, target) for key in row_keys(x, y)}
+    for block, x, y in blocks.chosen(used, arguments, source, target):
+        within = np.flatnonzero(used[block])
+        copies[block.start + within] = [key in seen for key in row_keys(x, y)]
+    if (copies == used).all():
+        raise ValueError(f"--holdout {arguments.holdout} leaves no row to fit on but copies of those held out")
+    return copies
 
 
 def _run(arguments, solver, rows, options):

@@ -14,8 +14,9 @@ from align.linalg import lapack
 from align.linalg.decompositions import polar, reciprocal
 from align.linalg.moments import Moments
 
-_MOST_FOLDS, _FEWEST_FOLDS = 1_000, 20
-_REFITTING = 2e9  # multiplications that the decompositions may cost, roughly, unless the fewest folds cost more
+_MOST_FOLDS, _FEWEST_FOLDS, _FEWEST_OF_LARGE = 1_000, 20, 5
+# Multiplications that the decompositions may cost, roughly, unless the fewest folds cost more; and one that is large.
+_REFITTING, _LARGE = 2e9, 768**3
 
 
 class Motion(NamedTuple):
@@ -31,8 +32,9 @@ class Motion(NamedTuple):
 
 def number_of_folds(rows: int, d_source: int, d_target: int) -> int:
     """Return how many groups of rows get a fit of their own: one for each row where that is affordable."""
-    affordable = int(_REFITTING / (d_source**2 * d_target))
-    return min(rows, _MOST_FOLDS, max(_FEWEST_FOLDS, affordable))
+    cost = d_source**2 * d_target
+    fewest = _FEWEST_FOLDS if cost <= _LARGE else _FEWEST_OF_LARGE
+    return min(rows, _MOST_FOLDS, max(fewest, int(_REFITTING / cost)))
 
 
 def folded(array: jax.Array, folds: int) -> jax.Array:
@@ -53,8 +55,9 @@ def motion_without(
     # The remaining rows are centred about their own mean, which those left out move.
     weighted, remaining = x * left_out[:, None], m.total - left_out.sum()
     shift_x, shift_y = weighted.sum(0), matmul(left_out, y)
-    cross = m.cross - matmul(weighted.T, y) - jnp.outer(shift_x, shift_y) / remaining
-    spread = m.source_squares.sum() - (weighted * x).sum() - (shift_x**2).sum() / remaining
+    moved = reciprocal(remaining, remaining > 0)  # of no rows at all there is no mean
+    cross = m.cross - matmul(weighted.T, y) - jnp.outer(shift_x, shift_y) * moved
+    spread = m.source_squares.sum() - (weighted * x).sum() - (shift_x**2).sum() * moved
     if cross.shape[0] == cross.shape[1]:
         motion, others = polar(cross, reflection=reflection)[0], cross[:0]
     else:

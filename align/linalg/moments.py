@@ -172,8 +172,9 @@ def _moments(source, target, weights, gram):
         target_shift,
         target_offset,
         products[:, d_source:] if gram else products,
-        source_squares - total * source_offset**2,
-        target_squares - total * target_offset**2,
+        # Of a constant, rounding is all that is left, and may be negative.
+        jnp.maximum(source_squares - total * source_offset**2, 0),
+        jnp.maximum(target_squares - total * target_offset**2, 0),
         products[:, :d_source] if gram else None,
     )
 

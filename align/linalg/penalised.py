@@ -101,8 +101,9 @@ def left_out_errors(
     `Moments` of the rows about the centre, `of` their `Spectrum`; source `[n, d_source]`, target `[n, d_target]`,
     weights `[n]` or None: the rows; strengths `[k]`.
 
-    Towards zero, row i is predicted with the error r_i / (1 − h_i) by the fit to the others, where r is the residual
-    of the fit to all rows, r = Y − X (G + λ)⁻¹ C, and h_i = x_i' (G + λ)⁻¹ x_i, plus 1/Σw where an intercept is fitted.
+    Towards zero, row i is predicted with the error r_i / (1 − w_i h_i) by the fit to the others, where r is the
+    residual of the fit to all rows, r = Y − X (G + λ)⁻¹ C, and h_i = x_i' (G + λ)⁻¹ x_i, plus 1/Σw where an intercept
+    is fitted.
     Towards a W₀ of one's own for every row, the one of the other rows, the fit is that of Y − X W₀ towards zero.
     Residuals are linear in what is fitted: r = r(Y) − r(X) W₀, with r(X) = X (1 − (G + λ)⁻¹ G), and row i takes its own
     W₀ there. In coordinates Z = X V of the source, and of the target along the images of these under W₀, all of this is
@@ -115,15 +116,10 @@ def left_out_errors(
     # 1 − (G + λ)⁻¹ G, without the difference.
     lost = jnp.where(strengths[:, None] > 0, strengths[:, None] * inverses, jnp.where(of.keep, 0.0, 1.0)[None])
     # Rows that determine every target leave λ (G + λ)⁻¹ of what they say, and nothing else; no difference shows it.
-    complete = jnp.asarray(False)
-    if weights is not None:
-        plain = ((weights == 0) | (weights == 1)).all()
-        complete = plain & (of.keep.sum() == (weights > 0).sum() - int(intercept))
-    elif rows - int(intercept) <= d_source:
-        complete = of.keep.sum() == rows - int(intercept)
+    counted = rows if weights is None else (weights > 0).sum()
+    complete = of.keep.sum() == counted - int(intercept)
     used = jnp.where(complete, lost * reciprocal(of.values, of.keep)[None], -inverses)
     beside = jnp.where(complete, 0.0, 1.0).astype(x.dtype)
-    unused = beside * (1 - int(intercept) / m.total)
     moves = tuple(goals) != ("zero",)
     folds = left_out.number_of_folds(rows, d_source, y.shape[1]) if moves else 1
     counts = jnp.ones(rows, x.dtype) if weights is None else weights
@@ -132,10 +128,10 @@ def left_out_errors(
         x, y, counts = fold
         coordinates, along, solved, scale = matmul(x, of.vectors), y, solution, None
         if moves:
-            counted = counts if folds < rows else jnp.ones_like(counts)
-            motion = left_out.motion_without(m, x, y, counted, of.vectors, reflection)
+            motion = left_out.motion_without(m, x, y, counts, of.vectors, reflection)
             along, solved, scale = matmul(y, motion.axes.T), matmul(solution, motion.axes.T), motion.scale
-        free = unused + matmul(used, (coordinates**2).T)  # 1 − h, [k, s]
+        centre = int(intercept) / m.total * beside
+        free = beside + counts[None] * (matmul(used, (coordinates**2).T) - centre)  # 1 − w h, [k, s]
 
         def at(strength):
             used, lost, free = strength

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
 from align.arrays import checks, inputs
+from align.arrays.copies import first_of_equal
 from align.maps import AffineMap
 from align.search import bootstrap, choices, families, goals, held_out
 from align.search.choices import Choice, Line
@@ -56,9 +58,9 @@ def auto(
     are least off, by itself, graded, or towards a map that is known. Where none is known that helps a search, it is the
     graded ridge, if there is one, or else the ridge; from 50 pairs on the blend: rotation, both ridges, reweighted and
     graded, each by its score on left-out rows, to the scale at which these are least off, the graded ridge for more the
-    fewer the pairs. `details` of the map is a `Choice`. The same rows in the same order are left out each time, so
-    nothing is drawn. ValueError for input that does not fit, for weights, which no fold would respect, and for rows
-    that are not finite.
+    fewer the pairs. `details` of the map is a `Choice`. Pairs that are equal count once. The same rows in the same
+    order are left out each time, so nothing is drawn. ValueError for input that does not fit, for weights, which no
+    fold would respect, and for rows that are not finite.
     """
     if weights is not None:
         raise ValueError("weights must be None: auto takes all pairs for equally good")
@@ -68,6 +70,7 @@ def auto(
     pairs = inputs.as_pairs(source, target, None, minimum_rows=3)[:2]
     inputs.check_finite(**dict(zip(("source", "target"), pairs, strict=True)))
     inputs.check_squares(**dict(zip(("source", "target"), pairs, strict=True)))
+    pairs = _different(*pairs)
     dtype = pairs[0].dtype
     others = None if among is None else _others(among, pairs[0].shape[1])
     fit, usual, error = _fitting(*pairs, _given(towards, *pairs), others, purpose)
@@ -89,6 +92,16 @@ def auto(
         converged=jnp.isfinite(weight).all(),
         details=choice,
     )
+
+
+def _different(source: jax.Array, target: jax.Array) -> tuple[jax.Array, jax.Array]:
+    first = first_of_equal(np.asarray(source), np.asarray(target))
+    if first is None:
+        return source, target
+    kept = np.unique(first)
+    if len(kept) < 3:
+        raise ValueError(f"source and target need at least 3 different pairs; of {len(first)} there are {len(kept)}")
+    return source[kept], target[kept]
 
 
 def _others(among, dimensions):

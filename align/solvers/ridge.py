@@ -6,14 +6,18 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 
 from align.arrays import checks, inputs
+from align.arrays.copies import first_of_equal
 from align.linalg import far_means, penalised, threads
 from align.linalg.moments import Moments, moments, within_range
 from align.linalg.procrustes import procrustes, through_means
 from align.linalg.shrinkage import TOWARDS, RidgePath, default_strengths
 from align.maps import AffineMap, diagnosis
+
+_LARGEST = 2048**3  # d_source² d_target up to which "auto" fits rotations as well
 
 
 def ridge(
@@ -29,11 +33,13 @@ def ridge(
 
     source: `[n, d_source]`, at least two rows, in correspondence with target.
     target: `[n, d_target]`.
-    weights: `[n]`, count rows.
+    weights: `[n]`, count rows. A row is left out with all that it counts, and pairs that are equal are one that counts
+        as often (but under transformations, which do not look for them): a copy that stays would predict it.
     strengths: `[k]`, absolute; unless given, 60 over nine decades about the mean squared singular value of the source,
         zero among them where there are more rows than unknowns.
     towards: W₀, one of "zero", "rigid", "similarity", or "auto" for the best of them ("zero" alone where the source
-        has more dimensions than the target, since no map keeps distances there).
+        has more dimensions than the target, since no map keeps distances there, and beyond some 2,000 dimensions,
+        where the rotations that judge the others take minutes).
         "origin" is zero with a bias of zero, for "auto" a candidate where there are no more rows than dimensions: the
         mean of a handful of rows may be further from that of all than the origin is.
         An `AffineMap` that is known from elsewhere: its weight, with a bias of its own or with that of the map kept
@@ -42,7 +48,7 @@ def ridge(
 
     Strength and W₀ minimise the exact leave-one-out error, W₀ included: each left-out row is predicted by a map that
     never saw it. Where a W₀ for every row would cost too much (beyond 1,000 rows, or some 250 dimensions), rows are
-    left out of it a fold at a time, at least 20 folds, which errs on the side of caution.
+    left out of it a fold at a time, at least 20 folds (5 beyond 768 dimensions), which errs on the side of caution.
     A strength of 0 predicts no row that the others do not determine: where no strength can be judged, the map is NaN
     and has not converged.
     `details` of the map is a `RidgePath`. ValueError for shapes that do not fit, an unknown `towards`, and concrete
@@ -54,11 +60,26 @@ def ridge(
     if strengths is not None:
         strengths = inputs.as_strengths(strengths).astype(source.dtype)
     with threads.for_rows(source, target):
-        fitted = _fit_ridge(source, target, weights, strengths, given, candidates, reflection)
+        fitted = _fit_ridge(
+            source, target, _together(source, target, weights), strengths, given, candidates, reflection
+        )
         diagnosis.check_fitted(fitted, source=source, target=target, weights=weights, strengths=strengths)
     if diagnosis.failed(fitted) and weights is not None and not bool(weights.sum() > 1):
         raise ValueError(f"weights must sum to more than one for a row to be left out; they sum to {weights.sum()}")
     return fitted
+
+
+def _together(source, target, weights):
+    """Return weights that give the first of equal pairs what all of them count; as they are where none are equal."""
+    if any(isinstance(array, jax.core.Tracer) for array in (source, target, weights)):
+        return weights
+    if not (source.is_fully_addressable and target.is_fully_addressable):  # other processes hold the other rows
+        return weights
+    first = first_of_equal(np.asarray(source), np.asarray(target))
+    if first is None:
+        return weights
+    counts = np.ones(len(first)) if weights is None else np.asarray(weights, np.float64)
+    return jnp.asarray(np.bincount(first, counts, len(first)), source.dtype)
 
 
 def _candidates(towards, source, target):
@@ -80,8 +101,27 @@ def _candidates(towards, source, target):
         inputs.check_embeddable(source, target)
     if towards != "auto":
         return None, (towards,)
-    kept = ("zero",) if source.shape[1] > target.shape[1] else ("zero", "rigid", "similarity")
+    d_source, d_target = source.shape[1], target.shape[1]
+    rigid = d_source <= d_target and d_source**2 * d_target <= _LARGEST
+    kept = ("zero", "rigid", "similarity") if rigid else ("zero",)
     return None, kept + (("origin",) if source.shape[0] <= source.shape[1] else ())
+
+
+def _moments(source, target, weights):
+    """Return the moments without what rounding leaves of dimensions of the source in which all rows are the same."""
+    m = moments(source, target, weights)
+    one = source[0 if weights is None else jnp.argmax(weights)]
+    same = source == one[None]
+    constant = (same if weights is None else same | (weights == 0)[:, None]).all(0)
+
+    def without(term, where):  # by subtraction, as derivatives are not those of zero
+        return term - jax.lax.stop_gradient(jnp.where(where, term, 0))
+
+    return m._replace(
+        cross=without(m.cross, constant[:, None]),
+        source_squares=without(m.source_squares, constant),
+        source=without(m.source, constant[:, None] | constant[None]),
+    )
 
 
 class _Path(NamedTuple):
@@ -106,7 +146,7 @@ class _Path(NamedTuple):
 
 @functools.partial(jax.jit, static_argnames=("candidates", "reflection"))
 def _fit_ridge(source, target, weights, strengths, given, candidates, reflection):
-    m = moments(source, target, weights)
+    m = _moments(source, target, weights)
     if strengths is None:
         strengths = default_strengths(m)
     follow = functools.partial(_follow, source, weights, strengths, reflection)
@@ -119,7 +159,7 @@ def _fit_ridge(source, target, weights, strengths, given, candidates, reflection
         paths.append(path)
     if given is not None:
         left = target - given(source)
-        of_left = moments(source, left, weights)
+        of_left = _moments(source, left, weights)
         paths.append(follow(("map",), given, of_left, left))
         paths.append(follow(("whole map",), given, _without_target_mean(of_left), left))
 

@@ -40,7 +40,7 @@ def _parts(blocks):
     for block in blocks:
         if not isinstance(block, Iterable):
             raise ValueError(f"blocks must be (source, target) or (source, target, weights); one is {block!r}")
-        parts = [None if part is None else np.asanyarray(part) for part in block]
+        parts = [None if part is None else _dense(part) for part in block]
         if len(parts) not in (2, 3):
             raise ValueError(f"blocks must be (source, target) or (source, target, weights); one has {len(parts)}")
         source, target, weights = check_blocks(*parts, like=like)
@@ -52,6 +52,15 @@ def _parts(blocks):
         for start in range(0, len(source), BLOCK):
             part = slice(start, start + BLOCK)
             yield source[part], target[part], None if weights is None else weights[part]
+
+
+def _dense(part):
+    """Return a part of a block as NumPy's; ValueError for what NumPy takes for one object, such as a sparse matrix."""
+    array = np.asanyarray(part)
+    if array.dtype == object and array.ndim == 0:
+        shape = f" {part.shape}" if hasattr(part, "shape") else ""
+        raise ValueError(f"blocks must hold arrays of real numbers; one has {type(part).__name__}{shape}")
+    return array
 
 
 class _Sums:

@@ -4,6 +4,7 @@ import functools
 
 import jax
 import numpy as np
+import scipy.sparse
 from refusals import Refusal, every
 from wrong_arrays import LABELS, ONES, X, Y
 
@@ -35,6 +36,9 @@ BROKEN = functools.cache(lambda: record()._replace(cross=np.full((3, 3), np.nan)
         ),
         "complex numbers": Refusal(lambda: streaming.from_arrays(X, 1j * Y), "target", "complex64", "real numbers"),
         "truth values": Refusal(lambda: streaming.from_blocks([(X > 0, Y)]), "source", "bool", "real numbers"),
+        "sparse rows": Refusal(
+            lambda: streaming.from_arrays(scipy.sparse.csr_matrix(X), Y), "blocks", "csr_matrix (6, 3)", "real numbers"
+        ),
         "masked weights": Refusal(
             lambda: streaming.from_arrays(X, Y, weights=np.ma.masked_array(ONES, ONES > 0)), "weights", "masked"
         ),

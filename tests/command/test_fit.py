@@ -45,6 +45,36 @@ def test_fit_options_weights_anchors_and_holdout(folder, capsys):
     assert run(capsys, "inspect", "r.safetensors")["held_out"] == held
 
 
+@pytest.mark.parametrize("memory", ["0", "1"])
+def test_copies_of_rows_held_out_are_not_fitted(folder, capsys, monkeypatch, memory):
+    small_blocks(monkeypatch, rows=64)
+    x = np.random.default_rng(0).normal(size=(60, 20)).astype(np.float32)
+    y = np.random.default_rng(1).normal(size=(60, 20)).astype(np.float32)
+    np.save("twice.npy", x.repeat(2, 0)), np.save("y_twice.npy", y.repeat(2, 0))
+    options = ["--solver", "affine", "--holdout", "0.25", "--memory", memory]
+    result = run(capsys, "fit", "twice.npy", "y_twice.npy", "-o", "twice.safetensors", *options)
+    order = np.random.default_rng(0).permutation(120)
+    held, others = order[:30], order[30:]
+    fitted = others[~np.isin(others // 2, held // 2)]
+    assert result["rows"] == len(fitted) == 90 - result["copies_of_held_out"] < 80
+    expected = solvers.affine(x[np.sort(fitted) // 2], y[np.sort(fitted) // 2])
+    np.testing.assert_allclose(load_file("twice.safetensors")["weight"], expected.weight, atol=1e-4)
+    assert "no better than the mean" in result["warnings"][0]
+    y[:] = y[:1]  # a side of few values is no copy of a pair
+    np.save("y_twice.npy", y.repeat(2, 0) + np.arange(120)[:, None] % 2)
+    assert "copies_of_held_out" not in run(
+        capsys, "fit", "twice.npy", "y_twice.npy", "-o", "other.safetensors", *options
+    )
+
+
+def test_copies_leave_as_little_to_judge_by_as_the_pairs_themselves(folder, capsys):
+    x, y = np.random.default_rng(0).normal(size=(2, 20, 30)).astype(np.float32)
+    for name, copies in (("once", 1), ("thrice", 3)):
+        np.save("a.npy", np.tile(x, (copies, 1))), np.save("b.npy", np.tile(y, (copies, 1)))
+        result = run(capsys, "fit", "a.npy", "b.npy", "-o", f"{name}.safetensors", "--solver", "affine")
+        assert result["warnings"][0].startswith("20 pairs leave nothing to judge a map of rank 19 by")
+
+
 @pytest.mark.parametrize("solver", ["rigid", "similarity", "affine", "ridge"])
 def test_streamed_fit_is_the_solver(folder, capsys, monkeypatch, solver):
     small_blocks(monkeypatch, rows=64)
