@@ -62,7 +62,8 @@ def ridge(
 
     A record has no rows to leave out: where `solvers.ridge` minimises the exact leave-one-out error over strengths and
     goals, this minimises Σ errors² / (1 − degrees of freedom / rows)² (Golub, Heath and Wahba 1979) over strengths
-    alone. `details` of the map is a `StreamedRidgePath`. Errors as for `fit`.
+    alone. Weights count rows there, and copies are rows of their own: where they are uneven, or copies many, the error
+    is less than that of new rows. `details` of the map is a `StreamedRidgePath`. Errors as for `fit`.
     """
     check_statistics(statistics)
     possible = TOWARDS[:3]  # a record of centred moments has an intercept
