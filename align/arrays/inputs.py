@@ -5,11 +5,14 @@ float (float32, or float64 where x64 is on, for integers; float32 for half preci
 float64 becomes float32 where x64 is off, with a `PrecisionWarning`; integers beyond 32 bits are rounded to it as well.
 """
 
+import decimal
+import numbers
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import NamedSharding
 from jax.typing import ArrayLike
 
 from align.arrays import precision
@@ -27,9 +30,14 @@ def as_array(name: str, value: Any) -> jax.Array:
         masked = "masked, " if isinstance(value, np.ma.MaskedArray) else ""
         kind = "" if isinstance(value, np.ndarray | np.generic | jax.Array) else f"{type(value).__name__} "
         came = masked + (f"{kind}{value.dtype} {value.shape}" if hasattr(value, "dtype") else type(value).__name__)
-        raise ValueError(f"{name} must be an array of real numbers; it is {came}") from error
+        why = f" ({error})" if isinstance(error, _Unreadable) else ""
+        raise ValueError(f"{name} must be an array of real numbers; it is {came}{why}") from error
     precision.state_rounding(value, array)
-    return array
+    return _without_explicit_axes(array)
+
+
+class _Unreadable(TypeError):
+    """Why the numbers of a value cannot be read, in words for its user."""
 
 
 def _as_numpy(value):
@@ -37,12 +45,38 @@ def _as_numpy(value):
     leaves = [value] if hasattr(value, "dtype") else jax.tree.leaves(value)
     if any(isinstance(leaf, str | np.ma.MaskedArray) for leaf in leaves):
         raise TypeError("text, which JAX would try to read as the name of a dtype, or a mask, which nobody heeds")
-    if isinstance(value, int | float | complex) or any(
-        isinstance(leaf, jax.Array) or hasattr(leaf, "__jax_array__") for leaf in leaves
-    ):
-        return value
-    array = np.asarray(value)
+    try:
+        if any(callable(getattr(leaf, "detach", None)) for leaf in leaves):
+            value = jax.tree.map(_of_tensor, value)
+        if isinstance(value, int | float | complex) or any(
+            isinstance(leaf, jax.Array) or hasattr(leaf, "__jax_array__") for leaf in leaves
+        ):
+            return value
+        array = np.asarray(value)
+    except RuntimeError as error:  # of a tensor without data, or of another's __array__
+        raise _Unreadable(f"reading it failed: {error}") from error
+    if array.dtype == object and array.ndim:  # without an axis it is one object, such as a sparse matrix
+        return _of_objects(array)
     return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def _of_tensor(leaf):
+    """Return a tensor as PyTorch has it as NumPy's, wherever it lies and whoever takes its gradient."""
+    if not callable(getattr(leaf, "detach", None)):
+        return leaf
+    leaf = leaf.detach()
+    return (leaf.float() if str(leaf.dtype) == "torch.bfloat16" else leaf).numpy(force=True)
+
+
+def _of_objects(array):
+    """Return objects that are plain numbers, as a data frame of nullable dtypes has them, as floats."""
+    for each in array.flat:
+        if isinstance(each, bool) or not isinstance(each, numbers.Real | decimal.Decimal):
+            raise _Unreadable(
+                f"its values are of dtype object, one {type(each).__name__}; expected numbers alone: "
+                "fill in or drop what is missing, convert or drop the rest, then .astype(float)"
+            )
+    return array.astype(float)
 
 
 def _would_wrap(value):
@@ -51,6 +85,31 @@ def _would_wrap(value):
         return False
     kept = np.iinfo(f"{value.dtype.kind}4")
     return jnp.result_type(float) == np.float32 and bool(value.min() < kept.min or value.max() > kept.max)
+
+
+def _without_explicit_axes(array):
+    """Return a concrete array that is sharded over explicit axes of a mesh with its sharding left to the compiler.
+
+    Over explicit axes, as `jax.make_mesh` has them, JAX asks every product how its result is to be sharded. The same
+    shards over the same devices with automatic axes need no answer, and nothing moves. Where the caller has set a mesh
+    with explicit axes, those are all that JAX computes with, and every device gets the whole array.
+    """
+    if isinstance(array, jax.core.Tracer) or not isinstance(array.sharding, NamedSharding):
+        return array
+    mesh, spec = array.sharding.mesh, array.sharding.spec
+    if not _has_explicit_axes(mesh):
+        return array
+    if _has_explicit_axes(jax.sharding.get_abstract_mesh()):
+        spec = jax.sharding.PartitionSpec()
+    else:
+        automatic = (jax.sharding.AxisType.Auto,) * len(mesh.axis_names)
+        mesh = jax.sharding.Mesh(mesh.devices, mesh.axis_names, axis_types=automatic)
+    with jax.ensure_compile_time_eval():
+        return jax.device_put(array, NamedSharding(mesh, spec, memory_kind=array.sharding.memory_kind))
+
+
+def _has_explicit_axes(mesh):
+    return jax.sharding.AxisType.Explicit in (mesh.axis_types or ())
 
 
 def as_pairs(

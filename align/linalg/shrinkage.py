@@ -74,12 +74,15 @@ def _summary(path, estimate):
     return {**numbers, "towards": path.goal, "chosen_by": CHOSEN_BY[estimate]}
 
 
-def default_strengths(m: Moments) -> jax.Array:
-    """Return 60 strengths, nine decades about the mean squared singular value, the first of them zero if determined."""
+def default_strengths(m: Moments, rows: jax.Array | float) -> jax.Array:
+    """Return 60 strengths, nine decades about the mean squared singular value, the first of them zero if determined.
+
+    rows: how many the moments are of, whatever they weigh.
+    """
     dimensions = m.cross.shape[0]
     multiples = jnp.geomspace(1e-5, 1e4, 60, dtype=m.cross.dtype)
-    multiples = multiples.at[0].multiply(jnp.where(m.total > dimensions + 1, 0, 1))
-    return m.source_squares.sum() / jnp.minimum(m.total - 1, dimensions) * multiples
+    multiples = multiples.at[0].multiply(jnp.where(rows > dimensions + 1, 0, 1))
+    return m.source_squares.sum() / jnp.minimum(jnp.asarray(rows, m.cross.dtype) - 1, dimensions) * multiples
 
 
 def shrinkage(values: jax.Array, keep: jax.Array, strength: jax.Array | float) -> jax.Array:

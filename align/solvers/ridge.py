@@ -52,20 +52,19 @@ def ridge(
     A strength of 0 predicts no row that the others do not determine: where no strength can be judged, the map is NaN
     and has not converged.
     `details` of the map is a `RidgePath`. ValueError for shapes that do not fit, an unknown `towards`, and concrete
-    input, `towards` included, that is not finite or whose weights sum to one or less.
+    input, `towards` included, that is not finite or of whose rows less than two have a weight.
     """
     source, target, weights = inputs.as_pairs(source, target, weights, minimum_rows=2)
     checks.check_flags(reflection=reflection)
-    given, candidates = _candidates(towards, source, target)
+    counts = _together(source, target, weights)
+    given, candidates = _candidates(towards, source, target, _counted(counts, source))
     if strengths is not None:
         strengths = inputs.as_strengths(strengths).astype(source.dtype)
     with threads.for_rows(source, target):
-        fitted = _fit_ridge(
-            source, target, _together(source, target, weights), strengths, given, candidates, reflection
-        )
+        fitted = _fit_ridge(source, target, counts, strengths, given, candidates, reflection)
         diagnosis.check_fitted(fitted, source=source, target=target, weights=weights, strengths=strengths)
-    if diagnosis.failed(fitted) and weights is not None and not bool(weights.sum() > 1):
-        raise ValueError(f"weights must sum to more than one for a row to be left out; they sum to {weights.sum()}")
+    if diagnosis.failed(fitted) and weights is not None and _counted(weights, source) < 2:
+        raise ValueError(f"weights must be positive for two rows, that one may be left out; they are {weights}")
     return fitted
 
 
@@ -76,13 +75,19 @@ def _together(source, target, weights):
     if not (source.is_fully_addressable and target.is_fully_addressable):  # other processes hold the other rows
         return weights
     first = first_of_equal(np.asarray(source), np.asarray(target))
-    if first is None:
+    if first is None or not first.any():  # or all are one pair, which none is left to predict
         return weights
     counts = np.ones(len(first)) if weights is None else np.asarray(weights, np.float64)
     return jnp.asarray(np.bincount(first, counts, len(first)), source.dtype)
 
 
-def _candidates(towards, source, target):
+def _counted(weights, source):
+    """Return how many rows there are that count, as far as that is known."""
+    known = weights is not None and not isinstance(weights, jax.core.Tracer)
+    return int((weights > 0).sum()) if known else source.shape[0]
+
+
+def _candidates(towards, source, target, rows):
     """Return the map to shrink towards, if one is given, and the names of what is tried; ValueError for neither."""
     if isinstance(towards, AffineMap):
         shape = (source.shape[1], target.shape[1])
@@ -104,7 +109,7 @@ def _candidates(towards, source, target):
     d_source, d_target = source.shape[1], target.shape[1]
     rigid = d_source <= d_target and d_source**2 * d_target <= _LARGEST
     kept = ("zero", "rigid", "similarity") if rigid else ("zero",)
-    return None, kept + (("origin",) if source.shape[0] <= source.shape[1] else ())
+    return None, kept + (("origin",) if rows <= d_source else ())
 
 
 def _moments(source, target, weights):
@@ -147,15 +152,14 @@ class _Path(NamedTuple):
 @functools.partial(jax.jit, static_argnames=("candidates", "reflection"))
 def _fit_ridge(source, target, weights, strengths, given, candidates, reflection):
     m = _moments(source, target, weights)
+    counted = source.shape[0] if weights is None else (weights > 0).sum()
     if strengths is None:
-        strengths = default_strengths(m)
+        strengths = default_strengths(m, counted)
     follow = functools.partial(_follow, source, weights, strengths, reflection)
     centred = tuple(name for name in candidates if name in ("zero", "rigid", "similarity"))
     paths = [follow(centred, None, m, target)] if centred else []
     if "origin" in candidates:
         path = follow(("origin",), None, m, target)
-        if len(candidates) > 1:  # weights may count more rows than there are
-            path = path._replace(errors=jnp.where(m.total > source.shape[1], jnp.inf, path.errors))
         paths.append(path)
     if given is not None:
         left = target - given(source)

@@ -153,7 +153,7 @@ def _fit_least_squares(m, rcond, solver):
 @functools.partial(jax.jit, static_argnames=("towards", "reflection"))
 def _fit_ridge(m, strengths, towards, reflection):
     if strengths is None:
-        strengths = default_strengths(m)
+        strengths = default_strengths(m, m.total)
     goal = jnp.zeros_like(m.cross)
     if towards != "zero":
         goal = procrustes(m, reflection, scaled=towards == "similarity")[0]

@@ -6,11 +6,13 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+import scipy.sparse
 from jax import numpy as jnp
 from refusals import Refusal, every
 from safetensors.numpy import save_file
 
 from align import anchors, relative
+from align.arrays import inputs
 from align.maps import AffineMap
 
 KEY = jax.random.key(0)
@@ -24,6 +26,56 @@ def with_nan():
     changed = X.copy()
     changed[1, 1] = np.nan
     return changed
+
+
+# What no array can be made of
+
+
+class Tensor:
+    """As PyTorch's of the device meta: of a shape and a dtype, and without data."""
+
+    dtype, shape = "torch.float32", (6, 3)
+
+    def detach(self):
+        return self
+
+    def numpy(self, *, force=False):
+        raise NotImplementedError("Cannot copy out of meta tensor; no data!")
+
+
+class Failing:
+    """What has an array to give, and fails to."""
+
+    def __array__(self, dtype=None, copy=None):
+        raise RuntimeError("Can't call numpy() on it")
+
+
+def with_object(value):
+    changed = X.astype(object)
+    changed[1, 1] = value
+    return changed
+
+
+NUMBERS, ALONE = "array of real numbers", "expected numbers alone: fill in or drop what is missing"
+NO_ARRAYS = {
+    f"an object of {kind}": (with_object(value), f"object (6, 3) (its values are of dtype object, one {kind};", ALONE)
+    for value in (None, "1.5", True, 1j, [1.0], object())
+    for kind in [type(value).__name__]
+} | {
+    "nothing in a list": ([[1.0, None]], "it is list (its values are of dtype object, one NoneType;", ALONE),
+    "objects without an axis": (np.array(1.0, object), "it is object ()", NUMBERS),
+    "objects beyond all floats": (with_object(10**400), "it is object (6, 3)", NUMBERS),
+    "objects beyond float32": (with_object(1e300), "holds values beyond the range of float32", ""),
+    "a sparse matrix": (scipy.sparse.csr_matrix(X), "it is csr_matrix float32 (6, 3)", NUMBERS),
+    "a tensor without data": (Tensor(), "Tensor torch.float32 (6, 3) (reading it failed: Cannot copy out", NUMBERS),
+    "an array that cannot be had": (Failing(), "it is Failing (reading it failed: Can't call numpy()", NUMBERS),
+}
+
+
+@pytest.mark.parametrize("name", NO_ARRAYS)
+def test_what_no_array_can_be_made_of(name):
+    given, *words = NO_ARRAYS[name]
+    Refusal(lambda: inputs.as_array("source", given), "source", *words).check()
 
 
 # Anchors

@@ -1,11 +1,14 @@
 """Half precision and integers outside the solvers: computed in float32, whatever their squares would be."""
 
+import decimal
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from metric_references import METRICS, sets
 
-from align import AffineMap, anchors, metrics, relative
+from align import AffineMap, anchors, metrics, relative, solvers
+from align.arrays import inputs
 from align.evaluation import reconstruction_error
 
 # Of a norm whose square is beyond float16.
@@ -136,3 +139,61 @@ def test_metrics_of_mixed_dtypes():
     np.testing.assert_allclose(
         metrics.relative_residual(x.astype(np.float16), y), METRICS["relative_residual"].reference(x, y), rtol=1e-3
     )
+
+
+class Tensor:
+    """As PyTorch's: of bfloat16, or where its gradient is asked for, it is no array of NumPy's until it is told so."""
+
+    def __init__(self, array, dtype="torch.float32", requires_grad=True):
+        self._array, self.dtype, self.shape = array, dtype, array.shape
+        self._requires_grad = requires_grad
+
+    def detach(self):
+        return Tensor(self._array, self.dtype, requires_grad=False)
+
+    def float(self):
+        return Tensor(self._array, requires_grad=self._requires_grad)
+
+    def numpy(self, *, force=False):
+        if self._requires_grad and not force:
+            raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+        if self.dtype == "torch.bfloat16":
+            raise TypeError("Got unsupported ScalarType BFloat16")
+        return self._array
+
+    def __array__(self, dtype=None, copy=None):
+        return self.numpy()
+
+
+@pytest.mark.parametrize("dtype", ["torch.float32", "torch.bfloat16"])
+@pytest.mark.parametrize("requires_grad", [False, True])
+def test_tensors(requires_grad, dtype):
+    rows = CODES.astype(np.float32)
+    for given in (Tensor(rows, dtype, requires_grad), [Tensor(row, dtype, requires_grad) for row in rows]):
+        np.testing.assert_array_equal(inputs.as_array("source", given), rows)
+
+
+def test_tensors_of_pytorch():
+    torch = pytest.importorskip("torch")
+    rows = torch.tensor(CODES.astype(np.float32)).bfloat16().float()  # of few digits, which bfloat16 keeps
+    for given in (rows.clone().requires_grad_(), torch.nn.Parameter(rows), torch._neg_view(-rows), rows.bfloat16()):
+        np.testing.assert_array_equal(inputs.as_array("source", given), rows.numpy())
+        np.testing.assert_array_equal(inputs.as_array("source", list(given)), rows.numpy())
+    with pytest.raises(ValueError, match=r"source must be an array of real numbers; it is Tensor .*no data"):
+        solvers.rigid(rows.to("meta"), rows)
+
+
+@pytest.mark.parametrize("kind", [float, np.float32, np.int64, decimal.Decimal])
+def test_objects_that_are_numbers(kind):
+    rows = CODES.astype(np.int32)
+    objects = np.array([[kind(int(value)) for value in row] for row in rows], object)
+    for given in (objects, Held(objects), list(objects)):  # Held: as a data frame of nullable dtypes
+        found = inputs.as_array("source", given)
+        assert found.dtype == jnp.result_type(float)
+        np.testing.assert_array_equal(found, rows)
+    np.testing.assert_array_equal(solvers.rigid(objects, objects).weight, solvers.rigid(rows, rows).weight)
+
+
+def test_objects_of_mixed_kinds():
+    mixed = np.array([[1, 2.5], [np.float16(0.5), np.uint8(200)]], object)
+    np.testing.assert_array_equal(inputs.as_array("source", mixed), [[1, 2.5], [0.5, 200]])

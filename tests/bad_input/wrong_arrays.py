@@ -24,7 +24,7 @@ ARRAYS = {
     "complex numbers": ({"source": X.astype(np.complex64)}, "source", "complex64", "real numbers"),
     "truth values": ({"target": Y > 0}, "target", "bool", "real numbers"),
     "strings": ({"source": np.full((6, 3), "a")}, "source", "<U1 (6, 3)", "array of real numbers"),
-    "objects": ({"target": Y.astype(object)}, "target", "object (6, 3)", "array of real numbers"),
+    "objects": ({"target": np.full((6, 3), None)}, "target", "object (6, 3)", "array of real numbers"),
     "dates": ({"source": np.zeros((6, 3), "datetime64[s]")}, "source", "datetime64[s] (6, 3)", "real numbers"),
     "rows of unequal length": ({"target": [[1.0, 2.0], [3.0]]}, "target", "list", "array of real numbers"),
     "text": ({"source": "codes.npy"}, "source", "str", "array of real numbers"),

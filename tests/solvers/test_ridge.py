@@ -1,43 +1,13 @@
 """Ridge: its leave-one-out error against leaving rows out, and what it chooses."""
 
-import functools
-
 import jax
 import numpy as np
 import pytest
+from left_out_rows import leave_one_out, related
 
 from align import solvers, streaming
 from align.linalg import left_out
 from align.solvers.ridge import TOWARDS
-
-
-def related(rows, d, e, noise=0.3, seed=0):
-    """Rows of a space and of a rotation of it with noise."""
-    rng = np.random.default_rng(seed)
-    x = rng.normal(size=(rows, d)) + 1
-    return x, x @ np.linalg.qr(rng.normal(size=(e, e)))[0][:d] + noise * rng.normal(size=(rows, e)) + 2
-
-
-def leave_one_out(x, y, strength, towards, folds=None, counts=None):
-    """Fit without each row in a loop, everything fitted anew; what to shrink towards without the row's fold."""
-    counts = np.ones(len(x)) if counts is None else counts
-
-    def centred(rows):
-        mean_x, mean_y = (0 if towards == "origin" else np.average(a[rows], 0, counts[rows]) for a in (x, y))
-        return x[rows] - mean_x, y[rows] - mean_y, mean_x, mean_y, counts[rows, None]
-
-    errors, index = 0, np.arange(len(x))
-    for i in index:
-        start = np.zeros((x.shape[1], y.shape[1]))
-        if towards in ("rigid", "similarity"):
-            left, right, *_, w = centred(index % (folds or len(x)) != i % (folds or len(x)))
-            u, s, vt = np.linalg.svd(left.T @ (w * right), full_matrices=False)
-            start = u @ vt * (s.sum() / (w * left**2).sum() if towards == "similarity" else 1)
-        left, right, mean_x, mean_y, w = centred(index != i)
-        gram = left.T @ (w * left) + strength * np.eye(x.shape[1])
-        weight = start + np.linalg.solve(gram, left.T @ (w * (right - left @ start)))
-        errors += counts[i] * ((y[i] - mean_y - (x[i] - mean_x) @ weight) ** 2).sum()
-    return np.sqrt(errors / (counts[:, None] * (y - np.average(y, 0, counts)) ** 2).sum())
 
 
 @pytest.mark.parametrize(
@@ -208,70 +178,6 @@ def test_rotations_of_very_many_dimensions_are_not_tried(d, goals):
     assert jax.eval_shape(solvers.ridge, x, x).details.path_leave_one_out.shape == (goals, 60)
 
 
-@pytest.mark.parametrize("towards", ["zero", "rigid", "similarity", "origin"])
-@pytest.mark.parametrize("weights", ["counts", "uneven"])
-def test_a_row_is_left_out_with_all_that_it_counts(towards, weights, double_precision):
-    x, y = related(24, 4, 5)
-    x, y = (x[:3], y[:3]) if towards == "origin" else (x, y)
-    rng = np.random.default_rng(1)
-    counts = rng.integers(1, 30, len(x)) if weights == "counts" else 10 ** rng.uniform(-3, 3, len(x))
-    fitted = solvers.ridge(x, y, weights=counts, strengths=[0.1, 30.0], towards=towards)
-    by_hand = [leave_one_out(x, y, strength, towards, counts=counts) for strength in (0.1, 30.0)]
-    np.testing.assert_allclose(fitted.details.path_leave_one_out, [by_hand], rtol=1e-8)
-
-
-def test_copies_of_pairs_are_one_pair_that_counts_as_often():
-    x, y = (z.astype(np.float32) for z in related(300, 100, 100, noise=1.0))
-    once, twice = solvers.ridge(x, y), solvers.ridge(np.tile(x, (2, 1)), np.tile(y, (2, 1)))
-    assert 0.5 < once.details.leave_one_out < 1
-    np.testing.assert_allclose(twice.details.leave_one_out, once.details.leave_one_out, rtol=1e-4)
-    np.testing.assert_allclose(twice.weight, once.weight, atol=1e-4)
-    some = np.concatenate([np.arange(300), np.arange(100)])
-    weighted = solvers.ridge(x, y, weights=np.r_[np.full(100, 2.0), np.ones(200)])
-    np.testing.assert_allclose(solvers.ridge(x[some], y[some]).weight, weighted.weight, atol=1e-4)
-    other = solvers.ridge(np.tile(x, (2, 1)), np.concatenate([y, y[::-1]]))  # one side alone makes no copies
-    assert other.details.leave_one_out > once.details.leave_one_out
-
-
-@pytest.mark.parametrize("towards", ["auto", "zero", "rigid", "similarity"])
-def test_rows_that_are_all_the_same_are_mapped_to_the_mean(towards):
-    rng = np.random.default_rng(0)
-    for _ in range(10):  # what rounding leaves of their squares is negative in some
-        x = np.tile(rng.normal(size=(1, 8)).astype(np.float32), (1000, 1))
-        fitted = solvers.ridge(x, rng.normal(size=(1000, 8)).astype(np.float32), towards=towards)
-        assert fitted.converged and abs(fitted.residual - 1) < 1e-3
-
-
-def test_a_dimension_that_is_constant_has_derivatives():
-    x, y = (z.astype(np.float32) for z in related(12, 3, 4))
-    x[:, 1] = 2.5
-
-    def of(x):
-        return solvers.ridge(x, y, strengths=[1.0], towards="zero").weight
-
-    step = np.zeros_like(x)
-    step[4, 1] = 1e-2
-    expected = (of(x + step) - of(x - step)) / 2e-2
-    np.testing.assert_allclose(jax.jvp(of, (x,), (step / 1e-2,))[1], expected, atol=2e-3)
-    assert np.abs(expected[1]).max() > 0.1
-
-
-def test_weights_that_count_more_rows_than_dimensions_leave_the_origin_out_as_repeated_rows_do():
-    counts, origins = np.array([2, 1, 1, 1, 1, 3]), 0
-    for seed in range(20):
-        x, y = np.random.default_rng(seed).normal(size=(2, 6, 8)).astype(np.float32)
-        weighted, repeated = solvers.ridge(x, y, weights=counts), solvers.ridge(*(z.repeat(counts, 0) for z in (x, y)))
-        assert weighted.details.goal == repeated.details.goal != "origin"
-        origins += solvers.ridge(x, y).details.goal == "origin"
-    assert origins
-
-
-def test_small_weights_are_told_that_they_count_no_second_row():
-    x, y = related(9, 4, 5)
-    with pytest.raises(ValueError, match="weights must sum to more than one"):
-        solvers.ridge(x, y, weights=np.full(9, 1e-30))
-
-
 def test_a_given_map_must_fit():
     x, y = related(9, 4, 5)
     with pytest.raises(ValueError, match=r"towards must map 4 to 5 dimensions; its weight is \(4, 4\)"):
@@ -300,16 +206,6 @@ def test_errors_of_rows_that_determine_every_target_keep_their_digits(rows, towa
     with jax.enable_x64(True):
         expected = errors(np.float64)
     np.testing.assert_allclose(errors(np.float32), expected, rtol=2e-4)
-
-
-def test_weights_of_one_and_rows_of_none_change_nothing_where_rows_are_few():
-    x, y = np.random.default_rng(1).normal(size=(2, 13, 20)).astype(np.float32)
-    fit = functools.partial(solvers.ridge, strengths=[1e-3], towards="zero")  # a rotation is not unique then
-    plain = fit(x[:10], y[:10])
-    for rows in (10, 13):
-        weighted = fit(x[:rows], y[:rows], weights=(np.arange(rows) < 10).astype("f4"))
-        np.testing.assert_allclose(weighted.details.path_leave_one_out, plain.details.path_leave_one_out, rtol=1e-4)
-        np.testing.assert_allclose(weighted.weight, plain.weight, atol=1e-5)
 
 
 def test_a_record_judges_by_nothing_where_nothing_is_left():
