@@ -295,18 +295,3 @@ def test_rows_that_do_not_correspond_explain_nothing(encoders):
         shuffled = np.random.default_rng(0).permutation(pairs)
         assert search.auto(encoders[0][:pairs], encoders[1][shuffled]).details.leave_one_out > 0.98
     assert search.auto(encoders[0][:100], encoders[1][:100]).details.leave_one_out < 0.9
-
-
-def test_pairs_that_are_equal_count_once():
-    random = np.random.default_rng(0)
-    x = random.normal(size=(60, 12)).astype(np.float32)
-    y = (x @ random.normal(size=(12, 10)) + 3 * random.normal(size=(60, 10))).astype(np.float32)
-    order = random.permutation(180) % 60
-    thrice = search.auto(x[order], y[order])
-    first = order[np.sort(np.unique(order, return_index=True)[1])]  # the folds are of rows as they first come
-    once = search.auto(x[first], y[first])
-    assert thrice.details.left_out == once.details.left_out and thrice.details.chosen == once.details.chosen
-    np.testing.assert_array_equal(thrice.weight, once.weight)
-    np.testing.assert_array_equal(thrice.details.leave_one_out, once.details.leave_one_out)
-    with pytest.raises(ValueError, match="at least 3 different pairs; of 40 there are 2"):
-        search.auto(np.tile(x[:2], (20, 1)), np.tile(y[:2], (20, 1)))

@@ -3,10 +3,14 @@
 from collections import defaultdict
 
 import pytest
+from running import EXPERIMENTS
 
 from align import paper
-from align_lab.report import page, published
+from align.rows import append, read
+from align_lab.report import page, paper_tables, published
 from align_lab.report.claims import CLAIMS
+
+ROWS = EXPERIMENTS / "results" / "rows"
 
 # One network at either end of every cell: a seed to itself, or to another.
 SEEDS = {True: (0, 0), False: (0, 1)}
@@ -69,3 +73,43 @@ def test_claims_of_section_4_3_are_decided_between_architectures():
     for claim, check in CLAIMS.items():
         if "(4.3" in claim:
             assert check(rows)[1], claim
+
+
+def reported(folder, *, other, factors):
+    """Write the report of the published tables, their data by another name, some rows of other anchors among them."""
+    for number in published.TITLES:
+        rows = read(ROWS / f"table{number}.jsonl")
+        rows = [{**row, "dataset": "bands-12345678"} for row in rows] if other else rows
+        if number == 3:
+            rows.append({**rows[-1], "dataset": "bands-12345678", "anchors": 77})
+        append(folder / "rows" / f"table{number}.jsonl", rows)
+    if factors:
+        append(folder / "rows" / "rigidity.jsonl", read(ROWS / "rigidity.jsonl"))
+    return page.write(folder).read_text()
+
+
+def claims_of(text):
+    return [line.split(" | ") for line in text.splitlines() if line.startswith(tuple(f"| {claim}" for claim in CLAIMS))]
+
+
+def test_rows_of_other_data_decide_no_claim_and_stand_in_no_table(tmp_path):
+    theirs, ours = (reported(tmp_path / str(other), other=other, factors=False) for other in (False, True))
+    assert {line[2].strip(" |") for line in claims_of(theirs)} <= {"holds", "does not hold"}
+    assert {line[2].strip(" |") for line in claims_of(ours)} == {page.OPEN}
+    assert len(claims_of(ours)) == len(claims_of(theirs)) == len(CLAIMS)
+    assert "- Rows of other data than their table's, which are in no table: 1 (bands-12345678)" in theirs
+    assert "which are in no table: 1,213 (bands-12345678)" in ours
+    for text in (theirs, ours):
+        assert "| 77 |" not in text and "**ours**" in text
+        table = text[text.index("## Table 3") : text.index("## Table 4")]
+        assert ("| **" in table) == (text is theirs)
+    variants = [{**row, "dataset": "bands-12345678"} for row in read(ROWS / "table5.jsonl")]
+    assert paper_tables.ablation(variants, {}) == ""
+
+
+@pytest.mark.parametrize("factors", [False, True])
+def test_what_the_factors_decide_is_there_where_they_are(tmp_path, factors):
+    text = reported(tmp_path, other=False, factors=factors)
+    assert {len(line) for line in claims_of(text)} == {4 if factors else 3}
+    assert ("[rigidity.md](tables/rigidity.md) decide (" in text) == factors
+    assert ("under the paper's training |" in text) == factors and "()" not in text

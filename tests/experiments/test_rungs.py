@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from align import solvers
-from align_lab.ladder import rung_maps
+from align_lab.ladder import rung_maps, verdicts
 from align_lab.ladder.best_correction import best_correction
 from align_lab.trainings import Network
 
@@ -88,3 +88,30 @@ def test_nothing_known_tells_how_sure_it_is(ends):
 def test_a_few_pairs_beside_the_clouds_find_the_turn(ends):
     fitted, told = rung_maps.fit("unpaired", 5, 0, ends, [])
     assert error(fitted, ends) < 0.02 and set(told) == {"confident", "contrast", "agreement"}
+
+
+def maps_between(method, count, **columns):
+    """Give rows of so many runs between each of two ordered pairs of networks."""
+    row = {"dataset": "fashion_mnist", "source_model": "conv", "target_model": "mlp", "method": method}
+    row |= {"anchors": None, "test_error": 0.2, "confident": True, "seconds": 1.0, **columns}
+    return [{**row, "source_seed": 0, "target_seed": seed} for seed in (0, 1) for _ in range(count)]
+
+
+def test_what_is_right_is_said_of_the_papers_map_as_it_is():
+    runs = [*maps_between("unpaired", 1), *maps_between("unpaired", 1, test_error=0.25)]
+    _, text = verdicts.verdicts(50, [*runs, *maps_between("linear", 1, test_error=0.1)], "linear")
+    limit = "at most 0.241, the error of the linear map from 100 anchors in the paper's Table 5"
+    assert f"2 of 4 runs on 2 ordered pairs of networks are right ({limit})" in text
+    assert "they have 2.00 to 2.50 times its error" in text
+    _, text = verdicts.verdicts(100, runs, "linear")
+    assert "at most 0.162, the error of the linear map from 200 anchors" in text and "they have" not in text
+
+
+def test_controls_that_have_not_been_made_are_said():
+    runs, controls = maps_between("unpaired", 3), maps_between("control_noise", 3, confident=False)
+    for made, words in (
+        (controls, "Of 6 runs between unrelated clouds 0 were."),
+        (controls[1:], "Of 5 runs between unrelated clouds 0 were; 1 of 6 have not been made."),
+        (controls[:3], "Of 3 runs between unrelated clouds 0 were; 3 of 6 have not been made."),
+    ):
+        assert verdicts.verdicts(50, [*runs, *made], "linear")[1].endswith(words)

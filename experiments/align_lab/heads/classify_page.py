@@ -35,18 +35,21 @@ ALL = 60_000  # pairs in all, where rows do not say of how many training images 
 
 
 def write(rows: Sequence[dict], results: Path) -> Path:
-    """Write the tables of all rows, and draw those of whole training sets, into a folder of results."""
-    parts, rows = [HEAD], of_one_ring(rows)
+    """Write the tables of all rows, and draw those of whole training sets, into a folder of results.
+
+    Networks that were trained in different ways have sections and pictures of their own.
+    """
+    parts = [HEAD]
     held_out = [row for row in rows if row["settings"]["held_out"]]
     tested = [row for row in rows if not row["settings"]["held_out"]]
-    for (dataset, latent), own in parted(tested, "dataset", "latent").items():
-        parts += [f"## {dataset}, latent {latent}", "", *mixtures.warning(own), _networks(own), ""]
+    for dataset, latent, number, words, own in _spaces(tested):
+        parts += [f"## {dataset}, latent {latent}{words}", "", *mixtures.warning(own), _networks(own), ""]
         panels = {}
         for title, part in kinds(own).items():
             panels[f"{dataset}, {title}"] = _curves(part)
             parts += [f"### {title}", "", _by_pairs(part), "", _without_pairs(part), ""]
         if any(panel.lines for panel in panels.values()):
-            name = f"{TABLE}_{dataset}_latent{latent}"
+            name = f"{TABLE}_{dataset}_latent{latent}" + (f"_{number}" if number > 1 else "")
             drawn = drawing.curves(
                 results / "pictures" / f"{name}.png",
                 panels,
@@ -61,6 +64,20 @@ def write(rows: Sequence[dict], results: Path) -> Path:
     if held_out:
         parts += ["## How the training was chosen", "", _chosen(held_out), ""]
     return markdown.write(results / "tables" / f"{TABLE}.md", "\n".join(parts))
+
+
+def _spaces(rows):
+    """Give dataset, latent, and number, name and rows of each way in which the networks of such a space were trained.
+
+    One run trains all its architectures in the same way.
+    """
+    for (dataset, latent), space in parted(rows, "dataset", "latent").items():
+        ways: dict[str, list[dict]] = {}
+        for row in space:
+            ways.setdefault(mixtures.trained(row)[row["target_model"]], []).append(row)
+        names = mixtures.named(ways)
+        for number, (way, own) in enumerate(ways.items(), start=1):
+            yield dataset, latent, number, f", {names[way]}" if names[way] else "", of_one_ring(own)
 
 
 def of_one_ring(rows: Sequence[dict]) -> list[dict]:

@@ -18,6 +18,11 @@ from align_lab.store import Store
 BOTH = "pairs and clouds"
 # And what is the best that could be made of the pairs beside what the clouds say.
 AT_BEST = "the same at best"
+# What is said of a space whose rows are of more than one training.
+OTHERWISE = (
+    "Networks have been trained in several ways here. Each heading names its own, and nothing below is compared with "
+    "networks that were trained otherwise; a picture is of those that were asked for last."
+)
 
 
 def write(results: Path) -> Path:
@@ -38,12 +43,16 @@ def write(results: Path) -> Path:
     notes = markdown.sections(results / "notes.md")
     parts += ["", notes[TABLE].rstrip()] if notes[TABLE] else []
     for (dataset, latent), found in sorted(spaces.items(), key=lambda item: (item[0][0] != "mnist", *item[0])):
-        parts += ["", f"## {dataset}, latent {latent}", "", *mixtures.warning(found), _figure(results, dataset, latent)]
+        ways = _ways(found)
+        several = [OTHERWISE, ""] if any(len(names) > 1 for names in ways.values()) else []
+        parts += ["", f"## {dataset}, latent {latent}", "", *several, _figure(results, dataset, latent)]
         parts += ["", notes[f"knowledge, {dataset}, latent {latent}"].rstrip()]
         for source, target in _directions(row for row in found if row["method"] != "autoencoder"):
-            own = _between(found, source, target)
-            base = [r for r in found if r["method"] == "autoencoder" and r["target_model"] == target]
-            parts += ["", f"### {source} → {target}", "", *_direction(latent, own, base)]
+            for trained, own in _by_training(_between(found, source, target)).items():
+                base = [r for r in found if r["method"] == "autoencoder" and r["target_model"] == target]
+                base = [r for r in base if mixtures.trained(r)[target] == trained[-1][1]]
+                words = [f", {model}: {ways[model][way]}" for model, way in trained if ways[model][way]]
+                parts += ["", f"### {source} → {target}{''.join(words)}", "", *_direction(latent, own, base)]
     return markdown.write(results / "tables" / f"{TABLE}.md", "\n".join([*parts, ""]))
 
 
@@ -102,6 +111,24 @@ def _figure(results, dataset, latent):
     name = f"{_name(dataset, latent)}.png"
     there = (results / "pictures" / name).exists()
     return f"![Test error against the number of anchors](../pictures/{name})" if there else ""
+
+
+def _ways(found):
+    """Give the ways in which the networks of a space were trained, each with its name: by architecture."""
+    ways = defaultdict(list)
+    for row in found:
+        for model, way in mixtures.trained(row).items():
+            ways[model].append(way)
+    return {model: mixtures.named(all_of_it) for model, all_of_it in ways.items()}
+
+
+def _by_training(found):
+    """Part the rows of maps of one direction by how the two networks were trained, source first."""
+    parts = defaultdict(list)
+    for row in found:
+        if row["method"] != "autoencoder":
+            parts[tuple(mixtures.trained(row).items())].append(row)
+    return parts
 
 
 def _directions(found):

@@ -80,7 +80,8 @@ def write(results: Path) -> Path:
     for number, found in rows.items():
         parts += [paper_tables.table(number, found, notes), pictures.get(f"table{number}", "")]
     parts += [paper_tables.ablation(rows[5], notes), pictures.get("ablation", "")]
-    parts += [_claims(of_the_paper, published.under_the_papers_training(results))]
+    of_its_data = {number: published.of_its_data(number, found) for number, found in of_the_paper.items()}
+    parts += [_claims(of_its_data, published.under_the_papers_training(results))]
     parts += [_beyond(results), _pictures(results, drawn, notes), _times(results, notes)]
     path = results / "README.md"
     with atomic.replacing(path) as partial:
@@ -112,6 +113,7 @@ def _head(rows, problems):
         "the classes, iterated.",
         "",
         f"- {len(everything):,} rows; seeds {', '.join(map(str, seeds))}; data: {sources}",
+        *_of_other_data(rows),
         f"- {devices}; " + ", ".join(f"{name} {number}" for name, number in versions.items()),
         *(f"- {count:,} rows with settings `{text}`" for text, count in settings.most_common()),
         f"- Missing, duplicate or unreadable rows: {len(problems)}" + (":" if problems else ""),
@@ -124,21 +126,34 @@ def _head(rows, problems):
     return "\n".join(lines)
 
 
+def _of_other_data(rows):
+    """Say how many rows are of other data than their table, which does not show them; nothing where none are."""
+    others = [row for number, found in rows.items() for row in found if row["dataset"] != published.DATASETS[number]]
+    names = ", ".join(sorted({row["dataset"] for row in others}))
+    words = "- Rows of other data than their table's, which are in no table:"
+    return [f"{words} {len(others):,} ({names})"] if others else []
+
+
 def _claims(rows, papers):
     """Check every claim on our rows, and on those of networks trained as the paper says where they are enough."""
-    lines = []
+    lines, variants = [], "; ".join(dict.fromkeys(row["source_model"] for own in papers.values() for row in own))
     for claim, check in CLAIMS.items():
         numbers, verdict = _checked(check, rows)
         theirs, decided = _checked(check, papers)
         under = f"{decided}: {theirs}" if decided != OPEN else ""
-        lines.append([claim, numbers or "rows are missing", verdict, under])
-    table = markdown.table(["claim", "our rows", "verdict", "under the paper's training"], lines)
-    variants = "; ".join(dict.fromkeys(row["source_model"] for row in papers[1]))
-    note = (
-        "Ours are trained by one cycle of a faster rate. The last column is of convolutional networks under what the "
-        "paper says of its training, Adam at a constant rate of 1e-3 and batches of 64, for claims that the rows of "
-        f"[rigidity.md](tables/rigidity.md) decide ({variants}). The numbers that the paper prints bear out every "
-        "claim by these checks, but that k = 2 tends to be the best: it is at latent 50, where k = 4 is as good."
+        lines.append([claim, numbers or "rows are missing", verdict, *([under] if variants else [])])
+    columns = ["claim", "our rows", "verdict", *(["under the paper's training"] if variants else [])]
+    table = markdown.table(columns, lines)
+    note = "Ours are trained by one cycle of a faster rate. "
+    if variants:
+        note += (
+            "The last column is of convolutional networks under what the paper says of its training, Adam at a "
+            "constant rate of 1e-3 and batches of 64, for claims that the rows of "
+            f"[rigidity.md](tables/rigidity.md) decide ({variants}). "
+        )
+    note += (
+        "The numbers that the paper prints bear out every claim by these checks, but that k = 2 tends to be the best: "
+        "it is at latent 50, where k = 4 is as good."
     )
     return f"## The paper's claims, one by one\n\n{note}\n\n{table}\n"
 

@@ -1,12 +1,12 @@
 """The paper's tables with ours in every cell, the variants of decoder_only, and the headline of the README."""
 
 from align import markdown, paper
-from align_lab.report.published import DATASETS, TITLES, Rows, describe
+from align_lab.report.published import DATASETS, TITLES, Rows, describe, of_its_data
 
 
 def table(number: int, rows: list[dict], notes: dict[str, str]) -> str:
     """Lay a table out as the paper does: a line per latent, anchors and direction, a column per method."""
-    ours = paper.summarise(rows)
+    ours = paper.summarise(of_its_data(number, rows))
     theirs = {key: cell for key, cell in paper.CELLS.items() if key.table == number}
     keys = [key for key in dict.fromkeys([*theirs, *ours]) if not key.method.startswith("decoder_only_")]
     columns = list(dict.fromkeys((key.method, key.own) for key in keys))
@@ -53,7 +53,7 @@ def _direction(source, target):
 
 def ablation(rows: list[dict], notes: dict[str, str]) -> str:
     """Lay out the variants of decoder_only between architectures, one cause of its failure taken away at a time."""
-    ours = paper.summarise(row for row in rows if row["method"].startswith("decoder_only"))
+    ours = paper.summarise(row for row in of_its_data(5, rows) if row["method"].startswith("decoder_only"))
     variants = list(dict.fromkeys(key.method for key in ours))
     if len(variants) < 2:
         return ""

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 from align import paper
@@ -78,11 +79,16 @@ def describe(key: paper.Key) -> str:
     return f"{key.method}{' (own)' if key.own else ''}, {key.source_model} → {key.target_model}, {key.latent}{anchors}"
 
 
+def of_its_data(number: int, rows: Iterable[dict]) -> list[dict]:
+    """Keep the rows of the data that the paper's table is of: the only ones that its cells and its claims are about."""
+    return [row for row in rows if row["dataset"] == DATASETS[number]]
+
+
 def of_the_paper(number: int, rows: list[dict]) -> list[dict]:
     """Leave out rows of other data than the paper's table is of, and of other architectures, where there are its own.
 
     What is drawn together, and averaged for a claim, must be comparable.
     """
     ends = {(key.source_model, key.target_model) for key in paper.CELLS if key.table == number}
-    found = [row for row in rows if row["dataset"] == DATASETS[number]] or rows
+    found = of_its_data(number, rows) or rows
     return [row for row in found if (row["source_model"], row["target_model"]) in ends] or found
