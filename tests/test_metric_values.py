@@ -91,6 +91,26 @@ def test_minibatch_cka():
     )
 
 
+@pytest.mark.parametrize("long", [1e3, 1e4, 1e6])
+@pytest.mark.parametrize(("n", "d"), [(8, 2), (200, 20), (4000, 64), (60, 200)])
+def test_rows_of_great_length_hide_no_others_from_cka(n, d, long):
+    x, noise = np.random.default_rng(3).normal(size=(2, n, d))
+    lengths = np.ones((n, 1))
+    lengths[[0, 3], 0] = long, np.sqrt(long)
+    for other in (noise, x + noise):
+        pair = [(a * lengths + 3).astype(np.float32) for a in (x, other)]
+        # About the medians, as in float64 too the mean would be drawn away from most.
+        one, two = (a.astype(np.float64) - np.median(a, 0) for a in pair)
+        expected = reference_cka(one @ one.T, two @ two.T, True)
+        np.testing.assert_allclose(metrics.linear_cka(*pair, unbiased=True), expected, atol=1e-4)
+        np.testing.assert_allclose(metrics.minibatch_cka(*pair, batch_size=n), expected, atol=1e-4)
+        if n < 1000:
+            kernels = [gaussian(a, 1) for a in (one, two)]
+            for unbiased in (False, True):
+                found = metrics.kernel_cka(*pair, unbiased=unbiased)
+                np.testing.assert_allclose(found, reference_cka(*kernels, unbiased), atol=1e-3)
+
+
 @pytest.mark.parametrize("d", [2, 64])  # of 64 dimensions equal rows are apart by rounding
 def test_kernel_cka_of_rows_that_are_mostly_equal(d):
     x, y = np.random.default_rng(0).normal(size=(2, 9, d)).astype(np.float32)

@@ -161,3 +161,49 @@ def test_a_row_however_far_off_spoils_no_other_place():
     prediction[3] = 1e30
     ranks = metrics.retrieval_ranks(prediction, target, metric="euclidean")
     np.testing.assert_array_equal(np.delete(ranks, 3), 1)
+
+
+def squares_between(a, b):
+    return np.sum((a[:, None].astype(np.int64) - b[None].astype(np.int64)) ** 2, -1)
+
+
+def shares_of_places(codes, k):
+    squares = squares_between(codes, codes)
+    np.fill_diagonal(squares, np.iinfo(np.int64).max)
+    last = np.sort(squares, 1)[:, [k - 1]]
+    before, equal = squares < last, squares == last
+    return before + equal * (k - before.sum(1, keepdims=True)) / equal.sum(1, keepdims=True)
+
+
+def codes_of_integers(kind, d, seed):
+    """Return two sets of 300 codes `[300, d]` without rows of zeros, many of them at equal distances."""
+    random = np.random.default_rng(seed)
+    if kind == "one-hot":
+        sides = np.eye(d)[random.integers(0, d, (2, 300))]
+    elif kind == "bytes":
+        sides = random.integers(-3, 4, (2, 300, d)) + 120
+        sides[1] = np.where(random.random((300, d)) < 0.5, *sides)
+    else:
+        sides = np.tile(random.random((300, d)) < 0.5, (2, 1, 1))
+        sides[1] ^= random.random((300, d)) < 0.2
+        sides[..., 0] = True
+    return sides.astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("kind", "metric"),
+    [("binary", "euclidean"), ("bytes", "euclidean"), ("one-hot", "euclidean"), ("one-hot", "cosine")],
+)
+@pytest.mark.parametrize("d", [4, 16, 40])
+def test_integers_at_equal_distances_are_ties(kind, metric, d):
+    target, prediction = codes_of_integers(kind, d, seed=d)
+    squares = squares_between(prediction, target)
+    own = np.diag(squares)[:, None]
+    ranks = 1 + (squares < own).sum(1) + ((squares == own).sum(1) - 1) / 2
+    np.testing.assert_array_equal(metrics.retrieval_ranks(prediction, target, metric=metric), ranks)
+    found = metrics.top_k_accuracy(prediction, target, k=5, metric=metric)
+    np.testing.assert_allclose(found, (ranks <= 5).mean(), rtol=1e-6)
+    for k in (1, 5):
+        expected = (shares_of_places(prediction, k) * shares_of_places(target, k)).sum(1).mean() / k
+        found = metrics.mutual_knn_overlap(prediction, target, k=k, metric=metric)
+        np.testing.assert_allclose(found, expected, rtol=1e-5)

@@ -9,7 +9,10 @@ from jax.typing import ArrayLike
 
 from align.arrays import checks
 from align.arrays.products import matmul
-from align.metrics.comparable import about_means, centre, centred_sets, check_rows, comparable, mean, squared_distances
+from align.arrays.scales import unit
+from align.metrics.comparable import centre, centred_sets, check_rows, comparable, mean, squared_distances, without
+
+FAR = 8  # rows that are looked at apart from the others, as one alone may outweigh them
 
 
 def linear_cka(x: ArrayLike, y: ArrayLike, *, unbiased: bool = False) -> Array:
@@ -27,13 +30,14 @@ def linear_cka(x: ArrayLike, y: ArrayLike, *, unbiased: bool = False) -> Array:
     Raises ValueError for mismatched rows and, if `unbiased`, for fewer than 4 rows.
     """
     checks.check_flags(unbiased=unbiased)
-    x, y, kept = centred_sets(x, y, least=4 if unbiased else 1)
-    return _linear_cka(x, y, kept, bool(unbiased))
+    sides = _sets_about_most(*comparable(x, y, least=4)) if unbiased else centred_sets(x, y)
+    return _linear_cka(*sides, bool(unbiased))
 
 
 @functools.partial(jax.jit, static_argnames="unbiased")
 def _linear_cka(x, y, kept, unbiased):
-    return _alignment(_linear_hsic_unbiased if unbiased else _linear_hsic_biased, x, y, kept)
+    hsic, x, y = _linear_unbiased(x, y) if unbiased else (_linear_hsic_biased, x, y)
+    return _alignment(hsic, x, y, kept)
 
 
 def kernel_cka(x: ArrayLike, y: ArrayLike, *, bandwidth: float = 1.0, unbiased: bool = False) -> Array:
@@ -52,8 +56,8 @@ def kernel_cka(x: ArrayLike, y: ArrayLike, *, bandwidth: float = 1.0, unbiased: 
     """
     checks.check_flags(unbiased=unbiased)
     _check_bandwidth(bandwidth)
-    x, y, kept = centred_sets(x, y, least=4 if unbiased else 2)
-    return _kernel_cka(x, y, kept, float(bandwidth), bool(unbiased))
+    sides = _sets_about_most(*comparable(x, y, least=4 if unbiased else 2))
+    return _kernel_cka(*sides, float(bandwidth), bool(unbiased))
 
 
 @functools.partial(jax.jit, static_argnames=("bandwidth", "unbiased"))
@@ -87,26 +91,23 @@ def minibatch_cka(x: ArrayLike, y: ArrayLike, *, batch_size: int = 256, bandwidt
     if bandwidth is not None:
         _check_bandwidth(bandwidth)
         bandwidth = float(bandwidth)
-    entering = rows // batch_size * batch_size
-    return _minibatch_cka(*about_means(*(a[:entering] for a in given)), int(batch_size), bandwidth)
+    batches = [a[: rows // batch_size * batch_size].reshape(-1, batch_size, *a.shape[1:]) for a in given]
+    return _minibatch_cka(*_sets_about_most(*batches), bandwidth)
 
 
-@functools.partial(jax.jit, static_argnames=("batch_size", "bandwidth"))
-def _minibatch_cka(x, y, kept, batch_size, bandwidth):
-    x, y, kept = (a.reshape(-1, batch_size, *a.shape[1:]) for a in (x, y, kept))
-
+@functools.partial(jax.jit, static_argnames="bandwidth")
+def _minibatch_cka(x, y, kept, bandwidth):
     def terms(batch):
-        *sides, inside = batch
+        a, b, inside = batch
         if bandwidth is None:
-            a, b = (centre(part, inside) for part in sides)
-            hsic = _linear_hsic_unbiased
+            hsic, a, b = _linear_unbiased(a, b)
         else:
-            a, b = (_gaussian(part, inside, bandwidth) for part in sides)
+            a, b = (_gaussian(part, inside, bandwidth) for part in (a, b))
             hsic = _hsic_unbiased
         return jnp.stack([hsic(a, b, inside), hsic(a, a, inside), hsic(b, b, inside)])
 
     cross, own_x, own_y = mean(lax.map(terms, (x, y, kept)), kept.sum(1) >= 4)
-    return cross / jnp.sqrt(own_x * own_y)
+    return cross / (jnp.sqrt(own_x) * jnp.sqrt(own_y))
 
 
 def _alignment(hsic, x, y, kept):
@@ -118,9 +119,39 @@ def _check_bandwidth(bandwidth):
         raise ValueError(f"bandwidth is {bandwidth!r}; expected a positive multiple of the median distance")
 
 
+@jax.jit
+def _sets_about_most(x, y, finite_x, finite_y):
+    """Return both sets `[..., n, d]`, or batches of them, in common units of about 1, and the rows `[..., n]` to count.
+
+    Each is about the mean of most of its rows, and zero in the others. What HSIC_1 and distances are does not depend on
+    the point, but in float32 one row a million times as long as the others draws the mean away from them, and what they
+    have of it hides what they differ by.
+    """
+    kept = finite_x & finite_y
+    about = jnp.vectorize(_about_most, signature="(n,d),(n)->(n,d)")
+    return *(unit(about(unit(jnp.where(kept[..., None], a, 0))[0], kept))[0] for a in (x, y)), kept
+
+
+def _about_most(x, kept):
+    about = centre(x, kept)
+    for _ in range(1 if len(x) > 1000 else 2):  # one draws the mean of few so far away that it hides the next
+        norms = lax.stop_gradient(jnp.sum(about * about, 1))
+        nearest = jnp.argmin(jnp.where(kept, norms, jnp.inf))
+        most = kept.at[_greatest(norms)].set(False).at[nearest].set(True)
+        about = x - lax.stop_gradient(x[nearest])[None]
+        about = without(about - mean(about, most)[None], ~kept)
+    return about
+
+
+def _greatest(norms):
+    """Return where the `FAR` greatest of the norms `[n]` are, or the greater half of few."""
+    return lax.top_k(lax.stop_gradient(norms), min(FAR, len(norms) // 2))[1]
+
+
 def _gaussian(x, kept, bandwidth):
     """Return the kernel matrix `[n, n]` of the rows that are kept up to what CKA ignores, zero for the others."""
-    x, inside = centre(x, kept), kept[:, None] & kept[None]
+    # A row is no distance from itself, whatever rounding leaves of the squares of a long one.
+    inside = kept[:, None] & kept[None] & ~jnp.eye(len(x), dtype=bool)
     squared = squared_distances(x, x)
     pairs = inside & (jnp.arange(len(x))[:, None] < jnp.arange(len(x))[None])
     norms = jnp.sum(x * x, 1)
@@ -168,14 +199,32 @@ def _hsic_unbiased(k, l, kept):
     return _hsic_1(kept, jnp.sum(k * l), k.sum(1), l.sum(1))
 
 
-def _linear_hsic_unbiased(x, y, kept):
-    """Return HSIC_1 of the kernels x xᵀ and y yᵀ, whose diagonals are dropped, in O(n d min(n, d))."""
-    if _few(x, y):  # whose diagonals may be much larger than the rest, which they would round if taken out later
-        return _hsic_unbiased(matmul(x, x.T), matmul(y, y.T), kept)
+def _linear_unbiased(x, y):
+    """Return HSIC_1 under linear kernels in O(n d min(n, d)), a function, and what it takes of x and of y.
+
+    The diagonals of x xᵀ and y yᵀ do not enter. Those of one long row, in a sum and in what is taken from it, would
+    hide all else: without them Σ_{i≠j} k l is that of the other rows and of the pairs of which one or both are long.
+    """
     check_rows(len(x), 4)
-    norm_x, norm_y = jnp.sum(x * x, 1), jnp.sum(y * y, 1)
-    product = jnp.sum(matmul(x.T, y) ** 2) - jnp.sum(norm_x * norm_y)
-    return _hsic_1(kept, product, matmul(x, x.sum(0)) - norm_x, matmul(y, y.sum(0)) - norm_y)
+    if _few(x, y):  # whose diagonals may be much larger than the rest, which they would round if taken out later
+        return _hsic_unbiased, matmul(x, x.T), matmul(y, y.T)
+    norms = [jnp.sum(a * a, 1) for a in (x, y)]
+    far = _greatest(norms[0])
+    far = jnp.concatenate([far, _greatest(norms[1].at[far].set(-1))])  # no row twice
+    near = jnp.ones(len(x), bool).at[far].set(False)
+    own, times = far[:, None] == jnp.arange(len(x), dtype=far.dtype)[None], jnp.where(near, 2, 1).astype(x.dtype)
+
+    def side(a, norms):
+        pairs = jnp.where(own, 0, matmul(a[far], a.T))
+        rows = (matmul(a, a.sum(0)) - norms).at[far].set(pairs.sum(1))
+        return without(a, ~near), jnp.where(near, norms, 0), pairs, rows
+
+    def hsic(one, other, kept):
+        (rest, norms, pairs, rows), (rest_y, norms_y, pairs_y, rows_y) = one, other
+        product = jnp.sum(matmul(rest.T, rest_y) ** 2) - jnp.sum(norms * norms_y)
+        return _hsic_1(kept, product + jnp.sum(times[None] * pairs * pairs_y), rows, rows_y)
+
+    return hsic, *map(side, (x, y), norms)
 
 
 def _hsic_1(kept, product, rows_k, rows_l):

@@ -53,12 +53,12 @@ def check_rows(n: int, least: int, names: tuple[str, str] = SETS) -> None:
         raise ValueError(f"{' and '.join(names)} have {n} rows; expected at least {least}")
 
 
-def centred_sets(x: ArrayLike, y: ArrayLike, *, least: int = 1) -> tuple[jax.Array, jax.Array, jax.Array]:
+def centred_sets(x: ArrayLike, y: ArrayLike) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Return both sets about their means and brought to about 1, and the rows `[n]` that count: others are zero.
 
     For metrics that ignore translation and isotropic scale. A row that is not finite in either set is left out.
     """
-    return about_means(*comparable(x, y, least=least))
+    return about_means(*comparable(x, y))
 
 
 @jax.jit
@@ -81,6 +81,19 @@ def centre(x: jax.Array, kept: jax.Array) -> jax.Array:
     # About one of the rows first: what is constant becomes zero, and not the rounding of a mean.
     x = x - lax.stop_gradient(x[jnp.argmax(kept)])[None]
     return jnp.where(kept[:, None], x - mean(x, kept)[None], 0)
+
+
+def about_middle(x: jax.Array, kept: jax.Array, scale: jax.Array | float, *others: jax.Array) -> tuple[jax.Array, ...]:
+    """Return `x` `[n, d]` and others `[..., d]` about the mean of the rows of `x` that are kept, `[n]`, or close to it.
+
+    scale: the power of two that all were divided by. Where `x` was of integers, so is the point: differences of
+        integers and their products are exact while below 2^24, and distances that are equal stay equal.
+    """
+    first = x[jnp.argmax(kept)][None]
+    middle = mean(x - first, kept)[None]
+    whole = (x * scale == jnp.round(x * scale)).all() & (scale < 1 / jnp.finfo(x.dtype).eps)
+    middle = jnp.where(whole, jnp.round(middle * scale) / scale, middle)
+    return tuple(a - first - middle for a in (x, *others))
 
 
 def mean(x: jax.Array, kept: jax.Array) -> jax.Array:

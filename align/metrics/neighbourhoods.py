@@ -12,7 +12,7 @@ from jax.typing import ArrayLike
 from align.arrays import checks
 from align.arrays.products import matmul
 from align.arrays.scales import directions, unit
-from align.metrics.comparable import centre, comparable, without
+from align.metrics.comparable import about_middle, comparable, without
 
 
 def mutual_knn_overlap(
@@ -61,7 +61,9 @@ def _mutual_knn_overlap(x, y, finite_x, finite_y, k, metric, block):
 def _searchable(x, there, metric):
     """Return rows and what is subtracted from their products, `[n]`: the nearest have the greatest difference."""
     # Of rows of length one the most alike are the nearest.
-    x, _ = unit(centre(directions(x) if metric == "cosine" else unit(without(x, ~there))[0], there))
+    x, scale = (directions(x), 1) if metric == "cosine" else unit(without(x, ~there))
+    (x,) = about_middle(x, there, scale)
+    x, _ = unit(without(x, ~there))
     return x, jnp.sum(x**2, 1) / 2
 
 

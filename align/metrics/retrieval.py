@@ -10,7 +10,7 @@ from jax.typing import ArrayLike
 from align.arrays import checks
 from align.arrays.products import matmul
 from align.arrays.scales import directions, unit
-from align.metrics.comparable import PREDICTION, centre, comparable, mean
+from align.metrics.comparable import PREDICTION, about_middle, comparable, without
 from align.metrics.neighbourhoods import by_blocks, check_search
 
 
@@ -44,9 +44,7 @@ def _retrieval_ranks(prediction, target, made, known, metric, block):
         prediction, target = directions(prediction), directions(target)
         made, known = made & (prediction != 0).any(1), known & (target != 0).any(1)
         # Of rows of length one the most alike are the nearest; of nearly equal ones only their differences have digits.
-        first = target[jnp.argmax(known)][None]
-        middle = mean(target - first, known)[None]
-        prediction, target = prediction - first - middle, target - first - middle
+        target, prediction = about_middle(target, known, 1, prediction)
         # What rounding leaves of the differences of equal rows, such as all of a collapsed target, is none.
         apart = jnp.linalg.norm(target, axis=1, keepdims=True) > 4 * jnp.finfo(target.dtype).eps
         target = jnp.where(apart, target, 0)
@@ -76,8 +74,8 @@ def _about_the_target(prediction, target, known):
     # A row that is further off than the digits of the numbers reach is as good as at that distance.
     furthest = 2.0**60
     prediction = prediction * jnp.minimum(own / scale, furthest)
-    prediction = prediction - mean(target, known)[None]
-    target, finer = unit(centre(target, known))
+    target, prediction = about_middle(target, known, scale, prediction)
+    target, finer = unit(without(target, ~known))
     return prediction / finer, target
 
 

@@ -21,7 +21,16 @@ from align.solvers.labels import class_gaussians
 from align.solvers.polish import polish
 from align.solvers.ridge import ridge
 from align.solvers.rigid import orthogonal
-from align.solvers.verdict import FEWEST_ROWS, PAIRS_THAT_JUDGE, UnpairedFit, cosine, doubts, unjudged
+from align.solvers.verdict import (
+    FEWEST_ROWS,
+    PAIRS_THAT_JUDGE,
+    UnpairedFit,
+    cosine,
+    doubts,
+    mirrored,
+    turned,
+    unjudged,
+)
 
 # Half way between distances and whitened distances, where clusters and fine steps count all directions.
 _WHITENING = 0.5
@@ -34,9 +43,6 @@ _AGREE = 0.25
 
 
 FORMS = ((0.0, None), (0.5, None), (0.0, 10), (1.0, None))
-# Other maps that might fit as well: turns at random, and the map after a mirror, a half and a quarter turn of leading
-# axes, which are the symmetries of boxes and of regular figures.
-_TURNED, _MIRRORED, _TURNED_BY_QUARTERS = 6, 4, 2
 _LEAST_AGREEMENT = 1 - _AGREE / 2
 # A map of d x d numbers is told by d axes of either cloud; with fewer rows for each, axes are those of the draw.
 _ROWS_A_DIMENSION = 4
@@ -74,7 +80,8 @@ def between_narrow(
        dominate, and scored by its `discrepancy`: no knowledge needed, and none to be gained by shrinking.
     3. The best `finalists` go on with `subset` rows in an iteration, half whitened, and are scored again.
     4. `polish` improves the best of them.
-    5. Turns and mirror images go the same way. Where one of them fits as well and is another map, no data can choose.
+    5. Turns and mirror images go the same way, mirrors of independent components the last steps of it. Where one of
+       them fits as well and is another map, no data can choose.
     """
     candidate_key, refine_key, score_key, polish_key, other_key = jax.random.split(key, 5)
     forms, restarts, finalists, clusters, sample, subset, contrast = settings
@@ -93,12 +100,14 @@ def between_narrow(
             maps = jax.tree.map(lambda x, best=best: x[best], maps)
 
     start, least, image, agreement = _best(maps, final, images)
-    others = _others(other_key, source, target, start)
+    others = turned(other_key, source, target, start, whitening=_WHITENING)
     for whitening, iterations, rows in (steps[0], *steps):  # some have a long way to go
         others = _refined(refine_key, source, target, others, whitening, iterations, rows)
     others = jax.tree.map(lambda *a: jnp.concatenate(a), others, maps)
-    other_scores, other_images = _scored(others, *sides)
-    ratio, alternatives, resolved = doubts(least, image, unrelated, spread, other_scores, other_images)
+    mirrors = mirrored(other_key, source, target, start, whitening=_WHITENING)
+    mirrors = _refined(refine_key, source, target, mirrors, *steps[1])
+    rivals = [_scored(m, *sides) for m in (others, mirrors)]
+    ratio, alternatives, resolved = doubts(least, image, unrelated, spread, *rivals)
 
     # The start is close: few steps, and none in distances in which it was found.
     known = {} if labels is None else {"source_labels": labels[0], "target_labels": labels[1]}
@@ -165,22 +174,6 @@ def _by_third_moments(key, source, target):
 def _drawn(key, array):
     """Return up to so many rows as are clustered, at random: they come in some order."""
     return array[jax.random.permutation(key, len(array))[:_CLUSTERED]]
-
-
-@jax.jit
-def _others(key, source, target, fitted):
-    """Return maps that a symmetric cloud would fit as well, `[turns + mirrors, d_source, d_target]`."""
-    a, b = coordinates.principal_of_both(source, target, whitening=_WHITENING)
-    weight = coordinates.express(a, fitted, b).weight
-    width, count = len(weight), min(_MIRRORED, source.shape[1])
-    identity = jnp.eye(width, dtype=weight.dtype)
-    symmetries = [identity.at[i, i].set(-1) for i in range(count)]
-    for i in range(min(count - 1, _TURNED_BY_QUARTERS)):
-        symmetries.append(matmul(symmetries[i], symmetries[i + 1]))
-        symmetries.append(symmetries[i][:, jnp.arange(width).at[jnp.array([i, i + 1])].set(jnp.array([i + 1, i]))])
-    turns = nearest_orthogonal(jax.random.normal(key, (_TURNED, width, width), weight.dtype))
-    weights = jnp.concatenate([matmul(jnp.stack(symmetries), weight), matmul(turns, weight)])
-    return jax.vmap(lambda w: coordinates.conjugate(a, w, b))(weights)
 
 
 @functools.partial(jax.jit, static_argnames=("forms", "clusters", "sample"))

@@ -28,7 +28,7 @@ SETS = {
     "no rows": ((X[:0], Y[:0]), "x and y", "0 rows", "at least"),
     "complex numbers": ((X, 1j * Y), "y", "complex", "real numbers"),
     "strings": ((STRINGS, Y), "x", "<U1 (6, 3)", "array of real numbers"),
-    "objects": ((X, Y.astype(object)), "y", "object (6, 3)", "array of real numbers"),
+    "objects": ((X, np.full((6, 3), None)), "y", "object (6, 3)", "array of real numbers"),
     "rows of unequal length": (([[1.0], [2.0, 3.0]], Y), "x", "list", "array of real numbers"),
     "nothing": ((X, None), "y", "NoneType", "array of real numbers"),
 }

@@ -76,6 +76,17 @@ def test_six_clusters_laid_over_six_others_are_not_trusted():
     assert not bool(fitted.trusted) and int(fitted.details.alternatives) > 0
 
 
+@pytest.mark.parametrize("seed", [2, 6, 16, 20])
+def test_two_axes_that_can_be_swapped_are_not_trusted(seed):
+    # Of equal variance: principal axes within their plane are those of the draw, and no mirror of one is the swap.
+    def cloud(seed, rows):
+        random = np.random.default_rng(seed)
+        return np.c_[2 * random.exponential(size=(rows, 2)), random.gamma(0.5, size=rows)].astype(np.float32)
+
+    fitted = FIT(KEY, cloud(seed, 1500), TRUTH(cloud(seed + 1, 1400)))
+    assert not bool(fitted.trusted) and int(fitted.details.alternatives) > 0
+
+
 def test_degenerate_clouds_are_not_trusted_and_nothing_breaks():
     # Unequal dimensions and sizes, duplicates, a constant dimension, fewer rows than clusters.
     source = np.repeat(np.array([[0, 1.0], [1, 1], [3, 1]], np.float32), 5, axis=0)
