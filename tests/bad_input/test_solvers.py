@@ -87,8 +87,11 @@ def short(name):
         "ridge: a strength of NaN": Refusal(
             lambda: solvers.ridge(X, Y, strengths=[1.0, np.nan], towards="zero"), "strengths", "holds NaN or infinity"
         ),
-        "ridge: weights that sum to one": Refusal(
-            lambda: solvers.ridge(X, Y, weights=ONES / 6, towards="zero"), "weights", "sum to 1.0", "more than one"
+        "ridge: weights of one row": Refusal(
+            lambda: solvers.ridge(X, Y, weights=np.eye(6)[0], towards="zero"),
+            "weights",
+            "[1. 0. 0. 0. 0. 0.]",
+            "positive for two rows",
         ),
         "stitching: one axis": Refusal(lambda: stitching(KEY, X[:, 0], Y), "source", "(6,)", "[rows, dimensions]"),
         "stitching: rows that do not correspond": Refusal(
