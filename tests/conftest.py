@@ -15,7 +15,7 @@ import tempfile
 MOST_WORKERS = 8  # each holds JAX and its programs in some 2 GB
 
 
-def starts_with(flags):
+def xla_takes(flags):
     """Say whether XLA knows these flags: it ends a process for one that it does not."""
     command = [sys.executable, "-c", "import jax; jax.devices()"]
     return subprocess.run(command, env={**os.environ, "XLA_FLAGS": flags}, capture_output=True).returncode == 0
@@ -30,9 +30,9 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.02")
 QUICK = os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1") not in ("0", "false", "")
 if "PYTEST_XDIST_WORKER" not in os.environ:  # the workers have it from the process that starts them
     flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false".strip()  # see below: one thread
-    # XLA's older way to generate code, in one piece, compiles in half the time.
+    # XLA's older way to generate code, in one piece, compiles faster.
     older = f"{flags} --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
-    os.environ["XLA_FLAGS"] = older if QUICK and starts_with(older) else flags
+    os.environ["XLA_FLAGS"] = older if QUICK and xla_takes(older) else flags
 # One thread for each worker: more would only take turns on the same cores.
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
 gc.set_threshold(100_000, 20, 20)  # tracing makes many objects that live long: looking through them took an eighth

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from align.arrays import inputs
+from align.arrays.copies import row_keys
 
 
 class BadRows(NamedTuple):
@@ -35,5 +36,5 @@ def bad_rows(x: ArrayLike) -> BadRows:
         raise ValueError(f"x has shape {rows.shape}; expected two axes, rows and features")
     finite = np.isfinite(rows).all(1)
     zero = (rows == 0).all(1)
-    others = np.ascontiguousarray(rows[finite & ~zero]) + np.zeros((), rows.dtype)  # −0 becomes 0, which it equals
-    return BadRows(int(zero.sum()), int((~finite).sum()), len(others) - len({row.tobytes() for row in others}))
+    keys = row_keys(rows[finite & ~zero])
+    return BadRows(int(zero.sum()), int((~finite).sum()), len(keys) - len(set(keys)))

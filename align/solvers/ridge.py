@@ -152,15 +152,13 @@ class _Path(NamedTuple):
 @functools.partial(jax.jit, static_argnames=("candidates", "reflection"))
 def _fit_ridge(source, target, weights, strengths, given, candidates, reflection):
     m = _moments(source, target, weights)
-    counted = source.shape[0] if weights is None else (weights > 0).sum()
     if strengths is None:
-        strengths = default_strengths(m, counted)
+        strengths = default_strengths(m, source.shape[0] if weights is None else (weights > 0).sum())
     follow = functools.partial(_follow, source, weights, strengths, reflection)
     centred = tuple(name for name in candidates if name in ("zero", "rigid", "similarity"))
     paths = [follow(centred, None, m, target)] if centred else []
     if "origin" in candidates:
-        path = follow(("origin",), None, m, target)
-        paths.append(path)
+        paths.append(follow(("origin",), None, m, target))
     if given is not None:
         left = target - given(source)
         of_left = _moments(source, left, weights)
