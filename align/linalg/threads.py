@@ -12,6 +12,8 @@ from collections.abc import Iterator
 
 import jax
 
+from align.arrays import programs
+
 _TINY = 16  # dimensions up to which OpenBLAS starts no others
 _SMALL = 1024  # dimensions up to which one thread is about as fast as many on idle cores, and far faster on busy ones
 _lock = threading.Lock()
@@ -27,12 +29,14 @@ def for_dimensions(largest: int) -> contextlib.AbstractContextManager:
 def for_rows(*arrays: jax.Array) -> Iterator[None]:
     """Do what `for_dimensions` does for fits of arrays `[n, d]`, whose results must be waited for within.
 
-    Nothing where they are traced, or on an accelerator, which has its own decompositions.
+    Nothing where they are traced, or on an accelerator, which has its own decompositions. First there is made room for
+    the fit's programs.
     """
     traced = any(isinstance(array, jax.core.Tracer) for array in arrays)
     if traced or any(device.platform != "cpu" for array in arrays for device in array.devices()):
         yield
         return
+    programs.make_room()
     with for_dimensions(max(array.shape[1] for array in arrays)):
         yield
 

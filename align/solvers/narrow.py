@@ -21,16 +21,8 @@ from align.solvers.labels import class_gaussians
 from align.solvers.polish import polish
 from align.solvers.ridge import ridge
 from align.solvers.rigid import orthogonal
-from align.solvers.verdict import (
-    FEWEST_ROWS,
-    PAIRS_THAT_JUDGE,
-    UnpairedFit,
-    cosine,
-    doubts,
-    mirrored,
-    turned,
-    unjudged,
-)
+from align.solvers.rivals import mirrored, turned
+from align.solvers.verdict import FEWEST_ROWS, PAIRS_THAT_JUDGE, UnpairedFit, cosine, doubts, unjudged
 
 # Half way between distances and whitened distances, where clusters and fine steps count all directions.
 _WHITENING = 0.5
