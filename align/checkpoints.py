@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -42,7 +43,7 @@ def save(folder: Path, state: State, description: dict) -> None:
         with _turn(folder):
             if latest_epoch(folder) >= int(state.epoch):
                 return
-            with _uninterrupted(), _whole_or_not_at_all(folder), _manager(folder) as manager:
+            with _uninterrupted(), _one_word(), _whole_or_not_at_all(folder), _manager(folder) as manager:
                 saved = ocp.args.Composite(state=ocp.args.StandardSave(state), description=described)
                 manager.save(int(state.epoch), args=saved)
                 manager.wait_until_finished()
@@ -141,6 +142,21 @@ def _whole_or_not_at_all(folder: Path) -> Iterator[None]:
             gone = 0 if unfinished else gone + 1
             time.sleep(0.05)
         raise
+
+
+@contextlib.contextmanager
+def _one_word() -> Iterator[None]:
+    """Let a save that fails say so once: threads that still write find its event loop closed, and print that."""
+
+    def print_others(found):
+        if (found.exc_type, str(found.exc_value)) != (RuntimeError, "Event loop is closed"):
+            before(found)
+
+    before, sys.unraisablehook = sys.unraisablehook, print_others
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 @contextlib.contextmanager

@@ -43,7 +43,7 @@ def scatter(path: Path, panels: Mapping[str, np.ndarray], labels: np.ndarray, *,
     labels = np.asarray(labels)
     colour = labels if labels.dtype.kind in "iu" else np.unique(labels, return_inverse=True)[1]
     low, high = np.percentile(list(panels.values())[-1], [0.5, 99.5], axis=0)
-    margin = 0.15 * (high - low)
+    margin = np.where(high > low, 0.15 * (high - low), 1)  # codes of one dimension lie on a line
     colours, largest = ("tab10", 9) if colour.max() <= 9 else ("turbo", int(colour.max()))
     for place, (axis, (name, points)) in enumerate(zip(axes[0], panels.items(), strict=True)):
         axis.scatter(*points.T, c=colour, cmap=colours, vmin=0, vmax=largest, s=2, linewidths=0)

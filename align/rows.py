@@ -141,18 +141,26 @@ def read(path: Path, *, copies: bool = False) -> list[dict]:
 
     RowError names the file and the line of anything else that is no row.
     """
-    rows = []
-    for number, line in enumerate(whole_lines(path), start=1):
-        try:
-            rows.append(check_row(json.loads(line)))
-        except (ValueError, TypeError) as error:
-            raise RowError(f"{path}, line {number} is no result row: {error}") from error
+    rows, others = sorted_out(path)
+    if others:
+        raise RowError(others[0])
     if copies:
         return rows
     first: dict[tuple, dict] = {}
     for row in rows:
         first.setdefault(identity(row), row)
     return list(first.values())
+
+
+def sorted_out(path: Path) -> tuple[list[dict], list[str]]:
+    """Read all rows of a file, and say of each line that is none its number and why; as `read` else."""
+    rows, others = [], []
+    for number, line in enumerate(whole_lines(path), start=1):
+        try:
+            rows.append(check_row(json.loads(line)))
+        except (ValueError, TypeError) as error:
+            others.append(f"{path}, line {number} is no result row: {error}")
+    return rows, others
 
 
 def whole_lines(path: Path) -> list[bytes]:

@@ -46,6 +46,12 @@ def test_scatter_draws_every_panel(tmp_path):
     assert matplotlib.image.imread(wide).shape[:2] == (height, 3 * width)
 
 
+def test_codes_of_one_dimension_lie_on_a_line(tmp_path):
+    """Drawn without a warning that the limits of an axis are the same."""
+    line = np.stack([np.arange(9.0), np.zeros(9)], axis=1)
+    assert drawing.scatter(tmp_path / "line.png", {"a": line, "b": line}, np.arange(9) % 3).is_file()
+
+
 def test_labels_may_be_words_and_pictures_of_another_kind(tmp_path):
     points = np.random.default_rng(0).normal(size=(6, 2))
     pictures = [

@@ -22,7 +22,8 @@ def apply(arguments: argparse.Namespace) -> bool | None:
     """Write the rows of a file as a map sends them, block by block; False under --strict where there is a warning.
 
     Rows that are not of the map's space are refused, and nothing is written, unless --force says to go on.
-    What stands beside the rows is written too where both files have a place for it.
+    What stands beside the rows is written too where both files have a place for it. Rows that are zero, which a bias
+    sends to where no code is, are counted.
     """
     fitted = places.load_map(arguments.map)
     if arguments.inverse:
@@ -32,7 +33,7 @@ def apply(arguments: argparse.Namespace) -> bool | None:
     places.check_output(arguments)
     ends = belonging.ends(arguments)
     said = {"name": arguments.input_name, "prefix": arguments.input_prefix}
-    watch, cut = belonging.Watch(arguments, str(arguments.input), ends, said), 0
+    watch, cut, zero = belonging.Watch(arguments, str(arguments.input), ends, said), 0, 0
     # Norms are those of the rows as the file holds them, whose scores they divide.
     if arguments.normalize and ends.unit and arguments.sent != "norms":
         rows = files.unit(rows)
@@ -47,6 +48,7 @@ def apply(arguments: argparse.Namespace) -> bool | None:
         for start, end in blocks.ranges(arguments, rows):
             block = blocks.read(rows, start, end)
             watch.look(block)
+            zero += int((block == 0).all(1).sum())
             mapped = np.asarray(send(block))
             if arguments.normalize and arguments.sent == "mapped":
                 mapped = files.to_unit(mapped)
@@ -56,6 +58,7 @@ def apply(arguments: argparse.Namespace) -> bool | None:
             cut += beyond
             append(mapped, others and others(start, end))
     result = {"output": arguments.output, "rows": shape[0], "dimensions": shape[1], "dtype": str(dtype)}
+    result |= {"bad_rows": {rows.name: {"zero": zero}}} if zero else {}
     warnings = watch.warnings()
     if dtype.kind in "iu":
         result["cut_off"] = cut / (shape[0] * shape[1])

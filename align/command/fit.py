@@ -49,6 +49,7 @@ def fit(arguments: argparse.Namespace) -> bool:
 def _from_pairs(solver, chosen, arguments):
     """Fit rows in correspondence, all at once or streamed, and score the map on the rows held out, if any."""
     source, target, weights, joined = pairing.open_pairs(arguments)
+    places.check_room(source, target)
     arrays = [source, target, *weights]
     sound, bad = faults.usable(arguments, source, target, weights=weights)
     counts = _column(arguments, weights[0]) if weights else None
@@ -116,6 +117,7 @@ def _from_clouds(solver, chosen, arguments):
         if getattr(arguments, name.replace("-", "_")):
             raise ValueError(f"--{name} is of rows in correspondence, which {arguments.solver} does not need")
     rows = {name: _opened(getattr(arguments, name), arguments) for name in ("source", "target")}
+    places.check_room(**rows)
     found = {name: faults.usable(arguments, array) for name, array in rows.items()}
     clouds = {name: _chosen(found[name][0], arguments, array) for name, array in rows.items()}
     given = {name: getattr(arguments, f"{name}_labels") for name in rows}

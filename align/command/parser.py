@@ -192,7 +192,8 @@ def _add_care(sub):
 
 
 def _add_strict(sub):
-    sub.add_argument("--strict", action="store_true", help="exit with 3 where there is a warning")
+    counted = "exit with 3 where there is a warning; bad rows, which are counted, are none"
+    sub.add_argument("--strict", action="store_true", help=counted)
 
 
 def _add_sample(sub):

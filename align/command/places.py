@@ -7,16 +7,21 @@ from pathlib import Path
 import numpy as np
 
 from align import files
-from align.arrays import atomic
+from align.arrays import atomic, memory
 from align.maps import AffineMap
 
 _OF_NUMBERS = (".csv", ".tsv")  # endings of text that is not read
+# Arguments that an output must not replace; rows may be mapped in their place.
+_KEPT = (
+    "map", "source", "target", "weights", "source_labels", "target_labels", "pairs", "among", "clouds",
+    "id", "target_id",
+)  # fmt: skip
 
 
 def load_map(path: str) -> AffineMap:
     """Return the one finite map of a file; FileNotFoundError and ValueError otherwise."""
     if not Path(path).is_file():
-        raise FileNotFoundError(f"{path}: no such file")
+        raise FileNotFoundError(f"{path}: no such file" + (", but a folder" if Path(path).is_dir() else ""))
     fitted = AffineMap.load(path)
     if fitted.weight.ndim != 2:
         raise ValueError(f"{path} holds {fitted.weight.shape[:-2]} maps; expected a single one")
@@ -43,6 +48,17 @@ def open_pairs(source: str, target: str, column: str | None = None) -> tuple[fil
             f"{x.name} has {x.shape[0]} rows and {y.name} {y.shape[0]}; expected the same number, in correspondence"
         )
     return x, y
+
+
+def check_room(source: files.Rows, target: files.Rows) -> None:
+    """ValueError where the map between two arrays, and the sums that it is made of, would not fit into the memory."""
+    itemsize = np.result_type(source.float_dtype, target.float_dtype).itemsize
+    needed, there = 2 * source.shape[1] * target.shape[1] * itemsize, memory.installed()
+    if there is not None and needed > there:
+        raise ValueError(
+            f"{source.name} has {source.shape[1]:,} dimensions and {target.name} {target.shape[1]:,}: a map between "
+            f"them takes {needed / 1e9:,.1f} GB to fit, of {there / 1e9:,.1f} GB of memory; expected fewer dimensions"
+        )
 
 
 def open_weights(name: str, source: files.Rows) -> files.Rows:
@@ -95,5 +111,10 @@ def check_output(arguments: argparse.Namespace, suffixes: tuple[str, ...] = file
     for name in (getattr(arguments, each, None) for each in ("input", "source", "target")):
         if name and files.finds(name, path):
             raise ValueError(f"{path} would be one of the files of {name} from then on; expected another place")
+    for name in _KEPT:
+        given = getattr(arguments, name, None) or ()
+        files_of = [files.split_name(each)[0] for each in ([given] if isinstance(given, str) else given)]
+        if any(file.exists() and path.exists() and file.samefile(path) for file in files_of):
+            raise ValueError(f"{path} is read as the {name.replace('_', '-')}; expected another place for the output")
     if os.path.lexists(path) and not (arguments.overwrite or arguments.force):
         raise FileExistsError(f"{path} exists; --overwrite or --force replaces it")

@@ -1,13 +1,13 @@
 """Arrays of pixels and labels, as somebody keeps them, checked, standardised and named by what they hold."""
 
 import hashlib
-import os
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from align.arrays import memory
 from align.data import idx
 from align.data.checksums import SHA256
 from align.data.datasets import STANDARDISATION, Dataset, Split
@@ -82,11 +82,8 @@ def published(train: Raw, test: Raw) -> str | None:
 def check_fits(count: int, shape: Sequence[int], where: str) -> None:
     """Raise DataError where so many images of a shape would not fit into the memory of this machine as float32."""
     needed = 4 * count * int(np.prod(shape, dtype=np.int64))
-    try:
-        there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):  # not said by every system
-        return
-    if needed > there:
+    there = memory.installed()
+    if there is not None and needed > there:
         size = " x ".join(map(str, shape))
         raise DataError(
             f"{where} has {count:,} images of {size}: {needed / 1e9:,.0f} GB as float32, of {there / 1e9:,.0f} GB of "

@@ -3,7 +3,9 @@
 import dataclasses
 import itertools
 import math
+import os
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from absl import flags
@@ -190,11 +192,14 @@ def check_pairs(counts: Collection[int], methods: Collection[str]) -> None:
 
 
 def chosen_settings(papers: Sequence[Setting], given: flags.FlagValues) -> tuple[Setting, ...]:
-    """Give the (latent, anchors) settings: the paper's, those of it at the values given, or all combinations."""
+    """Give the (latent, anchors) settings: the paper's, those of it at the values given, or all combinations.
+
+    A flag that is not given stands for the one value that the paper's have, where it is one.
+    """
     latents, anchors = integers("latent", given, most=MOST_LATENT), integers("anchors", given)
-    counts = {count for _, count in papers} or {None}
-    if latents and (anchors or len(counts) == 1):
-        return tuple(itertools.product(latents, anchors or counts))
+    usual, counts = {latent for latent, _ in papers}, {count for _, count in papers}
+    if (latents or len(usual) == 1) and (anchors or len(counts) == 1):
+        return tuple(itertools.product(latents or usual, anchors or counts))
     chosen = tuple(one for one in papers if one[0] in (latents or [one[0]]) and one[1] in (anchors or [one[1]]))
     left = [f"latent {value}" for value in latents if value not in {latent for latent, _ in chosen}]
     left += [f"{value} anchors" for value in anchors if value not in {count for _, count in chosen}]
@@ -257,6 +262,20 @@ def define_places(json_rows: bool) -> None:
 def check_folder(name: str, given: flags.FlagValues) -> None:
     """Raise ValueError where a flag names a folder that cannot be made, before anything is trained."""
     place = paths.user_path(given[name].value or ".")
-    there = next(path for path in (place, *place.parents) if path.exists())
-    if not there.is_dir():
+    if not (there := _there(place)).is_dir():
         raise ValueError(f"--{name} must be a folder, there or to be made; it is {place}, and {there} is none")
+
+
+def check_results(store: "Store") -> None:
+    """Raise ValueError where rows cannot be written, before networks are trained for them.
+
+    Where networks cannot be written either, what trains them says so.
+    """
+    rows, networks = _there(store.results / "rows"), _there(store.networks)
+    if os.access(networks, os.W_OK) and not os.access(rows, os.W_OK):
+        raise ValueError(f"--results must be a folder that can be written; {rows} cannot be")
+
+
+def _there(place: Path) -> Path:
+    """Give a path, or what is there of it."""
+    return next(path for path in (place, *place.parents) if path.exists())

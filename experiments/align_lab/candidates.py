@@ -74,7 +74,7 @@ class Choices:
 
         data = store.data(given.dataset)
         left_out = validation.checked(given.held_out, data)
-        places = range(len(CANDIDATES)) if given.candidates is None else map(_place, given.candidates)
+        places = range(len(CANDIDATES)) if given.candidates is None else dict.fromkeys(map(_place, given.candidates))
         found = []
         for encoder, decoder, options in (CANDIDATES[place] for place in places):
             settings = Settings(**options | ({"epochs": given.epochs} if given.epochs else {}))

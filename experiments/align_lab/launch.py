@@ -72,6 +72,8 @@ def _main(words, experiment):
         if FLAGS.dry_run:
             out.list_plan(plan, costs)
             return 0
+        if any(costs):
+            asked.check_results(store)
         carry_out(plan, costs, store, out)
         began = time.perf_counter()
         for text in experiment.pictures(wanted, store):

@@ -49,7 +49,8 @@ def help_text(given: flags.FlagValues) -> str:
         there = [given[name] for name in names if name in given]
         lines += ["", f"{title}:"] if there else []
         for flag in there:
-            default = f" (default: {flag.default_as_str.strip(chr(39))})" if flag.default not in (None, False) else ""
+            usual = flag.default is not None and flag.default is not False
+            default = f" (default: {flag.default_as_str.strip(chr(39))})" if usual else ""
             text = f"--{'[no]' if flag.boolean else ''}{flag.name}: {flag.help}{default}"
             lines.append(flags.text_wrap(text, 100, "      ", "  "))
     return "\n".join(lines)

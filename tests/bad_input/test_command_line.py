@@ -9,6 +9,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from align.__main__ import main
+from align.arrays import memory
 from align.command import blocks
 from align.maps import AffineMap
 
@@ -134,7 +135,11 @@ WRONG = [
         "--metric euclidean is of pairs alone; --corpus is searched by cosine",
     ),
     ((*SCORE, "nan.npy", "y.npy"), "nan.npy holds NaN or infinity", "first in row 7"),
+    (("fit", "pairs.safetensors:x", "y.npy", "-o", "pairs.safetensors", "--force"), "is read as the source"),
+    ((*FIT[:3], "--weights", "down.safetensors", "-o", "down.safetensors", "--force"), "is read as the weights"),
+    (("apply", "map.safetensors", "x.npy", "-o", "map.safetensors", "--force"), "map.safetensors is read as the map"),
     (("inspect", "no.safetensors"), "no.safetensors", "no such file"),
+    (("inspect", "folder.safetensors"), "folder.safetensors: no such file, but a folder"),
     (("inspect", "wrong.safetensors"), "wrong.safetensors is not a readable safetensors file"),
     (("inspect", "pairs.safetensors"), "pairs.safetensors", "not a map written by AffineMap.save"),
 ]
@@ -228,6 +233,27 @@ def test_wrong_arguments(files, monkeypatch, capsys, argv, words):
     assert [word for word in words if word not in err] == [], err
     assert err.startswith(f"align {argv[0]}: error: ") and err.count("\n") == 1 and out == ""
     assert contents(files) == before
+
+
+@pytest.mark.parametrize("argv", [FIT, (*FIT, "--unpaired")])
+def test_a_map_that_there_is_no_memory_for(files, monkeypatch, capsys, argv):
+    monkeypatch.chdir(files)
+    before = contents(files)
+    monkeypatch.setattr(memory, "installed", lambda: 2 * 3 * 3 * 4 - 1)
+    assert main([*argv, "--quiet"]) == 2
+    _, err = capsys.readouterr()
+    assert err.startswith("align fit: error: x.npy has 3 dimensions and y.npy 3: ") and err.count("\n") == 1
+    assert contents(files) == before
+
+
+def test_a_container_has_the_memory_that_it_is_given(tmp_path, monkeypatch):
+    files = tmp_path / "second", tmp_path / "first", tmp_path / "none"
+    files[0].write_text("max\n")
+    files[1].write_text("4096\n")
+    monkeypatch.setattr(memory, "_LIMITS", files[::2])
+    assert memory.installed() > 4096
+    monkeypatch.setattr(memory, "_LIMITS", files)
+    assert memory.installed() == 4096
 
 
 @pytest.mark.parametrize("zeros", [np.zeros, jnp.zeros])

@@ -94,7 +94,7 @@ def test_flags_of_anchors(refused, tmp_path, flags, words):
 # A flag that a script does not have, and a value that one of its own cannot take.
 OTHERS = {
     "rotation": ("--methods=rigid", "Unknown command line flag 'methods'"),
-    "rigidity": ("--anchors=50,100", "none asked for has 50 anchors"),
+    "rigidity": ("--model=mlp", "Unknown command line flag 'model'"),
     "classify": ("--last_layer=linear", "Unknown command line flag 'last_layer'"),
     "full": ("--anchors=20", "Unknown command line flag 'anchors'"),
     "geometry": ("--anchors=20", "Unknown command line flag 'anchors'"),
@@ -106,6 +106,8 @@ OTHERS = {
     "search": ("--latent=0", "--latent=0"),
     "report": ("--result=here", "Unknown command line flag 'result'"),
     "embedding_switch": ("--documents=all", "--documents=all"),
+    "trust": ("--dimensions=2000000", "--dimensions must be whole numbers from 2 to 1,000,000; it is '2000000'"),
+    "benchmarks": ("--only=foo", "--only has no 'foo'; there are startup, fits"),
 }
 
 
@@ -116,6 +118,7 @@ OTHERS = {
         ("classify", ("--models=",), "models"),
         ("classify", ("--steps=",), "steps"),
         ("rigidity", ("--variants=",), "variants"),
+        ("trust", ("--rows=",), "rows"),
         ("embedding_switch", ("--vectors=sample", "--groups="), "groups"),
         ("embedding_switch", ("--solvers=",), "solvers"),
     ],
@@ -147,7 +150,8 @@ def test_flags_that_would_be_ignored(refused, script, flag, words):
 @pytest.mark.parametrize("script", OTHERS)
 def test_flags_of_the_other_scripts(refused, script):
     flag, words = OTHERS[script]
-    assert words in refused(script, flag)
+    said = refused(script, flag)
+    assert words in said and said.count("\n") == 1
 
 
 @pytest.mark.parametrize(

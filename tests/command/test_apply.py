@@ -78,6 +78,20 @@ def test_progress_is_shown_beside_the_output(folder, capsys, monkeypatch):
     assert json.loads(out)["rows"] == 200 and "200 of 200 rows" in err
 
 
+@pytest.mark.parametrize("options", [(), ("--normalize",)])
+def test_zero_rows_that_a_map_is_applied_to_are_counted(folder, capsys, monkeypatch, options):
+    small_blocks(monkeypatch)
+    source, _ = pairs()
+    source /= np.linalg.norm(source, axis=1, keepdims=True)
+    np.save("unit.npy", source)
+    run(capsys, "fit", "unit.npy", "y.npy", "-o", "unit.safetensors", *options)
+    np.save("holes.npy", np.where(np.arange(200)[:, None] % 50 == 3, 0, source))
+    argv = ["apply", "unit.safetensors", "holes.npy", "-o", "z.npy", *options, "--strict", "--json", "--quiet"]
+    assert main(argv) == 0  # which is no warning
+    out, err = capsys.readouterr()
+    assert json.loads(out)["bad_rows"] == {"holes.npy": {"zero": 4}} and err == ""
+
+
 def test_help_says_what_is_made_of_length_one(capsys):
     with pytest.raises(SystemExit):
         main(["apply", "--help"])

@@ -42,6 +42,14 @@ def test_every_step_leads_from_every_architecture_to_every_other(tmp_path):
     assert all(cost > 0 for cost in costs)
 
 
+def test_rows_say_how_many_images_made_a_cloud(tmp_path):
+    """At most half of the images trained on, so that what is asked beyond makes no other rows."""
+    asked = {cloud: planned(tmp_path, models=("mlp",), cloud=cloud) for cloud in (100, 3000, 5000)}
+    assert asked[3000] == asked[5000] != asked[100]
+    clouds = {row["settings"]["cloud"] for one in asked[5000] if isinstance(one, Heads) for row in carrying.rows(one)}
+    assert clouds == {0, 3000}
+
+
 def test_what_is_held_out_takes_the_place_of_the_test(tmp_path):
     store = Store(tmp_path / "workdir")
     (one, *_) = planned(tmp_path, models=("mlp",), held_out=1000)

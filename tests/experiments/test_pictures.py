@@ -92,6 +92,18 @@ def test_what_is_wrong_with_rows_is_said(committed, call):
     assert "table2.jsonl, line 1 is no result row" in text and "](pictures/table2.png)" not in text
 
 
+def test_a_line_that_is_no_row_hides_no_other(committed, call):
+    path = committed / "rows" / "table4.jsonl"
+    before = published.read(committed)[0][4]
+    path.write_text("no row\n" + path.read_text() + "{}\n")
+    rows, problems = published.read(committed)
+    assert rows[4] == before and len(problems) == 2
+    assert call("report", f"--results={committed}").code == 0
+    text = (committed / "README.md").read_text()
+    assert "](pictures/table4.png)" in text and "Missing, duplicate or unreadable rows: 2:" in text
+    assert all(f"table4.jsonl, line {number} is no result row" in text for number in (1, len(before) + 2))
+
+
 def test_the_readme_takes_no_trainings_together(committed, call, tmp_path):
     path, readme = committed / "rows" / "table3.jsonl", tmp_path / "README.md"
     first = json.loads(path.read_text().splitlines()[0])

@@ -220,6 +220,11 @@ def test_a_run_and_again(experiment):
     assert again.code == 0 and experiment.rows("rigidity") == rows and "0 of 2 tasks to do" in again.out
 
 
+def test_anchors_alone_are_at_the_latent_that_is_usual(experiment):
+    planned = experiment("rigidity", "--dataset=mnist_sample", "--variants=mlp", "--anchors=50,100", "--dry_run")
+    assert planned.code == 0 and "latent 50 (50, 100 anchors)" in " ".join(planned.out.split()), planned.err
+
+
 @pytest.mark.parametrize(
     ("flag", "message"),
     [

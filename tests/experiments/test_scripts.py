@@ -148,6 +148,8 @@ def test_the_search_keeps_its_rows(experiment, few, monkeypatch):
     assert 0.4694 < row["autoencoder"] < row["linear"] and f"{row['parameters']:,}" in run.out
     again = experiment("search", "--dataset=mnist_sample", "--latent=3")
     assert again.code == 0 and experiment.rows("search") == [row] and "0 of 1 tasks to do" in again.out
+    twice = experiment("search", "--dataset=mnist_sample", "--latent=3", "--candidates=0,0", "--dry_run")
+    assert twice.code == 0 and "0 of 1 tasks to do" in twice.out, twice.err
     # A choice looks at training images left out: another training, and another row.
     left_out = experiment("search", "--dataset=mnist_sample", "--latent=3", "--held_out=100")
     assert left_out.code == 0 and "100 images left out" in left_out.out, left_out.err

@@ -31,6 +31,8 @@ OWN = {
         }
         for script in ("ablation", "architectures", "relative")
     },
+    "database_switch": {"kills": "How often what fills the table is killed. (default: 0)"},
+    "trust": {"kind": "all where none is named (Gaussian; Gaussian, uneven; cube; "},
     "rigidity": {
         "latent": "the default is 50.",
         "anchors": "the default is 100.",

@@ -30,7 +30,8 @@ def test_a_trial_is_planned_for_every_draw(call, tmp_path):
     listed = [row for one in SHAPES for row in trials.rows(one)]
     assert len({identity(row) for row in listed}) == len(listed) == 2 * 2 * len(KINDS) * 3
     assert sum(row["kind"] in UNSOLVABLE for row in listed) == 12 * len(UNSOLVABLE)
-    for flag, words in (("--rows=1", "whole numbers from 2"), ("--kind=cubes", "'cubes'"), ("--draws=0", "draws")):
+    bound = "must be whole numbers from 2 to 1,000,000"
+    for flag, words in (("--rows=1", bound), ("--kind=cubes", "'cubes'"), ("--draws=0", "draws")):
         done = call("trust", "--dry_run", flag, f"--workdir={tmp_path}")
         assert done.code == 1 and words in done.err
 

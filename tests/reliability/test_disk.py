@@ -3,12 +3,18 @@
 import contextlib
 import errno
 import resource
+import sys
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from kill import TINY, leftovers
 from running import Experiment
 
+from align import checkpoints
 from align import rows as results
+from align.checkpoints import CheckpointError
+from align.training import State
 from align_lab.store import Store
 
 RUN = (*TINY, "--model=mlp")
@@ -69,6 +75,20 @@ def test_a_full_disk(disk, remount, call):
     assert len(experiment.rows()) == 3 + 2 * 6
 
 
+def test_a_save_that_fails_says_so_once(disk, remount, monkeypatch):
+    printed = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda found: printed.append(found.exc_value))
+    remount("size=300k")
+    parameters = {f"kernel{number}": np.random.default_rng(number).normal(size=10**5) for number in range(12)}
+    with pytest.raises(CheckpointError, match=r"cannot save a checkpoint in .*No space left on device"):
+        checkpoints.save(disk / "network", State(parameters, (), np.int32(1), np.float32(0)), {})
+    assert printed == []
+    hook = sys.unraisablehook
+    with checkpoints._one_word():  # what else threads cannot raise is printed
+        sys.unraisablehook(SimpleNamespace(exc_type=RuntimeError, exc_value=RuntimeError("no room")))
+    assert [str(error) for error in printed] == ["no room"] and sys.unraisablehook is hook
+
+
 def test_a_disk_that_cannot_be_written(disk, remount, call):
     experiment = Experiment(disk / "workdir", call)
     remount("ro")
@@ -90,6 +110,15 @@ def test_a_disk_that_cannot_be_written(disk, remount, call):
     assert more.code == 1
     assert more.err.startswith("error: ") and f"Read-only file system: '{rows}'" in more.err
     assert contents(experiment.workdir) == before
+
+
+def test_results_that_cannot_be_written_are_refused_before_training(disk, remount, experiment):
+    remount("ro")
+    arguments = (*RUN, f"--results={disk}")
+    assert experiment("anchors", *arguments, "--dry_run").code == 0
+    run = experiment("anchors", *arguments)
+    assert run.code == 1 and run.err == f"error: --results must be a folder that can be written; {disk} cannot be\n"
+    assert not experiment.workdir.exists()
 
 
 def test_rows_that_do_not_fit_are_taken_back(tmp_path):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from absl import app, flags
 
 from align.arrays.paths import user_path
-from align_lab import screen
+from align_lab import asked, screen
 
 FLAGS = flags.FLAGS
 INTERRUPTED = 130
@@ -67,11 +67,14 @@ def run(folder: Path) -> None:
 
 
 def _main(words, folder):
-    if words:
-        raise app.UsageError(f"arguments must be flags; there is {' '.join(words)!r}")
     chosen = [name for name in FLAGS.only if name]
-    if unknown := [name for name in chosen if name not in (*QUESTIONS, *ON_DISK)]:
-        raise app.UsageError(f"--only has no {', '.join(unknown)}; there are {', '.join((*QUESTIONS, *ON_DISK))}")
+    try:
+        if words:
+            raise ValueError(f"arguments must be flags, such as --only=fits; there is {' '.join(words)!r}")
+        asked.check_names("only", chosen, (*QUESTIONS, *ON_DISK), some=False)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     results = user_path(FLAGS.results or (Path("workdir") / "benchmarks" if FLAGS.small else folder))
     if FLAGS.here:
         return _measure_here(chosen, results)

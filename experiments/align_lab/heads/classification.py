@@ -49,7 +49,8 @@ class Choices:
             "models", list(ARCHITECTURES), "Architectures: all ordered pairs of them, themselves included."
         )
         flags.DEFINE_list("steps", list(STEPS), "What a map may know, or own: the classifiers by themselves.")
-        flags.DEFINE_integer("cloud", 5000, "Images a side for maps without pairs, or with few.", 100)
+        cloud = "Images a side for maps without pairs, or with few; at most half of those trained on are used."
+        flags.DEFINE_integer("cloud", 5000, cloud, 100)
         validation.define_flag()
         self.networks.define_flags()
         flags.FLAGS["latent"].help = "Dimensions of the codes before the head; the default is 50."
@@ -81,7 +82,7 @@ def plan(wanted: Classified, store) -> list:
             if step == "own" and source != target:
                 continue
             counts = tuple(count for count in RUNGS.get(step, (None,)) if (count or 0) <= images)
-            cloud = wanted.cloud if step in ("labels", "unpaired", "few") else 0
+            cloud = min(wanted.cloud, images // 2) if step in ("labels", "unpaired", "few") else 0
             plan.append(Heads(step, trained[source], trained[target], counts, cloud))
     return plan
 

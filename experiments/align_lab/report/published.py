@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from align import paper
-from align.rows import RowError, identity
+from align.rows import identity, sorted_out
 from align.rows import read as read_rows
 
 TITLES = {
@@ -30,11 +30,8 @@ def read(results: Path) -> tuple[Rows, list[str]]:
     rows, problems = {}, []
     for number in TITLES:
         file = results / "rows" / f"table{number}.jsonl"
-        try:
-            found = read_rows(file, copies=True)
-        except RowError as error:
-            problems.append(str(error))
-            found = []
+        found, others = sorted_out(file)
+        problems += others
         unique = {identity(row): row for row in found}
         rows[number] = list(unique.values())
         problems += [f"{file.name}: {text}" for text in _doubts(number, len(found), rows[number])]

@@ -8,12 +8,13 @@ from typing import NamedTuple
 
 from absl import flags
 
+from align_lab.asked import check_some
 from align_lab.launch import Experiment
 from align_lab.plans import Shapes
 from align_lab.verdicts.kinds import KINDS, SOLVABLE
 
 TABLE = "verdicts"
-ROWS, DIMENSIONS = (2, 10, 50, 200, 1000, 3000), (2, 10, 100)
+ROWS, DIMENSIONS, MOST = (2, 10, 50, 200, 1000, 3000), (2, 10, 100), 10**6
 # A map of the solvable kind is right where it misses less than this share of the target's variance.
 RIGHT = 0.1
 HEAD = "# Verdicts on drawn clouds\n\nMade by `python experiments/trust.py`.\n"
@@ -43,20 +44,22 @@ class Choices:
         flags.DEFINE_integer("draws", 4, "Draws of each kind, number of rows and dimension.", 1, 1000)
         flags.DEFINE_list("rows", list(map(str, ROWS)), "Numbers of rows.")
         flags.DEFINE_list("dimensions", list(map(str, DIMENSIONS)), "Dimensions.")
-        flags.DEFINE_multi_string("kind", list(KINDS), "Kinds of clouds, by name; repeat the flag for several.")
+        flags.DEFINE_multi_string("kind", None, f"Kinds of clouds, all where none is named ({'; '.join(KINDS)})")
 
     def read(self, given: flags.FlagValues, store) -> Tried:
-        """Read the flags; ValueError for what is no number from 2, or no kind."""
+        """Read the flags; ValueError for what is no number of rows or dimensions, or no kind."""
         numbers = {}
         for name in ("rows", "dimensions"):
             values = given[name].value
-            if not all(value.isdecimal() and 2 <= int(value) <= 10**6 for value in values):
-                raise ValueError(f"--{name} must be whole numbers from 2; it is {','.join(values)!r}")
+            check_some(name, values)
+            if not all(value.isdecimal() and 2 <= int(value) <= MOST for value in values):
+                raise ValueError(f"--{name} must be whole numbers from 2 to {MOST:,}; it is {','.join(values)!r}")
             numbers[name] = tuple(map(int, values))
-        if unknown := [kind for kind in given.kind if kind not in KINDS]:
+        kinds = given.kind or KINDS
+        if unknown := [kind for kind in kinds if kind not in KINDS]:
             raise ValueError(f"--kind must be of {', '.join(KINDS)}; one of them is {unknown[0]!r}")
         # Kinds innermost: what is compiled serves all clouds of one shape.
-        cells = product(numbers["rows"], numbers["dimensions"], given.kind)
+        cells = product(numbers["rows"], numbers["dimensions"], kinds)
         return Tried(tuple(Shapes(kind, n, d, given.draws) for n, d, kind in cells))
 
 
