@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from align.arrays.products import matmul
@@ -16,11 +17,9 @@ from align.linalg.neighbours import discrepancy
 from align.linalg.third_moments import climb, third_moments
 from align.linalg.transport import by_profiles, gromov_wasserstein
 from align.maps import AffineMap
-from align.solvers.icp import icp
 from align.solvers.labels import class_gaussians
-from align.solvers.polish import polish
+from align.solvers.polish import polish, rigid_steps
 from align.solvers.ridge import ridge
-from align.solvers.rigid import orthogonal
 from align.solvers.rivals import mirrored, turned
 from align.solvers.verdict import FEWEST_ROWS, PAIRS_THAT_JUDGE, UnpairedFit, cosine, doubts, unjudged
 
@@ -28,8 +27,9 @@ from align.solvers.verdict import FEWEST_ROWS, PAIRS_THAT_JUDGE, UnpairedFit, co
 _WHITENING = 0.5
 # Rows that are clustered; third moments compared, and from how many starts.
 _CLUSTERED, _COMPONENTS, _STARTS = 10_000, 32, 16
-# Rows of either side that a candidate's score is of.
-_SCORED = 1000
+# Rows of either side that a candidate's score is of, and images that are compared; random turns, and halves of the
+# target, whose scores say what chance attains and how scores scatter.
+_SCORED, _IMAGES, _TURNS, _HALVES = 1000, 500, 8, 16
 # Candidates agree where they differ by less than this share of the variance; unrelated rotations differ by 2.
 _AGREE = 0.25
 
@@ -78,11 +78,11 @@ def between_narrow(
     candidate_key, refine_key, score_key, polish_key, other_key = jax.random.split(key, 5)
     forms, restarts, finalists, clusters, sample, subset, contrast = settings
     keys = jax.random.split(candidate_key, restarts)
-    maps, _ = _candidates(keys, source, target, forms, clusters, min(sample, _CLUSTERED))
+    maps = _candidates(keys, source, target, forms, clusters, min(sample, _CLUSTERED))
     more = _informed(other_key, source, target, pairs, labels)
     maps = jax.tree.map(lambda *a: jnp.concatenate(a), maps, *more)
     sides, unrelated, spread = _scale(score_key, source, target)
-    steps = ((0.0, 6, -(-subset // 2)), (_WHITENING, 3, subset))
+    steps = ((0.0, 6, -(-subset // 2)), (_WHITENING, 4, subset))
     for fold, (whitening, iterations, rows) in enumerate(steps):
         icp_key = jax.random.fold_in(refine_key, fold)
         maps = _refined(icp_key, source, target, maps, whitening, iterations, rows)
@@ -170,7 +170,7 @@ def _drawn(key, array):
 
 @functools.partial(jax.jit, static_argnames=("forms", "clusters", "sample"))
 def _candidates(keys, source, target, forms, clusters, sample):
-    """Return a map for each form and key, `[forms * keys, d_source, d_target]`, and their losses."""
+    """Return a map for each form and key, `[forms * keys, d_source, d_target]`."""
     sides = coordinates.principal_of_both(source, target, whitening=_WHITENING)
     found = [
         jax.vmap(functools.partial(_clustered, points=side(array), clusters=clusters, sample=sample))(k)
@@ -181,16 +181,20 @@ def _candidates(keys, source, target, forms, clusters, sample):
     masses = [jnp.maximum(f.sizes, 1e-3) for f in found]  # an empty cluster must not divide by zero
     masses = [m / m.sum(1, keepdims=True) for m in masses]
 
-    maps = []
-    for whitening, components in forms:
+    def of_form(form):
+        whitening, components = form
         a, b = coordinates.principal_of_both(source, target, whitening=whitening)
         # What has no spread on one side says nothing of the other.
         kept = (a.down != 0).any(0) & (b.down != 0).any(0)
-        kept &= jnp.arange(len(kept)) < (components or len(kept))
-        weight, loss = jax.vmap(_coupled)(*(s(c) * kept for s, c in zip((a, b), centroids, strict=True)), *masses)
-        weight = weight * kept * kept[:, None]
-        maps.append((jax.vmap(lambda w, a=a, b=b: coordinates.conjugate(a, w, b))(weight), loss))
-    return jax.tree.map(lambda *x: jnp.concatenate(x), *maps)
+        kept &= jnp.arange(len(kept)) < components
+        weight = jax.vmap(_coupled)(*(s(c) * kept for s, c in zip((a, b), centroids, strict=True)), *masses)
+        return jax.vmap(lambda w: coordinates.conjugate(a, w * kept * kept[:, None], b))(weight)
+
+    width = max(source.shape[1], target.shape[1])
+    whitenings, components = zip(*forms, strict=True)
+    counts = jnp.array([width if count is None else count for count in components])
+    found = lax.map(of_form, (jnp.array(whitenings, source.dtype), counts))
+    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), found)
 
 
 def _clustered(key, points, clusters, sample):
@@ -200,72 +204,70 @@ def _clustered(key, points, clusters, sample):
 
 
 def _coupled(source, target, rows, columns):
-    """Return the orthogonal weight between coordinates `[n, k]` and `[m, k]` of weighted points, and its loss."""
+    """Return the orthogonal weight between coordinates `[n, k]` and `[m, k]` of weighted points."""
     distances = []
     for points, mass in ((source, rows), (target, columns)):
         apart = jnp.sqrt(((points[:, None] - points[None]) ** 2).sum(-1))
         distances.append(apart / jnp.sqrt(matmul(matmul(mass, apart**2), mass)))
     start = by_profiles(*distances, rows, columns)
-    coupling, loss = gromov_wasserstein(*distances, rows, columns, start)
-    return polar(matmul(matmul(source.T, coupling), target))[0], loss
+    coupling, _ = gromov_wasserstein(*distances, rows, columns, start)
+    return polar(matmul(matmul(source.T, coupling), target))[0]
 
 
 def _refined(key, source, target, maps, whitening, iterations, subset):
     """Refine maps `[count, d_source, d_target]` by ICP with rigid steps between principal coordinates."""
-    keys = jax.random.split(key, len(maps.weight))
 
     def improve(one):
-        return _improved(*one, source, target, whitening=whitening, iterations=iterations, subset=subset)
+        return rigid_steps(one[0], source, target, one[1], whitening, iterations, subset)
 
-    if isinstance(source, jax.core.Tracer) or isinstance(keys, jax.core.Tracer):
-        return lax.map(improve, (keys, maps))
-    # One after the other: a batch is no faster where rows fill the machine, and would be compiled for every count.
-    return _stacked(*map(improve, _unstacked((keys, maps))))
+    return _each(improve, (jax.random.split(key, len(maps.weight)), maps))
 
 
-@jax.jit
-def _unstacked(tree):
-    return [jax.tree.map(lambda x, i=i: x[i], tree) for i in range(len(jax.tree.leaves(tree)[0]))]
+def _each(function, tree):
+    """Return what a function of one makes of each, `[count, ...]`, one after the other.
+
+    A batch is no faster where rows fill the machine, and would be compiled for every count; so would taking it apart.
+    """
+    leaves, structure = jax.tree.flatten(tree)
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
+        return lax.map(function, tree)
+    apart = (x if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else np.asarray(x) for x in leaves)
+    found = [function(structure.unflatten(one)) for one in zip(*apart, strict=True)]
+    return jax.tree.map(lambda *x: jnp.asarray(np.stack(x)), *found)
 
 
-@jax.jit
-def _stacked(*trees):
-    return jax.tree.map(lambda *x: jnp.stack(x), *trees)
-
-
-@functools.partial(jax.jit, static_argnames=("whitening", "iterations", "subset"))
-def _improved(key, fitted, source, target, *, whitening, iterations, subset):
-    a, b = coordinates.principal_of_both(source, target, whitening=whitening)
-    moved = icp(
-        key, a(source), b(target), start=coordinates.express(a, fitted, b), step=orthogonal, matching="mutual",
-        iterations=iterations, subset=subset,
-    )  # fmt: skip
-    return coordinates.conjugate(a, moved.weight, b)
-
-
-@jax.jit
 def _scale(key, source, target):
     """Return the rows that scores are of, scores of random rotations, which know nothing, and how scores scatter.
 
     The scatter is that of the target against itself, half of the rows against the other half.
     """
+    sides, turns, scatter = _unrelated(key, source, target)
+    return sides, _scored(turns, *sides)[0], scatter
+
+
+@jax.jit
+def _unrelated(key, source, target):
+    """Return the rows that scores are of, random rotations, and the scatter of scores; see `_scale`."""
     turn_key, half_key, *draw_keys = jax.random.split(key, 4)
     sides = [z[jax.random.permutation(k, len(z))[:_SCORED]] for k, z in zip(draw_keys, (source, target), strict=True)]
     a, b = coordinates.principal_of_both(source, target, whitening=_WHITENING)
-    turns = jax.random.normal(turn_key, (8, a.down.shape[1], b.down.shape[1]), source.dtype)
-    turns = jax.vmap(lambda m: coordinates.conjugate(a, polar(m)[0], b))(turns)
+    turns = jax.random.normal(turn_key, (_TURNS, a.down.shape[1], b.down.shape[1]), source.dtype)
+    turns = lax.map(lambda m: coordinates.conjugate(a, polar(m)[0], b), turns)
 
     def halves(k):
         y = sides[1][jax.random.permutation(k, len(sides[1]))]
         return discrepancy(y[: len(y) // 2], y[len(y) // 2 :])
 
-    among = lax.map(halves, jax.random.split(half_key, 16))
-    return sides, _scored(turns, *sides)[0], jnp.std(among)
+    return sides, turns, jnp.std(lax.map(halves, jax.random.split(half_key, _HALVES)))
+
+
+def _scored(maps, source, target):
+    """Return the discrepancy of maps, inf where it is no number, and where they send some rows."""
+    return _each(lambda one: _score(one, source, target), maps)
 
 
 @jax.jit
-def _scored(maps, source, target):
-    """Return the discrepancy of maps, inf where it is no number, and where they send some rows."""
-    mapped = maps(source)
-    scores = jax.vmap(lambda m: discrepancy(m, target))(mapped)
-    return jnp.where(jnp.isfinite(scores), scores, jnp.inf), mapped[:, :500]
+def _score(fitted, source, target):
+    mapped = fitted(source)
+    score = discrepancy(mapped, target)
+    return jnp.where(jnp.isfinite(score), score, jnp.inf), mapped[:_IMAGES]

@@ -2,13 +2,16 @@
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 
+from align.arrays.copies import first_of_equal
 from align.clouds import classes, coordinates
 from align.linalg.neighbours import discrepancy
 from align.maps import AffineMap
@@ -16,6 +19,8 @@ from align.solvers.icp import icp
 from align.solvers.rigid import orthogonal
 from align.solvers.soft_matches import by_soft_matches
 
+# Iterations that are compiled as one.
+_AT_A_TIME = 2
 # A discrepancy above this: the nearest of the other side are e times as far as those of one's own, and no matches.
 _NO_MATCHES = 1.0
 
@@ -54,7 +59,7 @@ def polish(
     coordinates of each of the `whitenings`, the last third of them on `subset` rows of each side and class, those
     before, which need not be as exact, on half as many. Such maps keep the spread of the cloud, so that their
     `discrepancy` can be compared with the start's; the least is kept. Where even that is above 1, the nearest rows are
-    no matches to learn from, and the start stays.
+    no matches to learn from, and the start stays; so it does where no score is a number. `converged` is False then.
 
     The finish is `by_soft_matches`: a rotation between whitened clouds, and the map of least error along its axes. A
     discrepancy says nothing of how far to shrink, so the rotation is scored in its place; it may be above the least by
@@ -63,18 +68,15 @@ def polish(
     known: dict[str, Any] = {"source_labels": source_labels, "target_labels": target_labels}
     finish_key, score_key, *keys = jax.random.split(key, 2 + len(whitenings))
     groups, weights = classes.group(source, target, **known)
-    sides = _drawn(score_key, (source, target), groups, subset)
+    (x, x_labels), (y, y_labels) = _once(source, source_labels), _once(target, target_labels)
+    sides = _drawn(score_key, (x, y), classes.group(x, y, x_labels, y_labels)[0], subset)
 
     def refined(key, whitening):
-        a, b = coordinates.principal_of_both(source, target, weights, whitening=whitening)
-        fitted, fine = coordinates.express(a, start, b), -(-iterations // 3)
+        fitted, fine = start, min(iterations, 2 * -(-iterations // 6))
         for count, rows in ((iterations - fine, -(-subset // 2)), (fine, subset)):
-            if count:
-                fitted = icp(
-                    jax.random.fold_in(key, rows), a(source), b(target), start=fitted, step=orthogonal,
-                    matching="mutual", iterations=count, subset=rows, **known,
-                )  # fmt: skip
-        return coordinates.conjugate(a, fitted.weight, b)
+            step_key = jax.random.fold_in(key, rows)
+            fitted = rigid_steps(step_key, source, target, fitted, whitening, count, rows, weights, known)
+        return fitted
 
     start = AffineMap(start.weight, start.bias)
     maps = [start, *(refined(*one) for one in zip(keys, whitenings, strict=True))]
@@ -82,6 +84,52 @@ def polish(
     best, chosen = _least(scores, maps)
     rotation, finish = by_soft_matches(finish_key, source, target, chosen, groups, weights, subset=2 * subset)
     return _finished(scores, best, _score(rotation, sides, target), [*maps, finish], tolerance)
+
+
+def rigid_steps(
+    key: jax.Array,
+    source: jax.Array,
+    target: jax.Array,
+    start: AffineMap,
+    whitening: float,
+    iterations: int,
+    subset: int,
+    weights: Sequence[jax.Array | None] = (None, None),
+    known: Mapping[str, Any] = MappingProxyType({}),
+) -> AffineMap:
+    """Refine a map between two clouds by ICP on mutual neighbours, with rigid steps between principal coordinates.
+
+    weights: of the rows of either side, where classes are to count alike; known: the labels, as arguments of `icp`.
+    """
+    a, b, x, y, fitted = _laid_out(source, target, weights, start, whitening)
+    subset = min(subset, max(len(source), len(target)))
+    done = 0
+    while done < iterations:  # a few at a time, so that what is compiled serves any number
+        count = min(_AT_A_TIME, iterations - done)
+        fitted = icp(
+            jax.random.fold_in(key, done), x, y, start=fitted, step=orthogonal, matching="mutual", iterations=count,
+            subset=subset, **known,
+        )  # fmt: skip
+        done += count
+    return coordinates.conjugate(a, fitted.weight, b)
+
+
+@jax.jit
+def _laid_out(source, target, weights, start, whitening):
+    """Return the principal coordinates of both sides, the clouds in them, and the map between these."""
+    a, b = coordinates.principal_of_both(source, target, weights, whitening=whitening)
+    return a, b, a(source), b(target), coordinates.express(a, start, b)
+
+
+def _once(array, labels):
+    """Return rows, and their labels, each of a class once: `discrepancy` leaves out rows that are there twice."""
+    if isinstance(array, jax.core.Tracer):
+        return array, labels
+    first = first_of_equal(np.asarray(array), *([] if labels is None else [np.asarray(labels)[:, None]]))
+    if first is None:
+        return array, labels
+    kept = np.unique(first)
+    return array[kept], None if labels is None else np.asarray(labels)[kept]
 
 
 @functools.partial(jax.jit, static_argnames="subset")
@@ -112,9 +160,10 @@ def _finished(scores, best, finished, maps, tolerance):
     """Return the finish, the last of the maps, or the best one before it; without matches to learn from, the start."""
     least = scores[best]
     chosen = jnp.where(finished <= least + tolerance * jnp.maximum(least, 0), len(maps) - 1, best)
-    chosen = jnp.where(least <= _NO_MATCHES, chosen, 0)
+    matched = least <= _NO_MATCHES
+    chosen = jnp.where(matched, chosen, 0)
     fitted, scores = _at(chosen, maps), jnp.append(scores, finished)
-    converged = jnp.isfinite(fitted.weight).all()
+    converged = matched & jnp.isfinite(fitted.weight).all()
     return dataclasses.replace(fitted, converged=converged, details=Polished(scores, chosen))
 
 

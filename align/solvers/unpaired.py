@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from align.arrays import checks, inputs
+from align.arrays.products import matmul
 from align.clouds import coordinates
 from align.linalg import threads
 from align.maps import AffineMap, diagnosis
@@ -17,9 +18,11 @@ from align.solvers.narrow import FORMS, Settings, between_narrow
 from align.solvers.ridge import ridge
 from align.solvers.verdict import FEWEST_ROWS, judged
 from align.solvers.wide import between_wide
+from align.solvers.wide_search import directions, effective_rank
 
-# Beyond so many dimensions on both sides, distances are all alike and third moments plenty.
-_WIDE = 128
+# Beyond so many dimensions on both sides, distances are all alike and third moments plenty, if the variance is spread
+# over more than so many of them.
+_WIDE, _SPREAD_OVER = 128, 64
 
 
 def unpaired(
@@ -45,7 +48,8 @@ def unpaired(
     depends on how many dimensions both sides have (docs/unpaired.md has the derivation).
 
     - Up to 128, distances: centroids coupled by Gromov-Wasserstein, and third moments laid over each other; refined by
-      mutual nearest neighbours, then on soft matches (`narrow`).
+      mutual nearest neighbours, then on soft matches (`narrow`). So are the 128 leading principal coordinates of more,
+      where a few have most of the variance: an effective rank up to 64 on both sides.
     - Beyond, third moments: matched independent components as starts, heat to grow the better ones, then transport
       between the clouds until the map rests (`wide`). An orthogonal map and a scale, for codes that are compared by
       cosines about their mean.
@@ -110,20 +114,54 @@ def _fit(key, source, target, pairs, labels, settings):
     if labels is None:
         source, target = _ordered(source), _ordered(target)
     wide = min(source.shape[1], target.shape[1]) > _WIDE and min(len(source), len(target)) >= FEWEST_ROWS
-    search = between_wide if wide else between_narrow
+    if not wide:
+        search = between_narrow
+    elif _few_count(source, target):
+        search = _between_leading
+    else:
+        search = between_wide
     fitted, rests, evidence, criteria = search(key, source, target, pairs, labels, settings)
 
     fitted = AffineMap(fitted.weight, fitted.bias, converged=jnp.isfinite(fitted.weight).all())
     diagnosis.check_fitted(fitted, source=source, target=target)
     known = 0
     if pairs is not None and len(pairs[0]) > 1:
-        known, finish = len(pairs[0]), _among_ridges if wide else _corrected
+        known, finish = len(pairs[0]), _among_ridges if search is between_wide else _corrected
         fitted, left_out, independent = finish(source, target, fitted, *pairs)
         evidence, criteria = evidence._replace(left_out=left_out), criteria | {"foretold": independent}
     details, trusted = judged(
         evidence, rows=min(len(source), len(target)), finite=fitted.converged, pairs=known, **criteria
     )
     return dataclasses.replace(fitted, converged=rests, trusted=trusted, details=details)
+
+
+def _few_count(source, target):
+    """Say whether a few directions have most of the variance of both sides; of what is traced, that is not known."""
+    if isinstance(source, jax.core.Tracer) or isinstance(target, jax.core.Tracer):
+        return False
+    return max(float(effective_rank(directions(side))) for side in (source, target)) <= _SPREAD_OVER
+
+
+def _between_leading(key, source, target, pairs, labels, settings):
+    """Do what `between_narrow` does for leading principal coordinates of either side; the rest stays at its mean."""
+    sides = [_leading(array) for array in (source, target)]
+    pairs = None if pairs is None else tuple(side(array) for side, array in zip(sides, pairs, strict=True))
+    (a, b), (x, y) = sides, (side(array) for side, array in zip(sides, (source, target), strict=True))
+    fitted, *found = between_narrow(key, x, y, pairs, labels, settings)
+    return _of_leading(a, fitted, b), *found
+
+
+@jax.jit
+def _leading(array):
+    mean, down, up = coordinates.principal(array, components=_WIDE)
+    return coordinates.Coordinates(mean, down[:, :_WIDE], up[:_WIDE])
+
+
+@jax.jit
+def _of_leading(a, fitted, b):
+    """Return the map of the clouds that is `fitted` between coordinates of theirs."""
+    weight = matmul(matmul(a.down, fitted.weight), b.up)
+    return AffineMap(weight, matmul(fitted.bias, b.up) + b.mean - matmul(a.mean, weight))
 
 
 @jax.jit

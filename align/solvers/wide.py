@@ -26,6 +26,9 @@ _COMPARED, _EXAMINED, _TURNS = 1000, 3000, 8
 # A known pair counts like so many rows that found their match by themselves.
 _ROWS_OF_A_PAIR = 5
 _LEAST_AGREEMENT = 0.5
+# Of what chance attains, the discrepancy that is asked of the map after axes of the source were turned round at random:
+# second moments are what they were, and of a Gaussian, or whatever is as symmetric, that is all there is to compare.
+_MIRRORED = 0.25
 # The contrast that tells a map that finds nine tenths of what pairs would from one that does not, less so much times
 # the root of effective dimensions over rows: few rows are fitted better than others would be. By runs between encoders
 # of sentences; see docs/unpaired.md.
@@ -106,6 +109,8 @@ def between_wide(
     x, y = (z[:_EXAMINED] for z in clouds_)
     turns = nearest_orthogonal(jax.random.normal(score_key, (_TURNS, len(weight), len(weight)), weight.dtype))
     unrelated = _discrepancies(matmul(turns, alone), x, y)
+    signs = jax.random.rademacher(jax.random.fold_in(score_key, 1), (_TURNS, len(alone), 1), alone.dtype)
+    mirrored = jnp.median(_discrepancies(signs * alone, x, y))
     final = discrepancy(matmul(x, alone), y)[None]
     images = jnp.stack([matmul(compared[0], w) for w in tried])
     chance = jnp.median(unrelated)
@@ -124,7 +129,7 @@ def between_wide(
     fitted = AffineMap(weight, b.mean - matmul(a.mean, weight))
     rests &= jnp.isfinite(weight).all() & (a.scale > 0) & (b.scale > 0)
     criteria = {
-        "resolved": final[0] < unrelated.min(),
+        "resolved": (final[0] < unrelated.min()) & (mirrored > _MIRRORED * chance),
         "most_contrast": _most_contrast(dimensions, rows, settings.contrast),
         "odds_scale": _ODDS_SCALE,
         "least_agreement": _LEAST_AGREEMENT,

@@ -1,6 +1,7 @@
 """Nothing known, or a few pairs, between two real encoders: the shipped sample, reduced to run in seconds."""
 
 import functools
+import importlib
 
 import jax
 import jax.numpy as jnp
@@ -10,8 +11,10 @@ import pytest
 from align import solvers
 from align.data.texts import encoder_sample
 from align.solvers import verdict, wide, wide_draws, wide_search
+from align.solvers.narrow import FORMS, Settings
 
 pytestmark = pytest.mark.usefixtures("compiled_as_for_users")  # thousands of rows: more to compute than to compile
+unpaired = importlib.import_module("align.solvers.unpaired")  # the function has the module's name
 KEY = jax.random.key(0)
 FIT = functools.partial(solvers.unpaired, KEY, restarts=1)
 ROWS = 3000
@@ -117,6 +120,41 @@ def test_a_gaussian_of_the_same_covariance_is_not_trusted(texts):
     noise = np.random.default_rng(0).multivariate_normal(y.mean(0), np.cov(y.T), FEW, method="cholesky")
     fitted = solvers.unpaired(KEY, texts.minilm[:FEW], noise.astype(np.float32))
     assert not bool(fitted.trusted) and float(fitted.details.agreement) < 0.3
+
+
+def decaying(seed, rows=FEW):
+    """Give Gaussian rows `[rows, 160]` whose spreads fall as 1, 1/2, 1/3 and so on, in axes of their own."""
+    random = np.random.default_rng(seed)
+    axes = np.linalg.qr(random.normal(size=(160, 160)))[0]
+    return (random.normal(size=(rows, 160)) / np.arange(1, 161) @ axes).astype(np.float32)
+
+
+def test_covariances_alone_are_no_evidence():
+    settings = Settings(FORMS, 1, 3, 200, 24_000, 5000, 0.4)
+    _, _, evidence, criteria = wide.between_wide(KEY, decaying(0), decaying(1), None, None, settings)
+    assert evidence.contrast < 0.4 and evidence.final[0] < evidence.unrelated.min()  # than any turn it is better
+    assert not criteria["resolved"]
+
+
+def test_few_directions_of_many_are_searched_as_few_dimensions(texts, monkeypatch):
+    assert unpaired._few_count(decaying(0), decaying(1))
+    assert not unpaired._few_count(texts.minilm[:FEW], decaying(1))
+    random = np.random.default_rng(0)
+    low = (random.normal(size=(400, 130)) @ random.normal(size=(130, 160)) + 3).astype(np.float32)
+    low[:, :8] *= 30
+    seen = []
+
+    def between_narrow(key, source, target, pairs, labels, settings):
+        seen.extend(pairs)
+        fitted = solvers.linear(source, target)
+        return fitted, fitted.converged, None, {}
+
+    monkeypatch.setattr(unpaired, "between_narrow", between_narrow)
+    target = (low[:, ::-1] * 2 - 1).copy()
+    fitted, *_ = unpaired._between_leading(KEY, low, target, (low[:9], target[:9]), None, None)
+    assert [x.shape for x in seen] == [(9, 128)] * 2
+    off = np.asarray(fitted(low)) - target
+    assert (off**2).sum() < 0.01 * ((target - target.mean(0)) ** 2).sum()
 
 
 def test_the_contrast_asked_for_goes_by_effective_dimensions():
