@@ -58,6 +58,7 @@ def test_cka_of_a_set_with_itself_and_of_independent_sets():
     for metric in (metrics.linear_cka, metrics.kernel_cka):
         for unbiased in (False, True):
             np.testing.assert_allclose(metric(x, x, unbiased=unbiased), 1, atol=1e-5)
+            assert max(metric(scale * x, x, unbiased=unbiased) for scale in np.linspace(1, 2, 20)) <= 1
     random = np.random.default_rng(0)
     x, y = random.normal(size=(2, 60, 20_000))
     assert metrics.linear_cka(x, y) > 0.7  # the bias at n < d that the unbiased estimate is for

@@ -36,11 +36,14 @@ def share(
                 f"they are {masked}{labels.shape} of {labels.dtype}"
             )
         both.append(labels)
-    classes = np.intersect1d(both[0], both[1])
-    if len(classes) == 0:
+    # As Python's integers: of int64 and uint64 NumPy makes float64, in which large ones are merged.
+    (first, in_first), (second, in_second) = (np.unique(labels, return_inverse=True) for labels in both)
+    shared = sorted(set(first.tolist()) & set(second.tolist()))
+    if not shared:
         raise ValueError("source_labels and target_labels have no class in common")
-    positions = [np.where(np.isin(y, classes), np.searchsorted(classes, y), -1) for y in both]
-    return positions[0], positions[1], len(classes)
+    position = {label: i for i, label in enumerate(shared)}
+    of_first, of_second = (np.array([position.get(label, -1) for label in own.tolist()]) for own in (first, second))
+    return of_first[in_first], of_second[in_second], len(shared)
 
 
 def group(

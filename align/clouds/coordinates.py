@@ -42,16 +42,21 @@ def principal(
 
     weights: `[n]`, of the rows, alike without them. whitening: 0 keeps the ratios of the spreads, 1 makes them equal,
     and what lies between is between. components: how many leading ones to keep, all without it. width: of the result,
-    padded by zeros; what is not kept is zero too.
+    padded by zeros; what is not kept is zero too. A dimension that varies by no more than rounding counts as
+    constant.
     """
     weights = jnp.full(array.shape[0], 1 / array.shape[0], array.dtype) if weights is None else weights / weights.sum()
-    mean = matmul(weights, array)
-    centred = array - mean[None]
+    # About a mean that is near: what rounding leaves is a share of the spread, however long the sum.
+    mean = array.mean(0, where=weights[:, None] > 0)
+    mean = mean + matmul(weights, array - mean[None])
+    centred, eps = array - mean[None], jnp.finfo(array.dtype).eps
+    varies = matmul(weights, centred**2) > (4 * eps * mean) ** 2  # by more than the rounding of the mean
+    centred = jnp.where(varies[None], centred, 0)
     variances, vectors = lapack.eigh(matmul(centred.T * weights[None], centred))
     variances, vectors = variances[::-1], vectors[:, ::-1]
     # The side of the heavier tail, so that the coordinates of a cloud do not depend on how it is turned.
     vectors = vectors * jnp.where(matmul(weights, matmul(centred, vectors) ** 3) < 0, -1, 1)[None].astype(array.dtype)
-    keep = variances > array.shape[1] * jnp.finfo(array.dtype).eps * variances[0]
+    keep = variances > array.shape[1] * eps * variances[0]
     keep &= jnp.arange(array.shape[1]) < (array.shape[1] if components is None else components)
     safe = jnp.where(keep, variances, 1)
     scale = safe ** (-whitening / 2)

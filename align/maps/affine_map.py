@@ -29,7 +29,7 @@ class AffineMap:
     residual: ‖target − self(source)‖ / ‖target − mean(target)‖ over the training rows (so 1 − residual² is R²).
     iterations: steps taken, 0 for a closed form.
     converged: False where the input was not finite or a decomposition failed (weight and bias of a closed form are NaN
-    then), or where an iteration did not come to rest.
+    then), or where an iteration did not come to rest or found no matches to learn from.
     trusted: whether the map is to be believed, in the judgement of a solver that can tell a failure from a success.
     details: a further record of one solver, such as the path of ridge strengths; not written to files.
     """

@@ -111,7 +111,8 @@ def _minibatch_cka(x, y, kept, bandwidth):
 
 
 def _alignment(hsic, x, y, kept):
-    return hsic(x, y, kept) / (jnp.sqrt(hsic(x, x, kept)) * jnp.sqrt(hsic(y, y, kept)))
+    cosine = hsic(x, y, kept) / (jnp.sqrt(hsic(x, x, kept)) * jnp.sqrt(hsic(y, y, kept)))
+    return jnp.minimum(cosine, 1)  # but for rounding; NaN stays
 
 
 def _check_bandwidth(bandwidth):

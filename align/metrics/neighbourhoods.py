@@ -28,8 +28,9 @@ def mutual_knn_overlap(
     block: rows that are compared at a time; memory O(block · n).
 
     Rows at the distance of the last neighbour share what places are left, so that duplicates and collapsed sets score
-    as chance. Invariant to orthogonal maps and isotropic scaling of either side, under the Euclidean metric to
-    translation as well (of sets without rows of zero); not to other linear maps.
+    as chance. Under the cosine, equal distances are those of equal directions as rounded: those of parallel rows of
+    different lengths may differ. Invariant to orthogonal maps and isotropic scaling of either side, under the Euclidean
+    metric to translation as well (of sets without rows of zero); not to other linear maps.
 
     Huh et al. 2024, section 2 and appendix A.
 

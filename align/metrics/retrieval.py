@@ -23,7 +23,8 @@ def retrieval_ranks(prediction: ArrayLike, target: ArrayLike, *, metric: str = "
         may be translated or scaled together. An orthogonal map may be applied to both.
     block: predictions that are compared at a time; memory O(block · n).
 
-    Ties take the middle rank, so a collapsed map scores as chance. Where the prediction or the target of a row is not
+    Ties take the middle rank, so a collapsed map scores as chance. Under the cosine, ties are equal directions as
+    rounded: those of parallel rows of different lengths may differ. Where the prediction or the target of a row is not
     finite, or zero under the cosine, that row ranks last, and nobody else is harmed.
 
     Raises ValueError for mismatched shapes and an unknown metric.

@@ -60,13 +60,16 @@ def auto(
     graded, each by its score on left-out rows, to the scale at which these are least off, the graded ridge for more the
     fewer the pairs. `details` of the map is a `Choice`. Pairs that are equal count once. The same rows in the same
     order are left out each time, so nothing is drawn. ValueError for input that does not fit, for weights, which no
-    fold would respect, and for rows that are not finite.
+    fold would respect, for rows that are not finite, and under jit and vmap, as the rows are looked at.
     """
     if weights is not None:
         raise ValueError("weights must be None: auto takes all pairs for equally good")
     if purpose not in PURPOSES:
         raise ValueError(f"purpose must be one of {', '.join(PURPOSES)}; it is {purpose!r}")
     checks.check_counts(top=top)
+    for name, value in {"source": source, "target": target, "among": among, "towards": towards}.items():
+        if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(value)):
+            raise ValueError(f"{name} must be concrete, not traced: auto chooses by looking, outside of jit and vmap")
     pairs = inputs.as_pairs(source, target, None, minimum_rows=3)[:2]
     inputs.check_finite(**dict(zip(("source", "target"), pairs, strict=True)))
     inputs.check_squares(**dict(zip(("source", "target"), pairs, strict=True)))

@@ -54,12 +54,13 @@ def unpaired_many(key: jax.Array, clouds: Sequence[ArrayLike], **options: Any) -
 
     Every unordered pair is fitted once, the wider cloud as the target, and the maps are made to agree. Of the clouds'
     shapes only what all of them hold is used: the common space has the least of their dimensions. ValueError for fewer
-    than three clouds, and for those that `unpaired` does not take.
+    than three clouds, for those that `unpaired` does not take, and for one whose rows are all the same.
     """
     checks.check_key(key)
     if len(clouds) < 3:
         raise ValueError(f"clouds must be three or more for circles; they are {len(clouds)}")
     clouds = inputs.as_clouds(minimum_rows=2, **{f"clouds[{i}]": cloud for i, cloud in enumerate(clouds)})
+    _check_vary(clouds)
     order = sorted(range(len(clouds)), key=lambda i: clouds[i].shape[1])
     pairs: dict[tuple[int, int], AffineMap] = {}
     for a, i in enumerate(order):
@@ -69,11 +70,21 @@ def unpaired_many(key: jax.Array, clouds: Sequence[ArrayLike], **options: Any) -
 
 
 def agreed(clouds: Sequence[ArrayLike], pairs: dict[tuple[int, int], AffineMap]) -> Circles:
-    """Make maps `{(i, j): AffineMap}` between clouds `[n_i, d_i]`, one of either direction of each pair, agree."""
+    """Make maps `{(i, j): AffineMap}` between clouds `[n_i, d_i]`, one of either direction of each pair, agree.
+
+    ValueError for a cloud whose rows are all the same, which has no direction to map.
+    """
     arrays = [jnp.asarray(c) for c in clouds]
+    _check_vary(arrays)
     # Whatever a caller's rules of promotion are.
     with jax.numpy_rank_promotion("allow"), jax.numpy_dtype_promotion("standard"), threads.for_rows(*arrays):
         return jax.block_until_ready(_agreed(arrays, pairs))
+
+
+def _check_vary(clouds):
+    for i, cloud in enumerate(clouds):
+        if not isinstance(cloud, jax.core.Tracer) and bool((cloud == cloud[:1]).all()):
+            raise ValueError(f"clouds[{i}] must vary; all {len(cloud)} of its rows are the same")
 
 
 def _agreed(clouds, pairs):

@@ -201,7 +201,8 @@ def labels(
     """Fit a map from class labels alone: match the classes' Gaussians, then their samples, hard and soft.
 
     The start is that of `class_gaussians`; `align.solvers.polish` improves on it, class by class, or keeps it, and its
-    record, `Polished`, is the `details` of the map.
+    record, `Polished`, is the `details` of the map. `converged` is False where nearest rows are no matches to learn
+    from, and the map is the start, which may then be far off.
 
     key: of the starts and of the subsets.
     source: `[n, d_source]`.

@@ -24,7 +24,7 @@ def linear_cka(statistics: Statistics) -> float:
     largest = [np.abs(moment).max() for moment in (statistics.source, statistics.target)]  # whose squares may overflow
     source, target = statistics.source / largest[0], statistics.target / largest[1]
     cross = statistics.cross / np.sqrt(largest[0]) / np.sqrt(largest[1])
-    return float(np.sum(cross**2) / (np.linalg.norm(source) * np.linalg.norm(target)))
+    return float(np.minimum(np.sum(cross**2) / (np.linalg.norm(source) * np.linalg.norm(target)), 1))
 
 
 @np.errstate(invalid="ignore", divide="ignore")

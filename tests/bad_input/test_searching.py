@@ -1,5 +1,6 @@
 """What serves a search, given what it cannot take: the library raises, the command says it in one line."""
 
+import jax
 import numpy as np
 import pytest
 
@@ -40,6 +41,9 @@ CASES = {
     "others that are true or false": (lambda: search.auto(X, X, among=X > 0), "among must hold real numbers", "bool"),
     "no map to go towards": (lambda: search.auto(X, X, towards="rigid"), "towards must be an AffineMap from 3 to 3"),
     "a map of other spaces": (lambda: search.auto(X, X, towards=MAP), "from 3 to 3 dimensions", "(3, 2)"),
+    "traced pairs": (lambda: jax.jit(search.auto)(X, X), "source must be concrete, not traced", "jit and vmap"),
+    "a batch of targets": (lambda: jax.vmap(lambda y: search.auto(X, y))(X[None]), "target must be concrete"),
+    "traced others": (lambda: jax.jit(lambda z: search.auto(X, X, among=z))(X), "among must be concrete, not traced"),
     "a map that is not finite": (lambda: search.auto(X, X, towards=NOT_FINITE), "towards holds NaN or infinity"),
     "one value": (lambda: search.estimate([0.5]), "values must be [queries], at least two", "(1,)"),
     "a table of values": (lambda: search.estimate(np.ones((4, 2))), "values must be [queries]", "(4, 2)"),

@@ -91,6 +91,15 @@ def test_a_cloud_that_is_none_is_named(cloud, message):
         solvers.unpaired_many(jax.random.key(0), [np.ones((40, 3)), cloud, np.ones((40, 3))])
 
 
+@pytest.mark.parametrize("value", [0, 0.1])
+def test_a_cloud_that_does_not_vary_is_named(value):
+    clouds, maps = planted()
+    clouds[2] = np.full((400, 6), value, np.float32)
+    for make in (lambda: agreed(clouds, maps), lambda: solvers.unpaired_many(jax.random.key(0), clouds)):
+        with pytest.raises(ValueError, match=r"clouds\[2\] must vary; all 400 of its rows are the same"):
+            make()
+
+
 def test_fewer_than_three_clouds_make_no_circle():
     with pytest.raises(ValueError, match="three or more"):
         solvers.unpaired_many(jax.random.key(0), [np.ones((40, 3))] * 2)

@@ -1,5 +1,6 @@
 """Alignment from labels: planted Gaussians of classes, the choice between refinements, degenerate classes."""
 
+import functools
 import sys
 
 import jax
@@ -75,7 +76,7 @@ def test_polish_keeps_a_start_without_matches():
         KEY, source, target, start, source_labels=labels, target_labels=labels, whitenings=(0.0,), iterations=1
     )
     assert float(kept.details.scores.min()) > 1 and int(kept.details.chosen) == 0
-    assert kept.details.stage == "start"
+    assert kept.details.stage == "start" and not kept.converged
     np.testing.assert_array_equal(kept.weight, start.weight)
 
 
@@ -97,6 +98,45 @@ def test_rows_that_are_there_twice_do_not_change_a_discrepancy():
     twice = [float(neighbours.discrepancy(np.concatenate([m, m[:60]]), y)) for m in (x, far)]
     np.testing.assert_allclose(twice, scores, atol=0.02)  # a tenth of them weighed 1.5 each once
     assert np.isnan(neighbours.discrepancy(np.repeat(x, 2, axis=0), np.repeat(y, 2, axis=0)))
+
+
+def test_a_map_is_refined_by_rows_of_which_all_are_there_twice():
+    source, labels = mixture(0, 300)
+    start = AffineMap(TRUTH.weight, TRUTH.bias + 0.1)
+    known = {"target_labels": labels, "whitenings": (0.0,), "iterations": 1, "subset": 300}
+    once, twice = (
+        polish(KEY, jnp.tile(source, (n, 1)), TRUTH(source), start, source_labels=np.tile(labels, n), **known)
+        for n in (1, 2)
+    )
+    np.testing.assert_allclose(twice.details.scores[0], once.details.scores[0], rtol=1e-5)
+    assert once.converged and twice.converged and twice.details.stage != "start"
+    # Of one row a class nothing is known of how close the next would lie.
+    lone = polish(KEY, source[:3], TRUTH(source), start, source_labels=np.arange(3), **known)
+    assert not lone.converged and np.isnan(lone.details.scores).all()
+
+
+@pytest.mark.parametrize("value", [3.0, 0.1, 1000.1])
+@pytest.mark.parametrize("rows", [60, 20_000])
+def test_a_cloud_that_does_not_vary_is_mapped_to_the_mean(rows, value):
+    source, labels = np.full((rows, 5), value, np.float32), np.arange(rows) % COUNT
+    target, found = mixture(0, 60)
+    fitted = solvers.class_gaussians(KEY, source, labels, target, found, restarts=2, iterations=2)
+    assert not fitted.weight.any() and np.isfinite(fitted.bias).all()
+    # Nor does one dimension that is far away, whatever the others do.
+    beside = np.concatenate([np.tile(target, (rows // 60, 1)), np.full((rows // 60 * 60, 1), 1e9 * value)], axis=1)
+    assert not coordinates.principal(jnp.asarray(beside, jnp.float32)).down[-1].any()
+    np.testing.assert_allclose(coordinates.principal(jnp.asarray(source)).mean, source[0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("solve", [solvers.class_means, functools.partial(solvers.class_gaussians, KEY)])
+def test_large_labels_of_two_types_are_told_apart(solve):
+    source, labels = mixture(0, 300)
+    ids = 2**60 + labels  # float64 holds no two of them apart
+    signed, unsigned = (solve(source, ids, TRUTH(source), ids.astype(kind)) for kind in (np.int64, np.uint64))
+    np.testing.assert_array_equal(unsigned.weight, signed.weight)
+    assert error(unsigned, source) < 1e-6 or solve is solvers.class_means
+    with pytest.raises(ValueError, match="no class in common"):
+        solve(source, ids, source, ids.astype(np.uint64) + np.uint64(2**63))
 
 
 def test_many_classes_are_taken_in_parts(monkeypatch):
