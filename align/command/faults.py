@@ -11,6 +11,7 @@ from align import files, metrics
 from align.command import blocks
 from align.maps import AffineMap
 from align.solvers import Solver
+from align.solvers.polish import Polished
 
 # A residual from here on is that of the mean, for all that a few hundred rows can tell.
 _AS_THE_MEAN = 0.99
@@ -82,6 +83,8 @@ def restless(fitted: AffineMap) -> str | None:
     """Return in words that an iteration did not come to rest, of a map without a verdict that would say so."""
     if fitted.trusted is not None or fitted.converged is None or bool(fitted.converged):
         return None
+    if isinstance(fitted.details, Polished):
+        return "the rows that come nearest are no matches to learn from; the map is where the search began"
     after = "" if fitted.iterations is None else f" after {int(fitted.iterations)} iterations"
     return f"the map had not come to rest{after}"
 

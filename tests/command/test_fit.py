@@ -8,6 +8,9 @@ from safetensors.numpy import load_file
 
 from align import solvers
 from align.__main__ import main
+from align.command import faults
+from align.maps import AffineMap
+from align.solvers.polish import Polished
 
 
 @pytest.mark.parametrize("pair", [("x.npy", "y.npy"), ("pairs.npz:x", "pairs.npz:y"), ("pairs.safetensors:x", "y.npy")])
@@ -133,6 +136,12 @@ def test_fit_from_labels_alone(folder, capsys):
     restless = run(capsys, *argv, "icp", "--set", "iterations=1", "-o", "once.safetensors")
     assert restless["warnings"] == ["the map had not come to rest after 1 iterations"]
     assert main([*argv, "icp", "--set", "iterations=1", "-o", "strictly.safetensors", "--strict"]) == 3
+
+
+def test_labels_that_find_no_matches_say_so():
+    found = Polished(np.full(5, np.nan), np.array(0))
+    told = faults.restless(AffineMap(np.eye(2), np.zeros(2), converged=np.array(False), details=found))
+    assert told.startswith("the rows that come nearest are no matches to learn from")
 
 
 def test_float64_files_are_fitted_in_float64(folder, capsys):
