@@ -16,7 +16,9 @@ REASONS = (
     "searches that started apart lead to different maps",
     "the map does not foretell the known pairs",
     "the map is no number",
+    "the known pairs are foretold where they are left out, and stand for what the clouds do not say",
 )
+_FORETOLD = len(REASONS) - 1  # of the reasons, beside the first, to trust a map
 # Rows of either side below which nothing is said.
 FEWEST_ROWS = 32
 # A score counts as better only by this many of its standard deviations.
@@ -46,7 +48,7 @@ class UnpairedFit(NamedTuple):
     optimistic, for pairs help to find the map too; NaN without pairs.
     confidence: that the map is right: 0.99 where trusted, and 0.05 where not, though of maps that are refused for few
     rows or few dimensions more are right; beyond 128 dimensions, the odds of the contrast, between these.
-    reason: an index into `verdict.REASONS`.
+    reason: an index into `verdict.REASONS`, of which the first and the last speak for the map.
     """
 
     scores: jax.Array
@@ -111,19 +113,19 @@ def judged(
     few = jnp.asarray(rows < fewest)
     foretold = fit.left_out if foretold is None else foretold
     speak = (pairs >= PAIRS_THAT_JUDGE) & (foretold < FORETOLD)  # pairs that the map foretells stand for the rest
-    against = [
-        (7, ~finite),
-        (1, (few | (~resolved & (rows < 10 * FEWEST_ROWS))) & ~speak),
-        (2, ~resolved & ~speak),
-        (3, ~(fit.contrast < most_contrast) & ~(speak & (pairs >= enough_pairs))),
-        (4, (fit.alternatives > 0) & ~speak),
-        (5, ~(fit.agreement >= least_agreement) & ~speak),
-        (6, (pairs >= PAIRS_THAT_JUDGE) & ~(fit.left_out < LEFT_OUT)),
+    unsaid = [  # by the clouds, and where pairs stand for it
+        (1, few | (~resolved & (rows < 10 * FEWEST_ROWS)), speak),
+        (2, ~resolved, speak),
+        (3, ~(fit.contrast < most_contrast), speak & (pairs >= enough_pairs)),
+        (4, fit.alternatives > 0, speak),
+        (5, ~(fit.agreement >= least_agreement), speak),
     ]
-    reason = jnp.zeros((), jnp.int32)
+    against = [(7, ~finite), *((code, holds & ~stands) for code, holds, stands in unsaid)]
+    against.append((6, (pairs >= PAIRS_THAT_JUDGE) & ~(fit.left_out < LEFT_OUT)))
+    reason = jnp.where(jnp.stack([holds for _, holds, _ in unsaid]).any(), jnp.int32(_FORETOLD), jnp.int32(0))
     for code, holds in reversed(against):
         reason = jnp.where(holds, code, reason)
-    trusted = reason == 0
+    trusted = (reason == 0) | (reason == _FORETOLD)
     confidence = jnp.where(trusted, SURE, DOUBTFUL)
     if odds_scale is not None:
         odds = jax.nn.sigmoid((most_contrast - fit.contrast) / odds_scale)

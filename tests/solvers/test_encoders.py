@@ -102,11 +102,12 @@ def test_pairs_stand_for_the_clouds_where_what_knew_nothing_of_them_foretells_th
         scores=jnp.zeros(1), final=jnp.zeros(1), unrelated=jnp.ones(1), contrast=number(0.9),
         agreement=number(0.1), alternatives=jnp.zeros((), jnp.int32),
     )._replace(left_out=number(0.3))  # fmt: skip
-    _, believed = verdict.judged(
+    told, believed = verdict.judged(
         evidence, rows=3000, resolved=jnp.asarray(False), finite=jnp.asarray(True), most_contrast=0.2,
         least_agreement=0.5, pairs=200, enough_pairs=160, odds_scale=0.01, foretold=number(independent),
     )  # fmt: skip
     assert bool(believed) == trusted
+    assert told.explanation.startswith("the known pairs are foretold") == trusted
 
 
 def test_from_few_texts_the_best_candidate_by_third_moments_is_not_the_only_one_to_grow(texts):
