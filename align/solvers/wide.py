@@ -109,8 +109,6 @@ def between_wide(
     x, y = (z[:_EXAMINED] for z in clouds_)
     turns = nearest_orthogonal(jax.random.normal(score_key, (_TURNS, len(weight), len(weight)), weight.dtype))
     unrelated = _discrepancies(matmul(turns, alone), x, y)
-    signs = jax.random.rademacher(jax.random.fold_in(score_key, 1), (_TURNS, len(alone), 1), alone.dtype)
-    mirrored = jnp.median(_discrepancies(signs * alone, x, y))
     final = discrepancy(matmul(x, alone), y)[None]
     images = jnp.stack([matmul(compared[0], w) for w in tried])
     chance = jnp.median(unrelated)
@@ -129,7 +127,7 @@ def between_wide(
     fitted = AffineMap(weight, b.mean - matmul(a.mean, weight))
     rests &= jnp.isfinite(weight).all() & (a.scale > 0) & (b.scale > 0)
     criteria = {
-        "resolved": (final[0] < unrelated.min()) & (mirrored > _MIRRORED * chance),
+        "resolved": (final[0] < unrelated.min()) & _unlike_mirrored(score_key, alone, x, y, chance),
         "most_contrast": _most_contrast(dimensions, rows, settings.contrast),
         "odds_scale": _ODDS_SCALE,
         "least_agreement": _LEAST_AGREEMENT,
@@ -159,6 +157,12 @@ def _most_alike(weights, x, y):
 def _discrepancies(weights, x, y):
     """Return that of the rows y `[m, e]` and of x `[n, d]` under each of the weights `[tried, d, e]`."""
     return lax.map(lambda w: discrepancy(matmul(x, w), y), weights)
+
+
+def _unlike_mirrored(key, weight, x, y, chance):
+    """Say whether the rows differ from their mirror images, or all there is to compare is their covariances."""
+    signs = jax.random.rademacher(jax.random.fold_in(key, 1), (_TURNS, len(weight), 1), weight.dtype)
+    return jnp.median(_discrepancies(signs * weight, x, y)) > _MIRRORED * chance
 
 
 def _agreement(images, chosen):

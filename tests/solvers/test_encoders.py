@@ -11,7 +11,6 @@ import pytest
 from align import solvers
 from align.data.texts import encoder_sample
 from align.solvers import verdict, wide, wide_draws, wide_search
-from align.solvers.narrow import FORMS, Settings
 
 pytestmark = pytest.mark.usefixtures("compiled_as_for_users")  # thousands of rows: more to compute than to compile
 unpaired = importlib.import_module("align.solvers.unpaired")  # the function has the module's name
@@ -130,11 +129,22 @@ def decaying(seed, rows=FEW):
     return (random.normal(size=(rows, 160)) / np.arange(1, 161) @ axes).astype(np.float32)
 
 
-def test_covariances_alone_are_no_evidence():
-    settings = Settings(FORMS, 1, 3, 200, 24_000, 5000, 0.4)
-    _, _, evidence, criteria = wide.between_wide(KEY, decaying(0), decaying(1), None, None, settings)
-    assert evidence.contrast < 0.4 and evidence.final[0] < evidence.unrelated.min()  # than any turn it is better
-    assert not criteria["resolved"]
+def test_covariances_alone_are_no_evidence(texts):
+    source, target = texts.minilm[:FEW], texts.mpnet[:FEW]
+    for pair, unlike in (((source, target), True), ((decaying(0), decaying(1)), False)):
+        sides = [wide_search.directions(z) for z in pair]
+        x, y = (side(z) for side, z in zip(sides, pair, strict=True))
+        # Between texts the rigid map of all pairs; between Gaussians no map is as good as axis to axis.
+        weight = solvers.orthogonal(x, y).weight if unlike else jnp.eye(160)
+        turns = jnp.stack(
+            [
+                jnp.asarray(np.linalg.qr(np.random.default_rng(i).normal(size=(160, 160)))[0], jnp.float32)
+                for i in range(3)
+            ]
+        )
+        chance = jnp.median(wide._discrepancies(turns, x, y))
+        assert wide._discrepancies(weight[None], x, y)[0] < 0.4 * chance
+        assert bool(wide._unlike_mirrored(KEY, weight, x, y, chance)) == unlike
 
 
 def test_few_directions_of_many_are_searched_as_few_dimensions(texts, monkeypatch):
