@@ -61,6 +61,9 @@ def test_as_good_by_hand():
     best = np.float32([[0.9, 0.8], [0.9, 0.5]])
     judged = np.float32([[0.8, 0.8, 0.8], [0.6, 0.4, 0.1]])  # three copies count as the two there can be
     np.testing.assert_array_equal(as_good(judged, best), [1, 0.5])
+    kept = np.array([[0.9, 0.9 - 1e-7]])  # copies, multiplied in float32
+    np.testing.assert_array_equal(as_good(kept, np.array([[0.9, 0.9]])), 0.5)
+    np.testing.assert_array_equal(as_good(kept, np.array([[0.9, 0.9]]), np.dtype(np.float32)), 1)
 
 
 @pytest.fixture(scope="module")

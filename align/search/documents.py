@@ -70,13 +70,14 @@ def in_blocks(rows: np.ndarray, wide: int) -> Iterator[np.ndarray]:
         yield np.asarray(rows[start : start + step], np.float64)
 
 
-def as_good(judged: np.ndarray, best: np.ndarray) -> np.ndarray:
+def as_good(judged: np.ndarray, best: np.ndarray, dtype: np.dtype | None = None) -> np.ndarray:
     """Return for each query `[q]` the share of its best `[q, k]` scores that documents found `[q, m]` come up to.
 
-    Documents with the same score, but for rounding, stand for one another.
+    Documents with the same score, but for rounding, stand for one another. dtype: of which the rounding is, where
+    scores are kept in another than they were computed in.
     """
     least = best.min(1, keepdims=True)
-    enough = least - _ROUNDING * np.finfo(best.dtype).eps * np.maximum(1, np.abs(least))
+    enough = least - _ROUNDING * np.finfo(best.dtype if dtype is None else dtype).eps * np.maximum(1, np.abs(least))
     return np.minimum((judged >= enough).sum(1), best.shape[1]) / best.shape[1]
 
 

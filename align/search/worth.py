@@ -88,7 +88,7 @@ def found(
     judged = {way: search.as_judged() for way, search in searches.items()}
 
     def first(way, count):
-        return as_good(judged[way][:, :count], judged[AGAIN])
+        return as_good(judged[way][:, :count], judged[AGAIN], new_queries.dtype)
 
     def again(way):
         return {n: first(way, n) for n in sorted(candidates) if top <= n < come}
