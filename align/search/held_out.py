@@ -46,7 +46,8 @@ def recall(mapped: np.ndarray, target: np.ndarray, top: int, hubs: np.ndarray | 
     target = unit(target)
     true = target @ target.T
     found, wanted = (np.argpartition(-s, top - 1, axis=1)[:, :top] for s in (_made(mapped, target, hubs), true))
-    return as_good(*(np.take_along_axis(true, places, 1) for places in (found, wanted))) * target.any(1)
+    judged, best = (np.take_along_axis(true, places, 1) for places in (found, wanted))
+    return as_good(judged, best) * target.any(1)
 
 
 def hits(mapped: np.ndarray, target: np.ndarray, others: Iterable[np.ndarray], top: int) -> np.ndarray:
