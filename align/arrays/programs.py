@@ -1,7 +1,7 @@
 """Room for compiled programs: Linux gives a process so many memory maps, and XLA takes one or more for every kernel.
 
-A fit between two clouds takes up to some 5,000 of the usual 65,530, anew for every shape of its input, and JAX keeps
-what it has compiled. A process that has none left ends without a word of Python.
+A fit between two clouds takes thousands of the usual 65,530, anew for every shape of its input, and JAX keeps what it
+has compiled. A process that has none left ends without a word of Python.
 """
 
 import time

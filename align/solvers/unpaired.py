@@ -116,7 +116,7 @@ def _fit(key, source, target, pairs, labels, settings):
     wide = min(source.shape[1], target.shape[1]) > _WIDE and min(len(source), len(target)) >= FEWEST_ROWS
     if not wide:
         search = between_narrow
-    elif _few_count(source, target):
+    elif _in_few_directions(source, target):
         search = _between_leading
     else:
         search = between_wide
@@ -135,7 +135,7 @@ def _fit(key, source, target, pairs, labels, settings):
     return dataclasses.replace(fitted, converged=rests, trusted=trusted, details=details)
 
 
-def _few_count(source, target):
+def _in_few_directions(source, target):
     """Say whether a few directions have most of the variance of both sides; of what is traced, that is not known."""
     if isinstance(source, jax.core.Tracer) or isinstance(target, jax.core.Tracer):
         return False

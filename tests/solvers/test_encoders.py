@@ -148,8 +148,8 @@ def test_covariances_alone_are_no_evidence(texts):
 
 
 def test_few_directions_of_many_are_searched_as_few_dimensions(texts, monkeypatch):
-    assert unpaired._few_count(decaying(0), decaying(1))
-    assert not unpaired._few_count(texts.minilm[:FEW], decaying(1))
+    assert unpaired._in_few_directions(decaying(0), decaying(1))
+    assert not unpaired._in_few_directions(texts.minilm[:FEW], decaying(1))
     random = np.random.default_rng(0)
     low = (random.normal(size=(400, 130)) @ random.normal(size=(130, 160)) + 3).astype(np.float32)
     low[:, :8] *= 30
