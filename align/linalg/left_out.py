@@ -4,6 +4,7 @@ A rigid map takes the source to d_source orthonormal axes of the target. Complet
 the coordinates in which it is diagonal: what it predicts is a row's own coordinates, and costs no product.
 """
 
+import math
 from typing import NamedTuple
 
 import jax
@@ -14,9 +15,11 @@ from align.linalg import lapack
 from align.linalg.decompositions import polar, reciprocal
 from align.linalg.moments import Moments
 
-_MOST_FOLDS, _FEWEST_FOLDS, _FEWEST_OF_LARGE = 1_000, 20, 5
-# Multiplications that the decompositions may cost, roughly, unless the fewest folds cost more; and one that is large.
+_MOST_FOLDS, _ENOUGH_FOLDS, _FEWEST_FOLDS = 1_000, 20, 5
+# Multiplications that the decompositions may cost, roughly, unless enough folds cost more; and one that is large.
 _REFITTING, _LARGE = 2e9, 768**3
+# Rows a dimension up to which all of that is spent: with more, what a fold leaves out is missed the less.
+_FEW = 2
 
 
 class Motion(NamedTuple):
@@ -33,8 +36,9 @@ class Motion(NamedTuple):
 def number_of_folds(rows: int, d_source: int, d_target: int) -> int:
     """Return how many groups of rows get a fit of their own: one for each row where that is affordable."""
     cost = d_source**2 * d_target
-    fewest = _FEWEST_FOLDS if cost <= _LARGE else _FEWEST_OF_LARGE
-    return min(rows, _MOST_FOLDS, max(fewest, int(_REFITTING / cost)))
+    needed = min(1, _FEW * d_source / rows)
+    enough = math.ceil(needed * _ENOUGH_FOLDS) if cost <= _LARGE else _FEWEST_FOLDS
+    return min(rows, _MOST_FOLDS, max(_FEWEST_FOLDS, enough, int(needed * _REFITTING / cost)))
 
 
 def folded(array: jax.Array, folds: int) -> jax.Array:

@@ -47,8 +47,9 @@ def ridge(
     reflection: False keeps the rigid map and the similarity among the goals to rotations.
 
     Strength and W₀ minimise the exact leave-one-out error, W₀ included: each left-out row is predicted by a map that
-    never saw it. Where a W₀ for every row would cost too much (beyond 1,000 rows, or some 250 dimensions), rows are
-    left out of it a fold at a time, at least 20 folds (5 beyond 768 dimensions), which errs on the side of caution.
+    never saw it. Where a W₀ for every row would cost too much (beyond 1,000 rows, or some 100 dimensions), rows are
+    left out of it a fold at a time, which errs on the side of caution: at least 5 folds, and up to 768 dimensions 20
+    where there are less than two rows for each.
     A strength of 0 predicts no row that the others do not determine: where no strength can be judged, the map is NaN
     and has not converged.
     `details` of the map is a `RidgePath`. ValueError for shapes that do not fit, an unknown `towards`, and concrete

@@ -46,8 +46,11 @@ def test_folds_where_rows_are_many(towards, double_precision, monkeypatch):
 
 def test_every_row_is_a_fold_unless_that_costs_too_much():
     assert left_out.number_of_folds(100, 50, 50) == 100
-    assert left_out.number_of_folds(10**6, 50, 50) == 1_000
-    assert left_out.number_of_folds(10**6, 768, 768) == 20
+    assert left_out.number_of_folds(1_500, 50, 50) == 1_000
+    assert left_out.number_of_folds(1_500, 768, 768) == 20
+    assert left_out.number_of_folds(3_600, 768, 768) == 9
+    assert left_out.number_of_folds(3_600, 384, 768) == 5
+    assert left_out.number_of_folds(10**6, 50, 50) == 5
     assert left_out.number_of_folds(10**6, 1536, 1536) == 5
     assert left_out.number_of_folds(3, 4096, 4096) == 3
 
