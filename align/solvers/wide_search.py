@@ -69,7 +69,8 @@ _RESTING = 0.9995  # cosine between one step's images and the next's
 class Directions(NamedTuple):
     """Directions of a cloud: rows less `mean` `[d]`, at unit length, less `shift` `[d]`, in the axes `basis` `[d, d]`.
 
-    variances `[d]`: along the axes, descending. scale: root mean square norm of the rows about their mean.
+    variances `[d]`: along the axes, descending. scale: root mean square norm of the rows about their mean, the longest
+    hundredth left out: one row that is far out would make it its own.
     """
 
     mean: jax.Array
@@ -95,7 +96,8 @@ def directions(array: jax.Array) -> Directions:
     variances, basis = lapack.eigh(matmul(unit.T, unit) / len(array))
     variances, basis = jnp.maximum(variances[::-1], 0), basis[:, ::-1]
     skewness = (matmul(unit, basis) ** 3).mean(0)
-    return Directions(mean, shift, basis * jnp.where(skewness < 0, -1, 1), variances, jnp.sqrt((norm**2).mean()))
+    usual = jnp.sort(norm[:, 0])[: -(-99 * len(norm) // 100)]
+    return Directions(mean, shift, basis * jnp.where(skewness < 0, -1, 1), variances, jnp.sqrt((usual**2).mean()))
 
 
 def number_of_components(*sides: Directions) -> int:
