@@ -1,7 +1,9 @@
 """Kinds of clouds, by name; `shapes` draws them."""
 
-# Those that nothing determines a map between, and one that can be solved.
-UNSOLVABLE = (
+# The one kind that can be solved; nothing determines a map between the others.
+SOLVABLE = "arms"
+# A kind's place seeds its draws: a new one goes last.
+KINDS = (
     "Gaussian",
     "Gaussian, uneven",
     "cube",
@@ -11,6 +13,8 @@ UNSOLVABLE = (
     "mirrored",
     "constant",
     "duplicates",
+    SOLVABLE,
+    "Gaussian, decaying",
+    "Gaussian, few directions",
 )
-SOLVABLE = "arms"
-KINDS = (*UNSOLVABLE, SOLVABLE)
+UNSOLVABLE = tuple(kind for kind in KINDS if kind != SOLVABLE)

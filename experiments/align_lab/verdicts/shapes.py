@@ -28,6 +28,11 @@ def _mirrored(random, n, d):
     return np.abs(random.normal(size=(n, d))) * np.sign(random.normal(size=(n, 1)))
 
 
+def _few_directions(random, n, d):
+    few = min(8, d)
+    return random.normal(size=(n, few)) @ random.normal(size=(few, d)) + 0.01 * random.normal(size=(n, d))
+
+
 def arms(random: np.random.Generator, n: int, d: int) -> np.ndarray:
     """Draw points `[n, d]` that look like nothing else when turned: arms of different length, weight and direction."""
     ends = np.random.default_rng(0).normal(size=(d + 2, d)) * np.linspace(1, 4, d + 2)[:, None]
@@ -48,6 +53,8 @@ DRAWS: dict[str, Draw] = {
     "constant": lambda random, n, d: np.ones((n, d)),
     "duplicates": lambda random, n, d: np.repeat(random.normal(size=(max(n // 5, 1), d)), 5, 0)[:n],
     SOLVABLE: arms,
+    "Gaussian, decaying": lambda random, n, d: random.normal(size=(n, d)) / np.arange(1, d + 1),
+    "Gaussian, few directions": _few_directions,
 }
 
 

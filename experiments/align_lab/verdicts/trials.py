@@ -14,7 +14,7 @@ from align_lab.plans import Shapes
 from align_lab.verdicts.kinds import KINDS, SOLVABLE
 
 TABLE = "verdicts"
-ROWS, DIMENSIONS, MOST = (2, 10, 50, 200, 1000, 3000), (2, 10, 100), 10**6
+ROWS, DIMENSIONS, MOST = (2, 10, 50, 200, 1000, 3000), (2, 10, 100, 200), 10**6
 # A map of the solvable kind is right where it misses less than this share of the target's variance.
 RIGHT = 0.1
 HEAD = "# Verdicts on drawn clouds\n\nMade by `python experiments/trust.py`.\n"
