@@ -59,6 +59,12 @@ def test_finds_the_map_between_encoders_and_trusts_it_however_a_side_is_turned_a
     assert bool(again.trusted)
 
 
+def test_from_few_texts_the_best_candidate_by_third_moments_is_not_the_only_one_to_grow(texts):
+    # That one alone comes to 0.3 here, and is not trusted.
+    fitted = FIT(texts.minilm[:FEW], texts.mpnet[ROWS : ROWS + FEW])
+    assert top1(fitted, texts) > 0.8 and bool(fitted.trusted)
+
+
 def test_searches_agree_where_another_leads_to_the_chosen_map():
     random = np.random.default_rng(0)
     right, *others = (random.normal(size=(200, 9)).astype(np.float32) for _ in range(4))
@@ -109,16 +115,10 @@ def test_pairs_stand_for_the_clouds_where_what_knew_nothing_of_them_foretells_th
     assert told.explanation.startswith("the known pairs are foretold") == trusted
 
 
-def test_from_few_texts_the_best_candidate_by_third_moments_is_not_the_only_one_to_grow(texts):
-    # That one alone comes to 0.3 here, and is not trusted.
-    fitted = solvers.unpaired(KEY, texts.minilm[:FEW], texts.mpnet[ROWS : ROWS + FEW])
-    assert top1(fitted, texts) > 0.8 and bool(fitted.trusted)
-
-
 def test_a_gaussian_of_the_same_covariance_is_not_trusted(texts):
     y = texts.mpnet[ROWS : ROWS + FEW]
     noise = np.random.default_rng(0).multivariate_normal(y.mean(0), np.cov(y.T), FEW, method="cholesky")
-    fitted = solvers.unpaired(KEY, texts.minilm[:FEW], noise.astype(np.float32))
+    fitted = FIT(texts.minilm[:FEW], noise.astype(np.float32))
     assert not bool(fitted.trusted) and float(fitted.details.agreement) < 0.3
 
 
@@ -194,9 +194,16 @@ def test_the_effective_rank_counts_directions_by_their_variance():
         assert float(wide_search.effective_rank(side)) == pytest.approx(rank, rel=0.02)
 
 
+def test_one_row_that_is_far_out_does_not_set_the_scale():
+    rows = np.random.default_rng(0).normal(size=(500, 140)).astype(np.float32)
+    usual, far = (wide_search.directions(z).scale for z in (rows, np.vstack([rows, 100 * rows[:1]])))
+    assert float(usual) == pytest.approx(np.sqrt(140), rel=0.01)
+    assert float(far) == pytest.approx(float(usual), rel=0.03)  # the mean moves a little
+
+
 def test_pairs_beside_the_clouds_find_more_than_the_pairs_alone(texts):
     pairs = texts.minilm[5000:5050], texts.mpnet[5000:5050]
-    fitted = FIT(texts.minilm[:1000], texts.mpnet[ROWS : ROWS + 1000], pairs=pairs)
+    fitted = FIT(texts.minilm[:FEW], texts.mpnet[ROWS : ROWS + FEW], pairs=pairs)
     assert top1(fitted, texts) > top1(solvers.ridge(*pairs), texts) + 0.1
     # The pairs are not left out of the search, but of the map that they correct: else they would promise too much.
     truth = texts.mpnet[HELD]
