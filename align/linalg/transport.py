@@ -75,7 +75,8 @@ def by_profiles(
     x = jax.vmap(profile, in_axes=(0, None))(source, rows)
     y = jax.vmap(profile, in_axes=(0, None))(target, columns)
     cost = ((x[:, None] - y[None]) ** 2).mean(-1)
-    cost = cost / jnp.median(cost)
+    middle = jnp.median(cost)
+    cost = cost / jnp.where(middle > 0, middle, 1)  # of points that all look alike nothing is left to divide
     return proximal(lambda _: cost, rows, columns, jnp.outer(rows, columns), step=step, iterations=iterations)
 
 

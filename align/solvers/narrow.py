@@ -208,14 +208,19 @@ def _coupled(source, target, rows, columns):
     distances = []
     for points, mass in ((source, rows), (target, columns)):
         apart = jnp.sqrt(((points[:, None] - points[None]) ** 2).sum(-1))
-        distances.append(apart / jnp.sqrt(matmul(matmul(mass, apart**2), mass)))
+        squares = matmul(matmul(mass, apart**2), mass)
+        distances.append(apart / jnp.sqrt(jnp.where(squares > 0, squares, 1)))
     start = by_profiles(*distances, rows, columns)
     coupling, _ = gromov_wasserstein(*distances, rows, columns, start)
     return polar(matmul(matmul(source.T, coupling), target))[0]
 
 
 def _refined(key, source, target, maps, whitening, iterations, subset):
-    """Refine maps `[count, d_source, d_target]` by ICP with rigid steps between principal coordinates."""
+    """Refine maps `[count, d_source, d_target]` by ICP with rigid steps between principal coordinates.
+
+    What is no number in a map, as where too few pairs determine none, counts as zero.
+    """
+    maps = jax.tree.map(lambda x: jnp.where(jnp.isfinite(x), x, 0), maps)
 
     def improve(one):
         return rigid_steps(one[0], source, target, one[1], whitening, iterations, subset)

@@ -92,6 +92,11 @@ def test_degenerate_clouds_are_not_trusted_and_nothing_breaks():
     fitted = FIT(KEY, source, target)
     assert fitted.weight.shape == (2, 4) and np.isfinite(fitted(source)).all()
     assert not bool(fitted.trusted)
+    # One point, two points, and a pair that is there twice, from which no regression follows.
+    nothing, two = np.ones_like(source), np.repeat(source[::10][:2], [7, 8], axis=0)
+    for x, y, pairs in ((nothing, target, None), (two, target, None), (source, target, (source[:2], target[[0, 0]]))):
+        fitted = FIT(KEY, x, y, pairs=pairs)
+        assert np.isfinite(fitted(x)).all() and not bool(fitted.trusted)
 
 
 @pytest.mark.parametrize(
@@ -121,6 +126,11 @@ def test_transport_by_hand():
     coupling, loss = transport.gromov_wasserstein(*distances, masses, masses, jnp.full((3, 3), 1 / 9), iterations=200)
     np.testing.assert_allclose(coupling, expected, atol=1e-3)
     assert float(loss) < 1e-3
+
+
+def test_points_that_look_alike_are_coupled_evenly():
+    distances, masses = jnp.asarray([[0.0, 1], [1, 0]]), jnp.full(2, 0.5)
+    np.testing.assert_allclose(transport.by_profiles(distances, distances, masses, masses), np.full((2, 2), 0.25))
 
 
 def test_couplings_keep_their_marginals():
