@@ -123,6 +123,9 @@ def left_out_errors(
     moves = tuple(goals) != ("zero",)
     folds = left_out.number_of_folds(rows, d_source, y.shape[1]) if moves else 1
     counts = jnp.ones(rows, x.dtype) if weights is None else weights
+    if moves and weights is not None:  # every fold gets its share of the rows that count
+        order = jnp.argsort(counts <= 0, stable=True)
+        x, y, counts = x[order], y[order], counts[order]
 
     def of_fold(fold):
         x, y, counts = fold

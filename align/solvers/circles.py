@@ -96,7 +96,8 @@ def _agreed(clouds, pairs):
     for (i, j), fitted in pairs.items():
         # Between principal axes, each weighted by its spread: what a map does to noise is no matter.
         (_, up_i, s_i), (_, up_j, _) = sides[i], sides[j]
-        block = matmul(matmul(up_i.T, fitted.weight), up_j)
+        weight = jnp.where(jnp.isfinite(fitted.weight).all(), fitted.weight, 0)  # what is no number, others outvote
+        block = matmul(matmul(up_i.T, weight), up_j)
         blocks[i, j] = _orthogonal(block * s_i[:, None])
 
     def solve(weights):

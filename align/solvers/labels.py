@@ -13,7 +13,7 @@ from jax.typing import ArrayLike
 
 from align.arrays import checks, inputs
 from align.arrays.products import matmul
-from align.clouds import classes, coordinates
+from align.clouds import classes, coordinates, far_out
 from align.linalg import threads
 from align.linalg.decompositions import polar
 from align.linalg.kmeans import kmeans
@@ -202,7 +202,8 @@ def labels(
 
     The start is that of `class_gaussians`; `align.solvers.polish` improves on it, class by class, or keeps it, and its
     record, `Polished`, is the `details` of the map. `converged` is False where nearest rows are no matches to learn
-    from, and the map is the start, which may then be far off.
+    from, and the map is the start, which may then be far off. A few rows that are far out are left out, as by
+    `unpaired`.
 
     key: of the starts and of the subsets.
     source: `[n, d_source]`.
@@ -227,6 +228,9 @@ def labels(
     source, target = inputs.as_clouds(source=source, target=target)
     start_key, polish_key = jax.random.split(key)
     with threads.for_rows(source, target):
+        (source, source_labels), (target, target_labels) = (
+            far_out.without(*side) for side in ((source, source_labels), (target, target_labels))
+        )
         start = class_gaussians(start_key, source, source_labels, target, target_labels, restarts=restarts)
         polished = polish(
             polish_key, source, target, start, source_labels=source_labels, target_labels=target_labels,

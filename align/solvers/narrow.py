@@ -18,7 +18,7 @@ from align.linalg.third_moments import climb, third_moments
 from align.linalg.transport import by_profiles, gromov_wasserstein
 from align.maps import AffineMap
 from align.solvers.labels import class_gaussians
-from align.solvers.polish import polish, rigid_steps
+from align.solvers.polish import once, polish, rigid_steps
 from align.solvers.ridge import ridge
 from align.solvers.rivals import mirrored, turned
 from align.solvers.verdict import FEWEST_ROWS, PAIRS_THAT_JUDGE, UnpairedFit, cosine, doubts, unjudged
@@ -81,7 +81,7 @@ def between_narrow(
     maps = _candidates(keys, source, target, forms, clusters, min(sample, _CLUSTERED))
     more = _informed(other_key, source, target, pairs, labels)
     maps = jax.tree.map(lambda *a: jnp.concatenate(a), maps, *more)
-    sides, unrelated, spread = _scale(score_key, source, target)
+    sides, unrelated, spread = _scale(score_key, *(once(array)[0] for array in (source, target)))
     steps = ((0.0, 6, -(-subset // 2)), (_WHITENING, 4, subset))
     for fold, (whitening, iterations, rows) in enumerate(steps):
         icp_key = jax.random.fold_in(refine_key, fold)

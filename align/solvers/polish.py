@@ -68,7 +68,7 @@ def polish(
     known: dict[str, Any] = {"source_labels": source_labels, "target_labels": target_labels}
     finish_key, score_key, *keys = jax.random.split(key, 2 + len(whitenings))
     groups, weights = classes.group(source, target, **known)
-    (x, x_labels), (y, y_labels) = _once(source, source_labels), _once(target, target_labels)
+    (x, x_labels), (y, y_labels) = once(source, source_labels), once(target, target_labels)
     sides = _drawn(score_key, (x, y), classes.group(x, y, x_labels, y_labels)[0], subset)
 
     def refined(key, whitening):
@@ -121,7 +121,7 @@ def _laid_out(source, target, weights, start, whitening):
     return a, b, a(source), b(target), coordinates.express(a, start, b)
 
 
-def _once(array, labels):
+def once(array: jax.Array, labels: ArrayLike | None = None) -> tuple[jax.Array, ArrayLike | None]:
     """Return rows, and their labels, each of a class once: `discrepancy` leaves out rows that are there twice."""
     if isinstance(array, jax.core.Tracer):
         return array, labels

@@ -85,7 +85,10 @@ def _together(source, target, weights):
 def _counted(weights, source):
     """Return how many rows there are that count, as far as that is known."""
     known = weights is not None and not isinstance(weights, jax.core.Tracer)
-    return int((weights > 0).sum()) if known else source.shape[0]
+    if not known:
+        return source.shape[0]
+    with jax.ensure_compile_time_eval():
+        return int((weights > 0).sum())
 
 
 def _candidates(towards, source, target, rows):

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 
 from align.arrays import checks, inputs
+from align.arrays.copies import first_of_equal
 from align.arrays.products import matmul
-from align.clouds import coordinates
+from align.clouds import coordinates, far_out
 from align.linalg import threads
 from align.maps import AffineMap, diagnosis
 from align.solvers.corrected import corrected
@@ -57,13 +59,14 @@ def unpaired(
     pairs: `(x, y)`, x `[p, d_source]` and y `[p, d_target]` in correspondence, p ≥ 2, rows of the clouds or not. They
         enter the search and finish it: regression from the pairs, towards the map from the clouds (`corrected`; beyond
         128 dimensions `ridge`, towards the multiple of it that suits the pairs) or by itself, by the error of pairs
-        left out. With ever more of them the result is that of `ridge`.
+        left out. With ever more of them the result is that of `ridge`. Equal pairs are one.
     source_labels, target_labels: labels `[n]`, `[m]`, concrete integers; classes that both sides have are the same.
     forms: of centroids' coordinates up to 128 dimensions, (whitening, leading components or None for all).
     restarts: of each kind of start; 2 up to 128 dimensions and 3 beyond, unless given.
     finalists, clusters, subset: how many candidates are refined (two at least, which must agree), centroids, and rows
         in an iteration, up to 128.
-    sample: rows of either side that are looked at.
+    sample: rows of either side that are looked at. Rows more than ten times as far from the median as is usual are
+        left out, where they are at most a hundredth of a side that is concrete.
     contrast: of what chance attains, the discrepancy that is trusted at most; beyond 128 dimensions less where rows are
         few.
 
@@ -111,6 +114,9 @@ def _check_forms(forms):
 
 def _fit(key, source, target, pairs, labels, settings):
     """Search, finish with the pairs, and judge; see `unpaired`."""
+    sides = zip((source, target), labels or (None, None), strict=True)
+    (source, source_labels), (target, target_labels) = (far_out.without(*side) for side in sides)
+    labels = None if labels is None else (source_labels, target_labels)
     if labels is None:
         source, target = _ordered(source), _ordered(target)
     wide = min(source.shape[1], target.shape[1]) > _WIDE and min(len(source), len(target)) >= FEWEST_ROWS
@@ -139,7 +145,8 @@ def _in_few_directions(source, target):
     """Say whether a few directions have most of the variance of both sides; of what is traced, that is not known."""
     if isinstance(source, jax.core.Tracer) or isinstance(target, jax.core.Tracer):
         return False
-    return max(float(effective_rank(directions(side))) for side in (source, target)) <= _SPREAD_OVER
+    with jax.ensure_compile_time_eval():
+        return max(float(effective_rank(directions(side))) for side in (source, target)) <= _SPREAD_OVER
 
 
 def _between_leading(key, source, target, pairs, labels, settings):
@@ -223,4 +230,13 @@ def _pairs(source, target, pairs):
     if len(x) < 2:
         raise ValueError(f"pairs must have at least two rows; they have {len(x)}")
     inputs.check_finite(**{"pairs[0]": x, "pairs[1]": y})
-    return x.astype(source.dtype), y.astype(target.dtype)
+    return _once(x.astype(source.dtype), y.astype(target.dtype))
+
+
+def _once(x, y):
+    """Return equal pairs once: a copy of one that is left out would foretell it."""
+    if isinstance(x, jax.core.Tracer) or isinstance(y, jax.core.Tracer):
+        return x, y
+    first = first_of_equal(np.asarray(x), np.asarray(y))
+    kept = slice(None) if first is None else np.unique(first)
+    return x[kept], y[kept]

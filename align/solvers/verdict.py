@@ -65,8 +65,10 @@ class UnpairedFit(NamedTuple):
     def explanation(self) -> str:
         """Say in words what the verdict rests on."""
         told = [REASONS[int(self.reason)]]
-        told.append(f"agreement of independent searches {float(self.agreement):.2f}")
-        told.append(f"discrepancy {float(self.contrast):.2f} of chance")
+        if jnp.isfinite(self.agreement):
+            told.append(f"agreement of independent searches {float(self.agreement):.2f}")
+        if jnp.isfinite(self.contrast):
+            told.append(f"discrepancy {max(float(self.contrast), 0):.2f} of chance")  # of few rows it may be below 0
         if int(self.alternatives):
             told.append(f"{int(self.alternatives)} other maps fit equally well")
         if jnp.isfinite(self.left_out):
@@ -135,9 +137,16 @@ def judged(
     return fit._replace(reason=reason, confidence=confidence), trusted
 
 
+def contrast(score: jax.Array, chance: jax.Array) -> jax.Array:
+    """Return a discrepancy over that of random turns, as far as these tell two distributions apart."""
+    return 1 - (chance - score) / jnp.maximum(chance, _RESOLVED)
+
+
 def cosine(a: jax.Array, b: jax.Array) -> jax.Array:
     """Return the cosine between two clouds of images `[..., n, d]` in correspondence, each about its mean."""
     a, b = (x - x.mean(-2, keepdims=True) for x in (a, b))
+    # In units of the largest entry: neither squares nor their product leave the range of the numbers.
+    a, b = (x / jnp.maximum(jnp.abs(x).max((-2, -1), keepdims=True), jnp.finfo(x.dtype).tiny) for x in (a, b))
     return (a * b).sum((-2, -1)) / jnp.sqrt((a**2).sum((-2, -1)) * (b**2).sum((-2, -1)))
 
 
@@ -163,8 +172,7 @@ def doubts(
     share = jnp.where(jnp.arange(len(scores)) < len(others[0]), _AS_WELL, 0)
     lacking = jnp.maximum(DEVIATIONS * spread, share * (1 - alike) * (chance - score))
     as_good = (scores < score + lacking) & (alike < SAME)
-    contrast = 1 - (chance - score) / jnp.maximum(chance, _RESOLVED)
-    return contrast, _different(as_good, images), chance - score > DEVIATIONS * spread
+    return contrast(score, chance), _different(as_good, images), chance - score > DEVIATIONS * spread
 
 
 def _different(chosen, images):

@@ -13,7 +13,7 @@ from align.linalg.neighbours import discrepancy
 from align.maps import AffineMap
 from align.solvers import wide_search
 from align.solvers.narrow import Settings
-from align.solvers.verdict import UnpairedFit, cosine, unjudged
+from align.solvers.verdict import UnpairedFit, contrast, cosine, unjudged
 from align.solvers.wide_draws import averaged, grown
 
 # Rows of either side from which halves are enough for a search. With fewer, the value of third moments does not tell
@@ -116,7 +116,7 @@ def between_wide(
         scores=jnp.concatenate([values for _, values in found]),
         final=final,
         unrelated=unrelated,
-        contrast=final[0] / jnp.where(chance > 0, chance, final[0]),
+        contrast=contrast(final[0], chance),
         agreement=_agreement(images, first),
         alternatives=jnp.zeros((), jnp.int32),
     )

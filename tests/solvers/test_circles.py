@@ -39,6 +39,14 @@ def test_circles_close_and_a_failed_map_is_repaired():
     assert circles.trusted.all()
 
 
+def test_a_map_that_is_no_number_is_outvoted():
+    clouds, maps = planted()
+    maps[0, 1] = AffineMap(jnp.full((6, 6), jnp.nan), jnp.zeros(6), trusted=jnp.asarray(False))
+    circles = agreed(clouds, maps)
+    np.testing.assert_allclose(circles.between(0, 1)(clouds[0]), clouds[1], atol=0.2)
+    assert circles.disagreement[0, 1] > 0.1 and circles.trusted.all()
+
+
 def test_a_wider_cloud_keeps_its_mean():
     clouds, maps = planted()
     wide = np.pad(clouds[3], ((0, 0), (0, 2))) + np.arange(8, dtype=np.float32)

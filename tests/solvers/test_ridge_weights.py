@@ -3,11 +3,13 @@
 import functools
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from left_out_rows import leave_one_out, related
 
 from align import solvers
+from align.linalg import left_out
 
 
 @pytest.mark.parametrize("towards", ["zero", "rigid", "similarity", "origin"])
@@ -20,6 +22,24 @@ def test_a_row_is_left_out_with_all_that_it_counts(towards, weights, double_prec
     fitted = solvers.ridge(x, y, weights=counts, strengths=[0.1, 30.0], towards=towards)
     by_hand = [leave_one_out(x, y, strength, towards, counts=counts) for strength in (0.1, 30.0)]
     np.testing.assert_allclose(fitted.details.path_leave_one_out, [by_hand], rtol=1e-8)
+
+
+@pytest.mark.parametrize("towards", ["rigid", "similarity"])
+def test_rows_that_do_not_count_take_no_place_in_a_fold(towards, double_precision, monkeypatch):
+    monkeypatch.setattr(left_out, "number_of_folds", lambda *_: 5)
+    x, y = related(110, 3, 6)  # a shape that no other test has compiled
+    weights = np.zeros(110)
+    weights[::5] = 1  # all of one fold, in the order in which they came
+    path = solvers.ridge(x, y, weights=weights, strengths=[1.0, 30.0], towards=towards).details
+    by_hand = [leave_one_out(x[::5], y[::5], strength, towards, folds=5) for strength in (1.0, 30.0)]
+    np.testing.assert_allclose(path.path_leave_one_out, [by_hand], rtol=1e-9)
+
+
+def test_weights_may_be_closed_over_where_pairs_are_traced():
+    x, y = (jnp.asarray(z, jnp.float32) for z in related(30, 4, 5))
+    weights = jnp.arange(30.0)
+    weight = jax.jit(lambda x: solvers.ridge(x, y, weights=weights).weight)(x)
+    np.testing.assert_allclose(weight, solvers.ridge(x, y, weights=weights).weight, atol=1e-5)
 
 
 def test_copies_of_pairs_are_one_pair_that_counts_as_often():

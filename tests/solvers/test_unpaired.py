@@ -1,6 +1,7 @@
 """Nothing known: a planted map is found, and clouds that do not match are not trusted."""
 
 import functools
+import importlib
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +12,9 @@ from align import solvers
 from align.linalg import transport
 from align.linalg.kmeans import kmeans
 from align.maps import AffineMap
+from align.solvers import verdict
 
+module = importlib.import_module("align.solvers.unpaired")  # the function has the module's name
 KEY = jax.random.key(0)
 SHAPE = np.random.default_rng(5)
 TRUTH = AffineMap(
@@ -61,6 +64,31 @@ def test_noise_is_not_trusted():
     noise = [random.normal(size=(n, 3)).astype(np.float32) for n in (1500, 1400)]
     assert not bool(FIT(KEY, *noise).trusted)
     assert not bool(FIT(KEY, crooked(0, 1500), noise[1]).trusted)
+
+
+def test_rows_that_are_far_out_and_doubled_rows_change_nothing():
+    source, target = crooked(0, 1500), np.array(TRUTH(crooked(1, 1400)))
+    fitted = FIT(KEY, np.vstack([source, 1e4 * source[:1]]), np.vstack([target, 1e4 * target[:1]]))
+    assert error(fitted, source) < 0.02 and bool(fitted.trusted)
+    doubled = FIT(KEY, np.repeat(source[:750], 2, 0), np.repeat(target[:700], 2, 0))
+    assert error(doubled, source) < 0.03 and bool(doubled.trusted)
+
+
+def test_copies_of_pairs_are_no_evidence():
+    random = np.random.default_rng(0)
+    noise = [random.normal(size=(n, 3)).astype(np.float32) for n in (1500, 1400)]
+    few = [np.tile(random.normal(size=(3, 3)), (10, 1)).astype(np.float32) for _ in range(2)]
+    fitted = FIT(KEY, *noise, pairs=few)
+    assert not bool(fitted.trusted) and not fitted.details.explanation.startswith("the known pairs")
+    assert [len(z) for z in module._pairs(*noise, few)] == [3, 3]
+
+
+def test_agreement_does_not_depend_on_the_scale_of_the_codes():
+    a, b = jnp.asarray(crooked(0, 50)), jnp.asarray(crooked(0, 50) + 0.1 * crooked(1, 50))
+    expected = verdict.cosine(a, b)
+    assert 0.9 < expected < 0.9999
+    for scale in (1e-13, 1e13):
+        np.testing.assert_allclose(verdict.cosine(a, b * scale), expected, rtol=1e-5)
 
 
 def test_six_clusters_laid_over_six_others_are_not_trusted():

@@ -1,0 +1,34 @@
+"""Rows so far out that they alone would set the scale and the axes of a cloud."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+# Times the median distance from the median; of so many rows one may be: where there are more, the cloud is like that.
+_FAR, _ROWS_A_FAR_ONE = 10, 100
+# Rows below which none is left out, and those that the median is of.
+_FEWEST, _LOOKED_AT = 32, 10_000
+
+
+def without(array: jax.Array, labels: Any = None) -> tuple[jax.Array, Any]:
+    """Return the rows of array `[n, d]`, and their labels `[n]` or None, but for a few that are far out."""
+    traced = any(isinstance(each, jax.core.Tracer) for each in (array, labels))
+    if traced or len(array) < _FEWEST or (labels is not None and len(labels) != len(array)):  # others say what is wrong
+        return array, labels
+    far = np.asarray(_far(array))
+    if not 0 < far.sum() <= -(-len(array) // _ROWS_A_FAR_ONE):
+        return array, labels
+    kept = np.flatnonzero(~far)
+    if labels is not None:
+        labels = (labels if np.ma.isMaskedArray(labels) else np.asarray(labels))[kept]
+    return array[kept], labels
+
+
+@jax.jit
+def _far(array):
+    centre = jnp.median(array[:: -(-len(array) // _LOOKED_AT)], 0)
+    distances = jnp.linalg.norm(array - centre[None], axis=1)
+    usual = jnp.median(distances)
+    return (distances > _FAR * usual) & (usual > 0)
