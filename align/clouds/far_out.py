@@ -17,7 +17,8 @@ def without(array: jax.Array, labels: Any = None) -> tuple[jax.Array, Any]:
     traced = any(isinstance(each, jax.core.Tracer) for each in (array, labels))
     if traced or len(array) < _FEWEST or (labels is not None and len(labels) != len(array)):  # others say what is wrong
         return array, labels
-    far = np.asarray(_far(array))
+    with jax.ensure_compile_time_eval():  # the cloud is known, though what is asked of it may be traced
+        far = np.asarray(_far(array))
     if not 0 < far.sum() <= -(-len(array) // _ROWS_A_FAR_ONE):
         return array, labels
     kept = np.flatnonzero(~far)

@@ -36,8 +36,13 @@ def test_up_to_a_hundredth_of_the_rows_are_left_out_with_their_labels():
 )
 def test_other_clouds_are_as_they_came(array):
     assert far_out.without(array)[0] is array
-    assert far_out.without(far(7), np.arange(3))[0].shape == (300, 4)  # of another length: refused later
-    assert jax.eval_shape(lambda x: far_out.without(x)[0], far(7)).shape == (300, 4)
+
+
+def test_a_cloud_must_be_known_and_its_labels_as_many():
+    one = far(7)
+    assert far_out.without(one, np.arange(3))[0] is one  # for others to refuse
+    assert jax.eval_shape(lambda x: far_out.without(x)[0], one).shape == (300, 4)
+    assert jax.jit(lambda: far_out.without(one)[0])().shape == (299, 4)
 
 
 def test_maps_from_labels_are_those_of_the_other_rows():
