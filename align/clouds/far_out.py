@@ -15,7 +15,7 @@ _FEWEST, _LOOKED_AT = 32, 10_000
 def without(array: jax.Array, labels: Any = None) -> tuple[jax.Array, Any]:
     """Return the rows of array `[n, d]`, and their labels `[n]` or None, but for a few that are far out."""
     traced = any(isinstance(each, jax.core.Tracer) for each in (array, labels))
-    if traced or len(array) < _FEWEST or (labels is not None and len(labels) != len(array)):  # others say what is wrong
+    if traced or len(array) < _FEWEST or not _as_many(labels, array):
         return array, labels
     with jax.ensure_compile_time_eval():  # the cloud is known, though what is asked of it may be traced
         far = np.asarray(_far(array))
@@ -25,6 +25,14 @@ def without(array: jax.Array, labels: Any = None) -> tuple[jax.Array, Any]:
     if labels is not None:
         labels = (labels if np.ma.isMaskedArray(labels) else np.asarray(labels))[kept]
     return array[kept], labels
+
+
+def _as_many(labels, array):
+    """Say whether there is a label for each row, or none at all; what else there is others refuse."""
+    try:
+        return labels is None or len(labels) == len(array)
+    except TypeError:
+        return False
 
 
 @jax.jit
