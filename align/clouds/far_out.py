@@ -12,19 +12,23 @@ _FAR, _ROWS_A_FAR_ONE = 10, 100
 _FEWEST, _LOOKED_AT = 32, 10_000
 
 
-def without(array: jax.Array, labels: Any = None) -> tuple[jax.Array, Any]:
-    """Return the rows of array `[n, d]`, and their labels `[n]` or None, but for a few that are far out."""
-    traced = any(isinstance(each, jax.core.Tracer) for each in (array, labels))
-    if traced or len(array) < _FEWEST or not _as_many(labels, array):
-        return array, labels
+def which(array: jax.Array | np.ndarray) -> np.ndarray:
+    """Return which rows of an array `[n, d]` that is known are far out, `[n]`; none where these are not few."""
     with jax.ensure_compile_time_eval():  # the cloud is known, though what is asked of it may be traced
         far = np.asarray(_far(array))
-    if not 0 < far.sum() <= -(-len(array) // _ROWS_A_FAR_ONE):
+    return far & (len(array) >= _FEWEST) & (far.sum() <= -(-len(array) // _ROWS_A_FAR_ONE))
+
+
+def without(array: jax.Array, labels: Any = None) -> tuple[jax.Array, Any]:
+    """Return the rows of array `[n, d]`, and their labels `[n]` or None, but for a few that are far out."""
+    if any(isinstance(each, jax.core.Tracer) for each in (array, labels)) or not _as_many(labels, array):
         return array, labels
-    kept = np.flatnonzero(~far)
+    far = which(array)
+    if not far.any():
+        return array, labels
     if labels is not None:
-        labels = (labels if np.ma.isMaskedArray(labels) else np.asarray(labels))[kept]
-    return array[kept], labels
+        labels = (labels if np.ma.isMaskedArray(labels) else np.asarray(labels))[~far]
+    return array[np.flatnonzero(~far)], labels
 
 
 def _as_many(labels, array):

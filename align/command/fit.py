@@ -7,6 +7,7 @@ import numpy as np
 
 from align import files
 from align.arrays.copies import first_of_equal, row_keys
+from align.clouds import far_out
 from align.command import (
     belonging,
     blocks,
@@ -23,6 +24,8 @@ from align.linalg import threads
 from align.maps import fingerprint
 from align.maps.description import describe
 from align.solvers import SOLVERS, Known
+
+_WITHOUT_FAR_ROWS = ("labels", "unpaired")  # solvers that leave out what is far out
 
 
 def fit(arguments: argparse.Namespace) -> bool:
@@ -125,6 +128,9 @@ def _from_clouds(solver, chosen, arguments):
         f"{name}_labels": file and places.read_labels(file, rows[name])[found[name][0]] for name, file in given.items()
     }
     bad = {array: counts for _, counted in found.values() for array, counts in counted.items()}
+    for name, cloud in clouds.items() if arguments.solver in _WITHOUT_FAR_ROWS else ():
+        if far := int(far_out.which(cloud).sum()):
+            bad.setdefault(rows[name].name, {})["far_out"] = far
     pairs = arguments.pairs and places.open_pairs(*arguments.pairs, arguments.column)
     if pairs:
         pairs = [files.unit(each) if arguments.normalize else each for each in pairs]

@@ -138,6 +138,17 @@ def test_fit_from_labels_alone(folder, capsys):
     assert main([*argv, "icp", "--set", "iterations=1", "-o", "strictly.safetensors", "--strict"]) == 3
 
 
+def test_rows_that_are_far_out_are_counted(folder, capsys):
+    source, _ = pairs()
+    classes = np.argsort(source[:, 0]) // 25
+    np.save("classes.npy", classes)
+    source[7] *= 1e4
+    np.save("far.npy", source)
+    labels = ["--source-labels", "classes.npy", "--target-labels", "classes.npy", "--set", "iterations=1"]
+    result = run(capsys, "fit", "far.npy", "y.npy", *labels, "--solver", "labels", "-o", "few.safetensors")
+    assert result["bad_rows"] == {"far.npy": {"far_out": 1}}
+
+
 def test_labels_that_find_no_matches_say_so():
     found = Polished(np.full(5, np.nan), np.array(0))
     told = faults.restless(AffineMap(np.eye(2), np.zeros(2), converged=np.array(False), details=found))
