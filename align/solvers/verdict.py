@@ -147,7 +147,8 @@ def cosine(a: jax.Array, b: jax.Array) -> jax.Array:
     a, b = (x - x.mean(-2, keepdims=True) for x in (a, b))
     # In units of the largest entry: neither squares nor their product leave the range of the numbers.
     a, b = (x / jnp.maximum(jnp.abs(x).max((-2, -1), keepdims=True), jnp.finfo(x.dtype).tiny) for x in (a, b))
-    return (a * b).sum((-2, -1)) / jnp.sqrt((a**2).sum((-2, -1)) * (b**2).sum((-2, -1)))
+    products = (a * b).sum((-2, -1)) / jnp.sqrt((a**2).sum((-2, -1)) * (b**2).sum((-2, -1)))
+    return jnp.clip(products, -1, 1)  # rounding may lead beyond
 
 
 @jax.jit
