@@ -14,9 +14,11 @@ _FEWEST, _LOOKED_AT = 32, 10_000
 
 def which(array: jax.Array | np.ndarray) -> np.ndarray:
     """Return which rows of an array `[n, d]` that is known are far out, `[n]`; none where these are not few."""
+    if len(array) < _FEWEST:
+        return np.zeros(len(array), bool)
     with jax.ensure_compile_time_eval():  # the cloud is known, though what is asked of it may be traced
         far = np.asarray(_far(array))
-    return far & (len(array) >= _FEWEST) & (far.sum() <= -(-len(array) // _ROWS_A_FAR_ONE))
+    return far & (far.sum() <= -(-len(array) // _ROWS_A_FAR_ONE))
 
 
 def without(array: jax.Array, labels: Any = None) -> tuple[jax.Array, Any]:

@@ -31,8 +31,8 @@ def test_up_to_a_hundredth_of_the_rows_are_left_out_with_their_labels():
 
 @pytest.mark.parametrize(
     "array",
-    [far(), far(7, by=2), far(1, 2, 3, 4), far(7)[:31], far(*range(299), by=0)],
-    ids=["none", "near", "many", "few", "one"],
+    [far(), far(7, by=2), far(1, 2, 3, 4), far(7)[:31], far(7)[:0], far(*range(299), by=0)],
+    ids=["none", "near", "many", "few", "empty", "one"],
 )
 def test_other_clouds_are_as_they_came(array):
     assert far_out.without(array)[0] is array
