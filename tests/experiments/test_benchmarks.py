@@ -85,6 +85,25 @@ def test_a_question_becomes_a_row_once_and_a_report(case, tmp_path):
     assert "JAX found none on this machine: skipped." in text
 
 
+def test_every_machine_has_a_section_the_last_one_measured_first(case, tmp_path):
+    harness.measure([harness.comparison(case[0])], tmp_path, harness.Effort(3, 0.0, 8), small=True)
+    path = tmp_path / "rows" / "benchmarks.jsonl"
+    (row,) = map(json.loads, path.read_text().splitlines())
+    machine = {**row["machine"], "cpu": "Abacus", "vectors": None}
+    point = {"kind": "growth", "question": "a point", "axis": "rows", "series": "affine", "seconds": 1.0}
+    rows = [{**row, **point, "machine": machine, "size": size} for size in (10, 100)]
+    wider = {**machine, "vectors": "AVX-512"}
+    rows += [{**one, "machine": wider} for one in rows] + [{**one, "device": "gpu: Card 1"} for one in rows]
+    path.write_text("".join(json.dumps(one) + "\n" for one in (row, *rows)))
+    (tmp_path / "bounds.md").write_text("")
+    text = bench_report.write(tmp_path).read_text()
+    heads = [line for line in text.splitlines() if line.startswith("## ")]
+    assert heads[:3] == ["## The whole paper", "## Abacus with AVX-512", "## Abacus"] and heads[-1] == "## gpu: Card 1"
+    assert len(heads) == 5 and text.count("| count to three | twin, the fastest |") == 1
+    pictures = {path.name for path in (tmp_path / "pictures").iterdir()}
+    assert pictures == {f"growth_rows{end}.png" for end in ("", "_avx_512", "_gpu_card_1")}
+
+
 def test_ours_must_run(case, tmp_path):
     case, _ = case
     broken = harness.comparison(type(case)(question="broken", ours=case.peers["broken"], peers={}))
@@ -116,7 +135,7 @@ def test_every_section_says_of_which_revision_it_is():
     assert measurements.revisions(rows) == 'Revision 3; of 2: "b", "c"; of 1: "a".'
     stages = [{**row, "whole_paper": 60.0, "where": {}} for row in rows]
     text = " ".join(comparison_tables.stages(stages).split())
-    assert f'the row "{comparison_tables.WHOLE_PAPER}" of a CPU' in text
+    assert "is measured, and stands at the top." in text
     assert "come to 6 minutes together" in text and 'Revision 3; of 2: "b", "c"; of 1: "a".' in text
 
 

@@ -5,6 +5,7 @@ table says where the time goes.
 """
 
 import json
+import re
 from collections import defaultdict
 from pathlib import Path
 
@@ -25,45 +26,61 @@ older than another and says so; the peers come with `pip install -e '.[bench]'`.
 
 def write(results: Path) -> Path:
     """Write benchmarks.md, and its plots, from the rows of a folder of results; return its path."""
-    kinds = defaultdict(lambda: defaultdict(list))
-    for row in measurements.read(results / "rows" / "benchmarks.jsonl"):
-        kinds[row["device"]][row["kind"]].append(row)
+    rows = measurements.read(results / "rows" / "benchmarks.jsonl")
     bounds = markdown.sections(results / "bounds.md")
-    whole_paper = comparison_tables.whole_paper(results, bounds)
-    parts = [_HEAD]
-    for device in sorted(kinds, key=lambda device: not device.startswith("cpu")):
-        measured, on_cpu = kinds[device], device.startswith("cpu")
-        comparisons, ending = _latest(measured["comparison"]), "" if on_cpu else "_accelerator"
+    places = defaultdict(list)
+    for row in rows:
+        places[_place(row)].append(row)
+    parts = [_HEAD, comparison_tables.whole_paper(results, bounds)]
+    # CPUs first, and of these first the one that was measured last.
+    for _, measured in sorted(reversed(places.items()), key=lambda place: not _on_cpu(place[1][-1])):
+        kinds = {kind: _latest(measured, kind) for kind in ("comparison", "growth", "stage")}
         parts += [
-            _circumstances(device, [row for kind in measured.values() for row in kind]),
-            comparison_tables.against_goals(comparisons, bounds, [whole_paper] if on_cpu else []),
-            comparison_tables.rooflines(comparisons),
-            comparison_tables.contenders(comparisons),
-            growth_plots.write(_latest(measured["growth"]), results / "pictures", ending),
-            comparison_tables.stages(_latest(measured["stage"])),
+            _circumstances(measured),
+            comparison_tables.against_goals(kinds["comparison"], bounds),
+            comparison_tables.rooflines(kinds["comparison"]),
+            comparison_tables.contenders(kinds["comparison"]),
+            growth_plots.write(kinds["growth"], results / "pictures", _ending(measured[-1])),
+            comparison_tables.stages(kinds["stage"]),
         ]
-    if all(device.startswith("cpu") for device in kinds):
+    if all(map(_on_cpu, rows)):
         parts.append("## Accelerator\n\nJAX found none on this machine: skipped.\n")
     return markdown.write(results / "tables" / "benchmarks.md", "\n".join(part for part in parts if part))
 
 
-def _latest(measured):
-    """Give the last row of each question."""
-    return list({row["question"]: row for row in measured}.values())
+def _place(row):
+    """Give what rows of one section share: the machine, and the device of it."""
+    return json.dumps([row["device"], row["machine"]], sort_keys=True)
 
 
-def _circumstances(device, measured):
-    machine = measured[-1]["machine"]
+def _on_cpu(row):
+    return row["device"].startswith("cpu")
+
+
+def _ending(row):
+    """Give how the files of a section's plots end: by the accelerator, and the vectors of the CPU where known."""
+    names = [] if _on_cpu(row) else [row["device"]]
+    names += [vectors] if (vectors := row["machine"].get("vectors")) else []
+    return "".join(f"_{re.sub(r'[^a-z0-9]+', '_', name.lower())}" for name in names)
+
+
+def _latest(measured, kind):
+    """Give the last row of each question of a kind."""
+    return list({row["question"]: row for row in measured if row["kind"] == kind}.values())
+
+
+def _circumstances(measured):
+    row = measured[-1]
+    machine = row["machine"]
+    cpu = machine["cpu"] + (f" with {vectors}" if (vectors := machine.get("vectors")) else "")
     # Of every package the last version that was there: rows may be made one question at a time.
     versions = {name: version for row in measured for name, version in row["versions"].items() if version}
     known = ", ".join(f"{name} {version}" for name, version in versions.items())
-    absent = ", ".join(name for name in measured[-1]["versions"] if name not in versions)
-    lines = [f"## {device}", "", f"{machine['cpu']}, {machine['cores']} cores, {machine['system']}; {known}"]
+    absent = ", ".join(name for name in row["versions"] if name not in versions)
+    lines = [f"## {cpu if _on_cpu(row) else row['device']}", ""]
+    lines.append(f"{cpu}, {machine['cores']} cores, {machine['system']}; {known}")
     lines[-1] += f"; not installed: {absent}" if absent else ""
     lines[-1] += "."
-    machines = {json.dumps(row["machine"], sort_keys=True) for row in measured}
-    if others := machines - {json.dumps(machine, sort_keys=True)}:
-        lines.append(f"Some rows are of other machines: {'; '.join(others)}.")
     disturbed = [row["question"] for row in measured if row["others"] > DISTURBED]
     if disturbed:
         lines.append(f"Other processes took more than {DISTURBED:.0%} of the machine in: {'; '.join(disturbed)}.")

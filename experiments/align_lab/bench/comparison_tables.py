@@ -9,7 +9,7 @@ from align_lab.store import times_of_the_paper
 WHOLE_PAPER, WHOLE_PAPER_MINUTES = "the whole paper, 3 seeds, from nothing", 75
 
 
-def against_goals(rows: list[dict], bounds: dict[str, str], more: list[list[str]]) -> str:
+def against_goals(rows: list[dict], bounds: dict[str, str]) -> str:
     """Lay out ours beside the peer that each goal names, and what bounds a question that misses its goal.
 
     The revisions that are said before it are those of the tables of all contenders and of the limits too.
@@ -17,7 +17,7 @@ def against_goals(rows: list[dict], bounds: dict[str, str], more: list[list[str]
     head = f"The comparisons, in this table and the next ones. {measurements.revisions(rows)}\n\n" if rows else ""
     lines = [line for row in rows for line in _lines(row, bounds.get(row["question"], "").strip())]
     header = ["question", "against", "ours", "peer", "ratio", "target", "what bounds it"]
-    return head + markdown.table(header, [*lines, *more]) + "\n"
+    return head + markdown.table(header, lines) + "\n"
 
 
 def _lines(row, bound):
@@ -94,14 +94,15 @@ def _peer(row, against):
     return name, measured.get(name)
 
 
-def whole_paper(results: Path, bounds: dict[str, str]) -> list[str]:
-    """Give the line of the whole paper, which its own run measures."""
+def whole_paper(results: Path, bounds: dict[str, str]) -> str:
+    """Say what the whole paper took, which its own run measures."""
     tasks = times_of_the_paper(results)
     whole = all(any(task["task"].startswith(f"table {number}") for task in tasks) for number in range(1, 7))
     minutes = sum(task["seconds"] for task in tasks) / 60
     took = f"{minutes:.0f} minutes" if whole else "not complete"
-    bound = " ".join(bounds[WHOLE_PAPER].split()) if whole and minutes > WHOLE_PAPER_MINUTES else ""
-    return [WHOLE_PAPER, "–", took, "–", "–", f"≤ {WHOLE_PAPER_MINUTES} minutes", bound]
+    bound = bounds[WHOLE_PAPER].strip() if whole and minutes > WHOLE_PAPER_MINUTES else ""
+    told = f"{WHOLE_PAPER.capitalize()}: **{took}**; target ≤ {WHOLE_PAPER_MINUTES} minutes."
+    return "\n".join(["## The whole paper", "", told, *([bound] if bound else []), ""])
 
 
 def contenders(rows: list[dict]) -> str:
@@ -128,7 +129,7 @@ def stages(rows: list[dict]) -> str:
     lines = [[row["question"], f"{row['whole_paper'] / 60:.1f} minutes", shares(row["where"])] for row in top]
     return (
         "### Where the time of the whole paper goes\n\n"
-        f'What the whole paper takes is measured: the row "{WHOLE_PAPER}" of a CPU, above.\n'
+        "What the whole paper takes is measured, and stands at the top.\n"
         f"Its stages are estimated, each from a smaller run of it, and come to {total:.0f} minutes together; fitting\n"
         f"and evaluating maps, pictures and starting up are not among them. {measurements.revisions(rows)}\n"
         "The three most expensive:\n\n"
