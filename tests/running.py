@@ -13,6 +13,8 @@ import jax
 import pytest
 from absl.flags import FLAGS
 
+from align import data
+
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 
 # 2 networks, 2 epochs on the shipped sample, 2 ordered pairs.
@@ -92,3 +94,18 @@ def experiment(call, tmp_path):
 def environment():
     """The environment of a script in a process of its own, with as many devices as here."""
     return {**os.environ, "XLA_FLAGS": xla_flags(), "PYTHONPATH": str(EXPERIMENTS.parent)}
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """Cut the samples to 500 images and 200 for the test: networks train in a moment."""
+
+    def load(name, folder=None, *, real=data.load, **pixels):
+        whole = real(name, folder, **pixels)
+        train, test = (
+            data.Split(*(part[:count] for part in split))
+            for split, count in zip((whole.train, whole.test), (500, 200), strict=True)
+        )
+        return data.Dataset(whole.name, "cut", train, test)
+
+    monkeypatch.setattr(data, "load", load)

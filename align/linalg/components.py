@@ -23,13 +23,16 @@ def nearest_orthogonal(matrix: jax.Array, *, iterations: int = 12) -> jax.Array:
     below a thousandth of the norm of the whole do not quite reach 1.
     """
     norm = jnp.linalg.norm(matmul(matrix, matrix.mT), axis=(-2, -1), keepdims=True)
-    x = matrix * lax.rsqrt(norm + jnp.finfo(matrix.dtype).tiny)
-    for step in range(iterations):
+    # The first polynomial lifts small values fast and leaves them about 1; the second brings them there.
+    polynomials = [(3.4445, -4.7750, 2.0315)] * (iterations - 6) + [(1.875, -1.25, 0.375)] * min(iterations, 6)
+
+    def step(x, polynomial):  # in a loop, as unrolled it takes XLA seconds to compile
+        a, b, c = polynomial
         square = matmul(x, x.mT)
-        # The first polynomial lifts small values fast and leaves them about 1; the second brings them there.
-        a, b, c = (3.4445, -4.7750, 2.0315) if step < iterations - 6 else (1.875, -1.25, 0.375)
-        x = a * x + matmul(b * square + c * matmul(square, square), x)
-    return x
+        return a * x + matmul(b * square + c * matmul(square, square), x), None
+
+    start = matrix * lax.rsqrt(norm + jnp.finfo(matrix.dtype).tiny)
+    return lax.scan(step, start, jnp.asarray(polynomials, matrix.dtype))[0]
 
 
 @functools.partial(jax.jit, static_argnames=("contrast", "iterations"))

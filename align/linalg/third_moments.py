@@ -23,6 +23,7 @@ from align.linalg.components import nearest_orthogonal
 _RADIUS = 1.5  # of the root mean square norm: rows beyond are drawn in, or a few of them would make up the moments
 
 
+@jax.jit
 def third_moments(white: jax.Array) -> jax.Array:
     """Return E[s_i s_j s_k] `[k, k, k]` of white rows `[n, k]`, those far out drawn in; of norm 1."""
     rows, k = white.shape

@@ -87,7 +87,7 @@ def between_wide(
         x, y = (z if half is None else z[half::2] for z in clouds_)
         white = [wide_search.whitened(side, z, count) for side, z in zip(sides, (x, y), strict=True)]
         growth = wide_search.BRIEFLY if candidates > 1 else wide_search.AT_LENGTH
-        weights, values = wide_search.coarse(k, *white, pull, restarts=restarts, growth=growth)
+        weights, values = wide_search.coarse(k, white[0], white[1], pull, restarts=restarts, growth=growth)
         starts = [wide_search.unwhitened(weight, sides) for weight in weights[:candidates]]
         tried = jnp.stack([_rough(k, start, x, y, anchors) for start in starts])
         weight = tried[_most_alike(tried, *compared)]

@@ -130,7 +130,6 @@ def _inverse_root(side, count):
     return jnp.where(kept, lax.rsqrt(jnp.where(kept, leading, 1)), 0)
 
 
-@functools.partial(jax.jit, static_argnames=("restarts", "matches", "growth"))
 def coarse(
     key: jax.Array,
     source: jax.Array,
@@ -146,32 +145,46 @@ def coarse(
     pull `[k, k]`: what is known besides; see `climb`. restarts: of the components; matches: of each, to go on
     with; growth: how they are heated.
     """
-    k = source.shape[1]
     component_key, match_key, heat_key = jax.random.split(key, 3)
-    starts = []
+    # Programs of their own, which both sides and all contrasts share: as one, they would be compiled for each.
+    both, starts = [z[:_ROWS_COMPONENTS] for z in (source, target)], []
     for i, contrast in enumerate(CONTRASTS):
         keys = jax.random.split(jax.random.fold_in(component_key, i), 2 * restarts)
-        x, y = source[:_ROWS_COMPONENTS], target[:_ROWS_COMPONENTS]
-        axes = [independent(k, z, contrast=contrast) for k, z in zip((keys[::2], keys[1::2]), (x, y), strict=True)]
-        sides = [lax.map(lambda a, z=z: traits(matmul(z, a.T)), one) for z, one in zip((x, y), axes, strict=True)]
-        known = k * matmul(matmul(axes[0], pull), axes[1].mT)
-        couplings = jax.vmap(lambda *one: assigned(*one, starts=matches))(
-            jax.random.split(jax.random.fold_in(match_key, i), restarts), *sides, known
-        )
-        starts.append(matmul(matmul(axes[0].mT[:, None], couplings), axes[1][:, None]).reshape(-1, k, k))
+        axes = [independent(k, z, contrast=contrast) for k, z in zip((keys[::2], keys[1::2]), both, strict=True)]
+        match_keys = jax.random.split(jax.random.fold_in(match_key, i), restarts)
+        starts.append(_between_components(match_keys, *both, *axes, pull, matches=matches))
     moments = [third_moments(z) for z in (source, target)]
-    starts.append(
-        pull[None] + jax.random.normal(match_key, (1, k, k), pull.dtype) * jnp.finfo(pull.dtype).eps
-    )  # by itself
-    weights = nearest_orthogonal(jnp.concatenate(starts))
+    weights = _starts(match_key, starts, pull)
     weights, values = climb(heat_key, *moments, weights, pull, temperature=0.0, iterations=40)
     for i, (count, iterations, temperature) in enumerate(growth):
-        best = jnp.argsort(-values)[:count]
+        weights, _ = _best(weights, values, count=count)
         weights, values = climb(
-            jax.random.fold_in(heat_key, i), *moments, weights[best], pull, temperature=temperature,
-            iterations=iterations,
-        )  # fmt: skip
-    order = jnp.argsort(-values)
+            jax.random.fold_in(heat_key, i), *moments, weights, pull, temperature=temperature, iterations=iterations
+        )
+    return _best(weights, values, count=len(values))
+
+
+@functools.partial(jax.jit, static_argnames="matches")
+def _between_components(keys, x, y, x_axes, y_axes, pull, *, matches):
+    """Return weights `[restarts * matches, k, k]` between white rows, from how their components match."""
+    k = len(pull)
+    sides = [lax.map(lambda a, z=z: traits(matmul(z, a.T)), axes) for z, axes in ((x, x_axes), (y, y_axes))]
+    known = k * matmul(matmul(x_axes, pull), y_axes.mT)
+    couplings = jax.vmap(functools.partial(assigned, starts=matches))(keys, *sides, known)
+    return matmul(matmul(x_axes.mT[:, None], couplings), y_axes[:, None]).reshape(-1, k, k)
+
+
+@jax.jit
+def _starts(key, starts, pull):
+    """Return all starts `[starts, k, k]`, and the pull by itself as one more, as orthogonal matrices."""
+    shaken = pull[None] + jax.random.normal(key, (1, *pull.shape), pull.dtype) * jnp.finfo(pull.dtype).eps
+    return nearest_orthogonal(jnp.concatenate([*starts, shaken]))
+
+
+@functools.partial(jax.jit, static_argnames="count")
+def _best(weights, values, *, count):
+    """Return the weights of the greatest values, in their order, with these."""
+    order = jnp.argsort(-values)[:count]
     return weights[order], values[order]
 
 

@@ -106,7 +106,7 @@ def test_rows_table_and_picture(experiment):
     assert [json.loads(line) for line in machine.out.splitlines()] == rows
 
 
-def test_pictures_train_no_map_anew(experiment, monkeypatch):
+def test_pictures_train_no_map_anew(experiment, few, monkeypatch):
     trained = []
 
     def counted(*pairs, **options):

@@ -162,7 +162,7 @@ def test_a_line_of_the_picture_is_the_mean_above_the_floor(committed):
     assert fewer.beside["linear"][50] == pytest.approx(0.500 - paper.MNIST_FLOOR)
 
 
-def test_a_picture_shows_the_rows_of_the_data_that_are_asked_for(experiment):
+def test_a_picture_shows_the_rows_of_the_data_that_are_asked_for(experiment, few):
     picture = experiment.results / "pictures" / "table3.png"
 
     def drawn(dataset, *more):
@@ -195,7 +195,7 @@ def test_a_picture_over_latents_is_of_one_architecture_and_names_it(tmp_path, mo
     assert linear == (["autoencoder, conv-linear", "linear, conv-linear"], [], "test error")
 
 
-def test_a_picture_of_other_methods_or_networks_is_another(experiment):
+def test_a_picture_of_other_methods_or_networks_is_another(experiment, few):
     known = ("--dataset=mnist_sample", *TINY)
     assert experiment("figures", *known, "--methods=autoencoder,linear").code == 0
     (picture,) = (experiment.results / "pictures").glob("latents_*.png")
@@ -207,13 +207,13 @@ def test_a_picture_of_other_methods_or_networks_is_another(experiment):
     assert len({first, second, picture.read_bytes()}) == 3
 
 
-def test_latents_carried_by_the_means_of_classes(experiment):
+def test_latents_carried_by_the_means_of_classes(experiment, few):
     run = experiment("figures", "--dataset=mnist_sample", *TINY, "--methods=means_rigid")
     assert run.code == 0, run.err
     assert "latents_mlp_latent4.png" in run.out
 
 
-def test_an_autoencoder_is_no_method_of_its_own_in_a_picture(experiment, monkeypatch):
+def test_an_autoencoder_is_no_method_of_its_own_in_a_picture(experiment, few, monkeypatch):
     drawn = []
     monkeypatch.setattr(drawing, "image_grid", lambda path, rows, **said: drawn.append(list(rows)) or path)
     known = ("--dataset=mnist_sample", *TINY, "--anchors=20", "--methods=autoencoder,rigid")
@@ -232,7 +232,7 @@ def test_times_are_of_one_experiment(tmp_path):
     assert [line["seconds"] for line in times_of_the_paper(one.results)] == [60, 60, 6]
 
 
-def test_singular_values(experiment):
+def test_singular_values(experiment, few):
     run = experiment("rotation", "--dataset=mnist_sample", *TINY)
     assert run.code == 0, run.err
     assert "latent 4: singular values of the maps from all pairs, eight in ten " in run.out

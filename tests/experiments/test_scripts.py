@@ -16,21 +16,6 @@ def listed(rows):
     return [(row["method"], row["source_seed"], row["target_seed"], row["anchors"]) for row in rows]
 
 
-@pytest.fixture
-def few(monkeypatch):
-    """Cut the samples to 500 images and 200 for the test: convolutional networks train in a moment."""
-
-    def load(name, folder=None, *, real=data.load, **pixels):
-        whole = real(name, folder, **pixels)
-        train, test = (
-            data.Split(*(part[:count] for part in split))
-            for split, count in zip((whole.train, whole.test), (500, 200), strict=True)
-        )
-        return data.Dataset(whole.name, "cut", train, test)
-
-    monkeypatch.setattr(data, "load", load)
-
-
 def test_full_and_geometry_share_their_networks(experiment):
     run = experiment("full", *SAMPLE, "--methods=linear")
     assert run.code == 0, run.err
@@ -70,7 +55,7 @@ def test_relative_representations(experiment):
         assert abs(standard[seed, other] - error["decoder_only", seed, other]) > 1e-3
 
 
-def test_new_decoders_belong_to_their_encoders(experiment):
+def test_new_decoders_belong_to_their_encoders(experiment, few):
     known = (*SAMPLE, "--anchors=8", "--relative_epochs=1", "--methods=decoder_only")
     assert experiment("relative", *known).code == 0
     first = experiment.rows(2)
