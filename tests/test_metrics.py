@@ -7,6 +7,7 @@ import pytest
 from metric_samples import rotation, sample
 
 from align import metrics
+from align.metrics import running_sums
 
 pytestmark = pytest.mark.usefixtures("strict_promotion")
 
@@ -207,3 +208,11 @@ def test_integers_at_equal_distances_are_ties(kind, metric, d):
         expected = (shares_of_places(prediction, k) * shares_of_places(target, k)).sum(1).mean() / k
         found = metrics.mutual_knn_overlap(prediction, target, k=k, metric=metric)
         np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_running_sums_of_a_constant_target_have_no_spread():
+    target = np.full((1000, 4), 0.1)
+    whole = running_sums.add_up(target + 1, target)
+    for sums in (whole, running_sums.merge(whole, running_sums.add_up(target[:7], target[:7]))):
+        assert sums.spread == 0 and np.isnan(running_sums.relative_residual(sums))
+        assert np.isnan(running_sums.r_squared(sums))

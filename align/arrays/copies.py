@@ -1,7 +1,9 @@
 """Rows that are there more than once."""
 
 import hashlib
+from typing import Any
 
+import jax
 import numpy as np
 
 
@@ -20,6 +22,23 @@ def first_of_equal(*arrays: np.ndarray) -> np.ndarray | None:
     equal = np.arange(len(lead))
     equal[shared] = shared[first[inverse]]
     return equal
+
+
+def once(*arrays: Any) -> tuple[Any, ...]:
+    """Return of rows that are equal in all arrays `[n, ...]` the first alone; None among them stays.
+
+    As they are where they are traced, or not as many: what asks for as many refuses them by name.
+    """
+    known = [array for array in arrays if array is not None]
+    if any(isinstance(array, jax.core.Tracer) for array in known) or len(set(map(len, known))) > 1:
+        return arrays
+    first = first_of_equal(*(np.asarray(array).reshape(len(array), -1) for array in known))
+    if first is None:
+        return arrays
+    kept = np.unique(first)
+    return tuple(
+        None if array is None else (array if hasattr(array, "shape") else np.asarray(array))[kept] for array in arrays
+    )
 
 
 def row_keys(*arrays: np.ndarray) -> list[bytes]:

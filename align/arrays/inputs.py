@@ -32,7 +32,7 @@ def as_array(name: str, value: Any) -> jax.Array:
         came = masked + (f"{kind}{value.dtype} {value.shape}" if hasattr(value, "dtype") else type(value).__name__)
         why = f" ({error})" if isinstance(error, _Unreadable) else ""
         raise ValueError(f"{name} must be an array of real numbers; it is {came}{why}") from error
-    precision.state_rounding(value, array)
+    precision.state_rounding(value if isinstance(value, list | tuple | jax.Array) else given, array)
     return _without_explicit_axes(array)
 
 

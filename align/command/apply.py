@@ -45,7 +45,7 @@ def apply(arguments: argparse.Namespace) -> bool | None:
     shape = (rows.shape[0], first.shape[1])
     others = rows.others if files.keeps_others(arguments.output) else None
     with files.writing(arguments.output, shape, dtype) as append:
-        for start, end in blocks.ranges(arguments, rows):
+        for start, end in blocks.ranges(arguments, rows, row_bytes=first.nbytes):
             block = blocks.read(rows, start, end)
             watch.look(block)
             zero += int((block == 0).all(1).sum())
@@ -57,6 +57,7 @@ def apply(arguments: argparse.Namespace) -> bool | None:
                 raise ValueError(f"the map sends rows {start} to {end - 1} of {rows.name} outside the range of {dtype}")
             cut += beyond
             append(mapped, others and others(start, end))
+        places.check_free(arguments)
     result = {"output": arguments.output, "rows": shape[0], "dimensions": shape[1], "dtype": str(dtype)}
     result |= {"bad_rows": {rows.name: {"zero": zero}}} if zero else {}
     warnings = watch.warnings()
@@ -74,13 +75,16 @@ def _as_dtype(mapped, dtype):
     if not np.isfinite(mapped).all():  # reported by what calls
         return mapped, 0
     whole = dtype.kind in "iu"
+    beyond = 0
     with np.errstate(over="ignore", under="ignore"):  # the first is reported by what calls as well
-        rounded = np.rint(mapped) if whole else mapped.astype(dtype)
-    if ((rounded == 0).all(1) & (mapped != 0).any(1)).any():
+        if whole:
+            kept, ends = np.rint(mapped), np.iinfo(dtype)
+            beyond = int(((kept < ends.min) | (kept > ends.max)).sum())
+            kept = np.clip(kept, ends.min, ends.max).astype(dtype)
+        else:
+            kept = mapped.astype(dtype)
+    if ((kept == 0).all(1) & (mapped != 0).any(1)).any():
         expected = "a map to values of 8 bits" if whole else "--dtype float32, or larger values"
-        raise ValueError(f"there are rows whose values all round to 0 in {dtype}; expected {expected}")
-    if not whole:
-        return rounded, 0
-    ends = np.iinfo(dtype)
-    beyond = int(((rounded < ends.min) | (rounded > ends.max)).sum())
-    return np.clip(rounded, ends.min, ends.max).astype(dtype), beyond
+        cut = ", or are cut off there" if whole else ""
+        raise ValueError(f"there are rows whose values all round to 0 in {dtype}{cut}; expected {expected}")
+    return kept, beyond

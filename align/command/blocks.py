@@ -28,12 +28,13 @@ def chosen(rows: np.ndarray, arguments: argparse.Namespace, *arrays: files.Rows)
             yield slice(start, end), *(read(array, start, end, index) for array in arrays)
 
 
-def ranges(arguments: argparse.Namespace, *arrays: files.Rows) -> Iterator[tuple[int, int]]:
+def ranges(arguments: argparse.Namespace, *arrays: files.Rows, row_bytes: int = 1) -> Iterator[tuple[int, int]]:
     """Yield (start, end) over the rows of arrays of equal length, few enough for the widest to take 32 MiB.
 
-    An exception that a signal raises inside a callback of the runtime is swallowed there, so every block asks again.
+    row_bytes: of what is made of each row. An exception that a signal raises inside a callback of the runtime is
+    swallowed there, so every block asks again.
     """
-    for block in _with_progress(arguments, *arrays):
+    for block in _with_progress(arguments, arrays, row_bytes):
         yield block
         if received:
             stop(received[0])
@@ -49,9 +50,9 @@ def read(array: files.Rows, start: int, end: int, index: np.ndarray | slice = sl
     return block
 
 
-def _with_progress(arguments, *arrays):
+def _with_progress(arguments, arrays, row_bytes):
     n = arrays[0].shape[0]
-    size = max(1, min(BLOCK_BYTES // (array.nbytes // n) for array in arrays))
+    size = max(1, BLOCK_BYTES // max(row_bytes, *(array.nbytes // n for array in arrays)))
     blocks = [(start, min(start + size, n)) for start in range(0, n, size)]
     if arguments.quiet or len(blocks) == 1:
         yield from blocks

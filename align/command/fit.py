@@ -43,6 +43,7 @@ def fit(arguments: argparse.Namespace) -> bool:
     result = described | known | {"output": arguments.output}
     kept = {name: _as_text(value) for name, value in known.items() if name not in ("warnings", "bad_rows")}
     told = {name: fingerprint.as_text(space) for name, space in spaces.items()}
+    places.check_free(arguments)
     fitted.save(arguments.output, metadata=kept | told)
     printing.show(arguments, result)
     doubtful = fitted.trusted is not None and not bool(fitted.trusted)
@@ -59,7 +60,7 @@ def _from_pairs(solver, chosen, arguments):
     if counts is not None:
         sound &= counts != 0
     held, used = _selections(sound, arguments)
-    copies = _copies_of_held(arguments, source, target, held, used, bad)
+    copies = _copies_of_held(arguments, source, target, held, used)
     used &= ~copies
     rows, between, equal = int(used.sum()), {}, None
     if sum(array.nbytes for array in arrays) / len(used) * rows > arguments.memory * 2**30:
@@ -89,18 +90,27 @@ def _from_pairs(solver, chosen, arguments):
     return fitted, known | ({"bad_rows": bad} if bad else {}), spaces
 
 
-def _copies_of_held(arguments, source, target, held, used, bad):
+def _copies_of_held(arguments, source, target, held, used):
     """Return the mask of rows to fit on that equal one that is held out: a map that has seen them would be told so."""
     copies = np.zeros_like(used)
-    if not held.any() or not all(bad.get(side.name, {}).get("duplicate") for side in (source, target)):
+    if not held.any():
         return copies
-    seen = {key for _, x, y in blocks.chosen(held, arguments, source, target) for key in row_keys(x, y)}
+    leads, seen = [], set()
+    for _, x, y in blocks.chosen(held, arguments, source, target):
+        leads.append(_lead(x, y))
+        seen.update(row_keys(x, y))
+    leads = np.unique(np.concatenate(leads))
     for block, x, y in blocks.chosen(used, arguments, source, target):
-        within = np.flatnonzero(used[block])
-        copies[block.start + within] = [key in seen for key in row_keys(x, y)]
+        alike = np.flatnonzero(np.isin(_lead(x, y), leads))  # few, but where there are copies
+        copies[block.start + np.flatnonzero(used[block])[alike]] = [key in seen for key in row_keys(x[alike], y[alike])]
     if (copies == used).all():
         raise ValueError(f"--holdout {arguments.holdout} leaves no row to fit on but copies of those held out")
     return copies
+
+
+def _lead(x, y):
+    """Return a number `[n]` for each pair of rows, alike where they are equal."""
+    return x[:, 0] + 1j * y[:, 0]
 
 
 def _run(arguments, solver, rows, options):

@@ -15,7 +15,10 @@ def inspect(arguments: argparse.Namespace) -> None:
     spaces = belonging.read(arguments.map)
     kept = {name: metadata[name] for name in metadata.keys() - {"format", "version", "d_source", "d_target", *spaces}}
     tables = {name: _value(text) for name, text in kept.items()} | {n: space.summary() for n, space in spaces.items()}
-    printing.show(arguments, describe(fitted) | dict(sorted(tables.items())))
+    described = describe(fitted)
+    # Others than `align fit` may have kept something by a name that is taken.
+    taken = {name: tables.pop(name) for name in tables.keys() & {*described, *printing.OTHERWISE_SHOWN}}
+    printing.show(arguments, described | dict(sorted(tables.items())) | ({"metadata": taken} if taken else {}))
 
 
 def _value(text):

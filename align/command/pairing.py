@@ -39,7 +39,8 @@ def open_pairs(arguments: argparse.Namespace) -> Pairs:
 def _joined(arguments, weights):
     rows = [places.open_rows(name, arguments.column) for name in (arguments.source, arguments.target)]
     keys = arguments.id, arguments.target_id or arguments.id
-    ids = [files.open_ids(each.name, key) for each, key in zip(rows, keys, strict=True)]
+    flags = "--id", "--id" if arguments.target_id is None else "--target-id"
+    ids = [files.open_ids(each.name, key, flag=flag) for each, key, flag in zip(rows, keys, flags, strict=True)]
     for each, named in zip(rows, ids, strict=True):
         files.check_count(named, each)
     here, there, counts = files.match(*ids)

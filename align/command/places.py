@@ -108,13 +108,21 @@ def check_output(arguments: argparse.Namespace, suffixes: tuple[str, ...] = file
         raise PermissionError(f"{folder}: the output cannot be written to this folder")
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder")
-    for name in (getattr(arguments, each, None) for each in ("input", "source", "target")):
-        if name and files.finds(name, path):
-            raise ValueError(f"{path} would be one of the files of {name} from then on; expected another place")
+    for name in ("input", *_KEPT):
+        given = getattr(arguments, name, None) or ()
+        for each in [given] if isinstance(given, str) else given:
+            if files.finds(each, path):
+                raise ValueError(f"{path} would be one of the files of {each} from then on; expected another place")
     for name in _KEPT:
         given = getattr(arguments, name, None) or ()
         files_of = [files.split_name(each)[0] for each in ([given] if isinstance(given, str) else given)]
         if any(file.exists() and path.exists() and file.samefile(path) for file in files_of):
             raise ValueError(f"{path} is read as the {name.replace('_', '-')}; expected another place for the output")
+    check_free(arguments)
+
+
+def check_free(arguments: argparse.Namespace) -> None:
+    """Refuse to replace an output without being told so: before any work, and before what it led to is published."""
+    path, _ = files.split_name(arguments.output)
     if os.path.lexists(path) and not (arguments.overwrite or arguments.force):
         raise FileExistsError(f"{path} exists; --overwrite or --force replaces it")

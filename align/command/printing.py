@@ -8,6 +8,10 @@ import os
 import sys
 from typing import Any
 
+# What is not shown as a line of a table, but in words or beside others.
+IN_WORDS = ("warnings", "below", "verdict", "worth_it")
+OTHERWISE_SHOWN = ("warnings", "below", "worth_it", "unmapped")
+
 
 def show(arguments: argparse.Namespace, result: dict) -> None:
     """Print a result, of which nested parts become tables of their own; its "warnings" go to standard error as well.
@@ -30,9 +34,8 @@ def _as_tables(arguments, result):
     from rich.console import Console
 
     console = Console(markup=False, emoji=False)  # names of files, of columns and of encoders are no markup
-    in_words = ("warnings", "below", "verdict", "worth_it")
     with console.capture() as printed:
-        for table in _tables(arguments.name, {name: value for name, value in result.items() if name not in in_words}):
+        for table in _tables(arguments.name, {name: value for name, value in result.items() if name not in IN_WORDS}):
             console.print(table)
     words = [*result.get("below", ()), *([result["verdict"]] if "verdict" in result else ())]
     return printed.get() + "".join(f"{text}\n" for text in words)
@@ -61,13 +64,14 @@ def _without_nan(value, name, undefined):
 def _tables(title, result):
     from rich.table import Column, Table
 
-    unmapped = result.get("unmapped", {})
+    unmapped = result.get("unmapped")
+    unmapped = unmapped if isinstance(unmapped, dict) else {}
     headings = ["", title, *(["without a map"] if unmapped else [])]
     table = Table(*(Column(heading, overflow="fold") for heading in headings), box=None)  # a path is shown whole
     nested = []
     for name, value in result.items():
         if isinstance(value, dict):
-            nested += _tables(name, value) if value and name != "unmapped" else []
+            nested += _tables(name, value) if value and value is not unmapped else []
         else:
             table.add_row(name, _text(value), *([_text(unmapped.get(name, ""))] if unmapped else []))
     return [table, *nested]

@@ -12,7 +12,7 @@ from align.metrics import running_sums
 
 
 def score(arguments: argparse.Namespace) -> bool | int:
-    """Print how well a map does on the pairs of two files; False under --strict where a constant does as well.
+    """Print how well a map does on the pairs of two files; False under --strict where there is a warning.
 
     Rows that are not of the map's spaces are refused, unless --force says to go on. With --corpus the pairs are queries
     as well; where a figure is below --fail-under, the exit code of that.

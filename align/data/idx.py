@@ -45,7 +45,7 @@ def parse(data: bytes, *, rank: int, where: str) -> np.ndarray:
     header = 4 + 4 * rank
     expected = bytes([0, 0, _UINT8, rank])
     if data[:4] != expected:
-        other = data[3] if data[:3] == expected[:3] else None
+        other = data[3] if len(data) > 3 and data[:3] == expected[:3] else None
         came = f"it holds {kinds[other]}" if other in kinds else f"its magic number is 0x{data[:4].hex() or '(empty)'}"
         raise DataError(f"{where} should hold {kinds[rank]} (magic number 0x{expected.hex()}), but {came}")
     if len(data) < header:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from align.files.opened import unreadable
 
 
@@ -16,12 +18,19 @@ class Cursor:
     def _close(self):
         self.position, self.batches, self.left = None, None, None
 
+    def _comes_by(self, row):
+        """Whether to go on is the shortest way to a row: it is where this, and the row, are in one group."""
+        if self.position is None or row < self.position:
+            return False
+        groups = np.searchsorted(self.layout.starts, [self.position, row], "right")
+        return row == self.position or groups[0] == groups[1]
+
     def read(self, start: int, stop: int) -> list[Any]:
         """Return the batches that hold the rows from start to stop."""
-        if start != self.position:
+        if not self._comes_by(start):
             self._close()
             self.batches = self.layout.batches(start, self.names)
-        parts, position = [], start
+        parts, position = [], start  # batches before it are passed over
         while position < stop:
             first, batch = self.left or next(self.batches, (position, None))
             if batch is None:

@@ -1,7 +1,6 @@
 """The ids of rows, and how many of them two files share."""
 
 import codecs
-import contextlib
 import hashlib
 from typing import NamedTuple
 
@@ -38,16 +37,17 @@ class Match(NamedTuple):
     counts: dict[str, int]
 
 
-def open_ids(name: str, key: str) -> Ids:
+def open_ids(name: str, key: str, *, flag: str = "--id") -> Ids:
     """Read the ids of the rows that a name means.
 
-    key: the column or array that holds them, of a format that has those; of one with words the word is the id; else
-    the name of a file of ids. ValueError where there are none, or they are no integers or text.
+    flag: which asks for them. key: the column or array that holds them, of a format that has those; of one with words
+    the word is the id; else the name of a file of ids. ValueError where there are none, or they are no integers or
+    text.
     """
     paths, _ = naming.found(name)
     own = FORMATS[paths[0].suffix]
     if own.ids is None or _elsewhere(own, key):
-        return _of_file(name, key)
+        return _of_file(name, key, flag)
     own_key = key if own.keyed else None
     named = naming.split_name(name)[0]
     blocks = (each for path in paths for each in own.ids(path, own_key))
@@ -65,16 +65,22 @@ def _elsewhere(own, key):
     return not own.keyed and not own.beside and naming.split_name(key)[0].is_file()
 
 
-def _of_file(name, key):
+def _of_file(name, key, flag):
     """Read ids that lie in a file of their own: an array, or a text with one in each line."""
-    paths, own_key = None, None
-    with contextlib.suppress(ValueError, FileNotFoundError):
+    paths, own_key, missing = None, None, ""
+    try:
         paths, own_key = naming.found(key)
+    except FileNotFoundError:
+        missing = ", and there is no such file"
+    except ValueError:
+        pass
     own = None if paths is None else _lines if paths[0].suffix == ".txt" else FORMATS[paths[0].suffix].ids
     if paths is not None and paths[0].suffix == ".npy":
         own = numpy_files.npy_ids
     if own is None:
-        raise ValueError(f"{name} holds vectors alone; expected the name of a file of ids to --id; it is {key!r}")
+        raise ValueError(
+            f"{name} holds vectors alone; expected the name of a file of ids to {flag}; it is {key!r}{missing}"
+        )
     return _gathered(key, (each for path in paths for each in own(path, own_key)))
 
 
@@ -86,6 +92,11 @@ def _lines(path, key):
 def _gathered(name, blocks):
     parts, first, row = [], None, 0
     for block in blocks:
+        if isinstance(block, list):  # of text, which an array would make as long as the longest
+            first = block[0] if first is None and block else first
+            parts.append(_digests(name, block, row))
+            row += len(block)
+            continue
         array = np.asarray(block)
         if array.ndim == 2 and array.shape[1] == 1:
             array = array[:, 0]
@@ -96,17 +107,17 @@ def _gathered(name, blocks):
         if first is None and len(array):
             first = decoded(array[0]) if isinstance(array[0], bytes) else str(array[0])
         whole = array.dtype.kind in "iu" and int(array.max(initial=0)) <= np.iinfo(np.int64).max
-        parts.append(array.astype(np.int64) if whole else _digests(name, array, row))
+        parts.append(array.astype(np.int64) if whole else _digests(name, array.tolist(), row))
         row += len(array)
     if any(part.ndim == 2 for part in parts):
-        parts = [part if part.ndim == 2 else _digests(name, part, 0) for part in parts]
+        parts = [part if part.ndim == 2 else _digests(name, part.tolist(), 0) for part in parts]
     return Ids(name, first or "", np.concatenate(parts) if parts else np.empty(0, np.int64))
 
 
-def _digests(name, array, row):
+def _digests(name, ids, row):
     """Return the 128 bits `[n, 2]` that stand for each text, or for the digits of an integer."""
     digests = []
-    for place, each in enumerate(array.tolist()):
+    for place, each in enumerate(ids):
         if isinstance(each, list | np.ndarray):
             raise ValueError(f"{name} holds lists; expected integers or text")
         if each is None or each != each:
@@ -126,7 +137,10 @@ def match(source: Ids, target: Ids) -> Match:
     """Return which rows of two files share an id; ValueError where none do."""
     values = [source.values, target.values]
     if values[0].ndim != values[1].ndim:
-        values = [each if each.ndim == 2 else _digests(name, each, 0) for each, name in zip(values, "xy", strict=True)]
+        values = [
+            each if each.ndim == 2 else _digests(name, each.tolist(), 0)
+            for each, name in zip(values, "xy", strict=True)
+        ]
     n = len(values[0])
     every = np.concatenate(values).reshape(n + len(values[1]), -1)
     order = np.lexsort(every.T)  # in which rows of one id stay in order: the source's first

@@ -41,10 +41,29 @@ def open_column(name: str) -> Rows:
 
 def _open(name):
     paths, key = naming.found(name)
+    states = [_state(path) for path in paths]
     rows = parts.joined(name, [FORMATS[path.suffix].open(path, key) for path in paths])
     if rows.dtype not in DTYPES.values():
         raise ValueError(f"{name} has dtype {rows.dtype}; expected real numbers")
-    return rows
+
+    def checked(function):
+        def read(*asked):
+            found = function(*asked)
+            if [_state(path) for path in paths] != states:
+                raise ValueError(f"{name} has changed since it was opened; expected a file that stays as it is")
+            return found
+
+        return None if function is None else read
+
+    return rows._replace(read=checked(rows.read), take=checked(rows.take), others=checked(rows.others))
+
+
+def _state(path):
+    """Return what tells a file from another in its place, None where there is none."""
+    with contextlib.suppress(FileNotFoundError):
+        found = path.stat()
+        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+    return None
 
 
 def keeps_others(name: str) -> bool:

@@ -138,7 +138,8 @@ def open_binary(path: Path, key: None = None) -> Rows:
 
     def some(index):
         data = np.memmap(path, np.uint8, "r")
-        return data[starts[1:][index][:, None] + np.arange(4 * d)].view("<f4").astype(np.float32)
+        rows = [data[begin : begin + 4 * d] for begin in starts[1:][index]]
+        return np.concatenate(rows).view("<f4").reshape(len(rows), d).astype(np.float32)
 
     return Rows(
         str(path),

@@ -68,4 +68,4 @@ def motion_without(
         u, _, vt = lapack.svd_with_all_axes(cross)
         motion, others = matmul(u, vt[: len(u)]), vt[len(u) :]
     axes = jnp.concatenate([matmul(vectors.T, motion), others])
-    return Motion(axes, (motion * cross).sum() * reciprocal(spread, spread > 0))
+    return Motion(axes, jnp.maximum((motion * cross).sum(), 0) * reciprocal(spread, spread > 0))

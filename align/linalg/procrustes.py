@@ -34,7 +34,8 @@ def procrustes(
         weight, singular_values, rcond = apart_where(dominated, lambda usual, *_: usual, apart, *operands)
     weight, singular_values = as_polar(m.cross, weight, singular_values)
     if scaled:
-        weight = weight * slope(m, (weight * m.cross).sum(), whole=True)[0]
+        # On a line, a rotation may be no better than none; elsewhere the slope is that of the best one.
+        weight = weight * jnp.maximum(slope(m, (weight * m.cross).sum(), whole=True)[0], 0)
     return weight, *numerical_rank(singular_values, rcond)
 
 

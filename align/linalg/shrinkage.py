@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from align.linalg.decompositions import reciprocal
 from align.linalg.moments import Moments
 
-# "origin" is zero without an intercept; "map" the weight of a given map, "whole map" its bias too.
+# "origin" is zero without an intercept; "map" the weight of a given map, "whole map" its value at the mean too.
 TOWARDS = ("zero", "rigid", "similarity", "origin", "map", "whole map")
 CHOSEN_BY = {
     "leave_one_out": "exact leave-one-out",

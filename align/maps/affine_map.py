@@ -140,8 +140,9 @@ class AffineMap:
                 f"after must take {self.d_target} dimensions to follow weight {self.weight.shape}; "
                 f"its weight is {after.weight.shape}"
             )
-        bias = after(self.bias[..., None, :])[..., 0, :]
-        return AffineMap(matmul(self.weight, after.weight), bias)
+        dtype = inputs.float_dtype(weight=self.weight, after=after.weight)
+        bias = after(self.bias[..., None, :].astype(dtype))[..., 0, :]
+        return AffineMap(matmul(self.weight.astype(dtype), after.weight.astype(dtype)), bias)
 
     def __matmul__(self, after: "AffineMap") -> "AffineMap":
         """Compose left to right, as the weights multiply: `(a @ b)(x) == b(a(x))`."""

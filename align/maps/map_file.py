@@ -15,6 +15,9 @@ def write(path: str | os.PathLike[str], arrays: dict[str, np.ndarray], metadata:
     """Write arrays by name, weight `[..., d_source, d_target]` among them, and metadata, whole or not at all."""
     from safetensors.numpy import save
 
+    if taken := [name for name, own in _FORMAT.items() if str(metadata.get(name, own)) != own]:
+        raise ValueError(f"metadata must leave {', '.join(taken)} to the file, which says by it what it is")
+
     described = {
         **{str(key): str(value) for key, value in metadata.items()},
         **_FORMAT,

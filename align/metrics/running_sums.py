@@ -25,12 +25,13 @@ class Sums(NamedTuple):
 def add_up(prediction: ArrayLike, target: ArrayLike) -> Sums:
     """Add up the rows of a prediction `[n, d]` and of its target `[n, d]`, n at least 1."""
     prediction, target = (np.asarray(a, np.float64) for a in (prediction, target))
-    mean = target.mean(0)
+    centred = target - target[0]  # of a constant, nothing but zeros
+    offset = centred.mean(0)
     directed = (target != 0).any(1)
     units = (rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-300) for rows in (prediction, target))
     cosines = np.sum(np.multiply(*units), 1)
-    error, spread = np.sum((prediction - target) ** 2), np.sum((target - mean) ** 2)
-    return Sums(len(target), float(error), mean, float(spread), float(cosines.sum()), int(directed.sum()))
+    error, spread = np.sum((prediction - target) ** 2), np.sum((centred - offset) ** 2)
+    return Sums(len(target), float(error), target[0] + offset, float(spread), float(cosines.sum()), int(directed.sum()))
 
 
 def merge(a: Sums, b: Sums) -> Sums:

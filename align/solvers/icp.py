@@ -69,7 +69,8 @@ def icp(
         nearest), "csls" (mutual after a correction for hubs, Lample et al. 2018), or a callable as in
         `align.clouds.matching`.
     iterations: how many, unless the map comes to rest before.
-    subset: rows of each class and side in an iteration, a fresh random window each time, all without it.
+    subset: rows of each class and side in an iteration, a fresh random window each time. All without it, and every
+        class is then padded to the largest: of many classes, one of which is large, that takes memory.
     restarts: keys to try, of which the result with the least final error is kept.
 
     One-sided matches and an unconstrained step shrink the map a little every time, towards a target of few points:
@@ -232,11 +233,12 @@ def _run(key, arrays, groups, start, schedule, matching, subset):
     for step, iterations in schedule:
         state, part = follow(step, fitted, first + jnp.arange(iterations))
         first, fitted = first + iterations, AffineMap(state.fitted.weight, state.fitted.bias)
-        states.append(part)
+        last = jax.tree.map(lambda a: a[-1], part.fitted)
+        states.append(part._replace(fitted=None))  # of which one step may say more than another
     states = jax.tree.map(lambda *a: jnp.concatenate(a), *states)
     moving = ~(states.change <= _TOLERANCE)  # a change that is NaN is no rest
     return dataclasses.replace(
-        jax.tree.map(lambda a: a[-1], states.fitted),
+        last,
         iterations=jnp.where(moving, jnp.arange(1, len(moving) + 1), 0).max(),
         converged=~moving[-1] & jnp.isfinite(fitted.weight).all(),
         details=Trace(states.error, states.matched, states.hit, lapack.svd(fitted.weight)[1]),

@@ -71,6 +71,8 @@ def class_gaussians(
     restarts: random starts, of which the result of least cost is kept; the first rely on the class means, the last do
         not. `details` of the map holds the costs `[restarts]`.
     iterations: of each start.
+
+    Every class has a covariance matrix on either side in memory.
     """
     checks.check_key(key)
     checks.check_between(0, 1, whitening=whitening)

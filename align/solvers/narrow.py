@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from align.arrays.copies import once
 from align.arrays.products import matmul
 from align.clouds import coordinates
 from align.linalg.components import nearest_orthogonal
@@ -18,7 +19,7 @@ from align.linalg.third_moments import climb, third_moments
 from align.linalg.transport import by_profiles, gromov_wasserstein
 from align.maps import AffineMap
 from align.solvers.labels import class_gaussians
-from align.solvers.polish import once, polish, rigid_steps
+from align.solvers.polish import polish, rigid_steps
 from align.solvers.ridge import ridge
 from align.solvers.rivals import mirrored, turned
 from align.solvers.verdict import FEWEST_ROWS, PAIRS_THAT_JUDGE, UnpairedFit, cosine, doubts, unjudged
@@ -93,11 +94,12 @@ def between_narrow(
 
     start, least, image, agreement = _best(maps, final, images)
     others = turned(other_key, source, target, start, whitening=_WHITENING)
-    for whitening, iterations, rows in (steps[0], *steps):  # some have a long way to go
-        others = _refined(refine_key, source, target, others, whitening, iterations, rows)
+    *rival_keys, mirror_key = jax.random.split(jax.random.fold_in(refine_key, len(steps)), 4)
+    for k, (whitening, iterations, rows) in zip(rival_keys, (steps[0], *steps), strict=True):  # a long way for some
+        others = _refined(k, source, target, others, whitening, iterations, rows)
     others = jax.tree.map(lambda *a: jnp.concatenate(a), others, maps)
     mirrors = mirrored(other_key, source, target, start, whitening=_WHITENING)
-    mirrors = _refined(refine_key, source, target, mirrors, *steps[1])
+    mirrors = _refined(mirror_key, source, target, mirrors, *steps[1])
     rivals = [_scored(m, *sides) for m in (others, mirrors)]
     ratio, alternatives, resolved = doubts(least, image, unrelated, spread, *rivals)
 
@@ -258,6 +260,9 @@ def _unrelated(key, source, target):
     a, b = coordinates.principal_of_both(source, target, whitening=_WHITENING)
     turns = jax.random.normal(turn_key, (_TURNS, a.down.shape[1], b.down.shape[1]), source.dtype)
     turns = lax.map(lambda m: coordinates.conjugate(a, polar(m)[0], b), turns)
+
+    if len(sides[1]) < 2:  # all rows are one
+        return sides, turns, jnp.zeros((), source.dtype)
 
     def halves(k):
         y = sides[1][jax.random.permutation(k, len(sides[1]))]

@@ -8,10 +8,9 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.typing import ArrayLike
 
-from align.arrays.copies import first_of_equal
+from align.arrays.copies import once
 from align.clouds import classes, coordinates
 from align.linalg.neighbours import discrepancy
 from align.maps import AffineMap
@@ -67,9 +66,10 @@ def polish(
     """
     known: dict[str, Any] = {"source_labels": source_labels, "target_labels": target_labels}
     finish_key, score_key, *keys = jax.random.split(key, 2 + len(whitenings))
-    groups, weights = classes.group(source, target, **known)
+    weights = classes.group(source, target, **known)[1]
     (x, x_labels), (y, y_labels) = once(source, source_labels), once(target, target_labels)
-    sides = _drawn(score_key, (x, y), classes.group(x, y, x_labels, y_labels)[0], subset)
+    once_groups, once_weights = classes.group(x, y, x_labels, y_labels)
+    sides = _drawn(score_key, (x, y), once_groups, subset)
 
     def refined(key, whitening):
         fitted, fine = start, min(iterations, 2 * -(-iterations // 6))
@@ -82,7 +82,8 @@ def polish(
     maps = [start, *(refined(*one) for one in zip(keys, whitenings, strict=True))]
     scores = jnp.stack([_score(m, sides, target) for m in maps])
     best, chosen = _least(scores, maps)
-    rotation, finish = by_soft_matches(finish_key, source, target, chosen, groups, weights, subset=2 * subset)
+    # A row's copy would be a counterpart that is not hidden.
+    rotation, finish = by_soft_matches(finish_key, x, y, chosen, once_groups, once_weights, subset=2 * subset)
     return _finished(scores, best, _score(rotation, sides, target), [*maps, finish], tolerance)
 
 
@@ -119,17 +120,6 @@ def _laid_out(source, target, weights, start, whitening):
     """Return the principal coordinates of both sides, the clouds in them, and the map between these."""
     a, b = coordinates.principal_of_both(source, target, weights, whitening=whitening)
     return a, b, a(source), b(target), coordinates.express(a, start, b)
-
-
-def once(array: jax.Array, labels: ArrayLike | None = None) -> tuple[jax.Array, ArrayLike | None]:
-    """Return rows, and their labels, each of a class once: `discrepancy` leaves out rows that are there twice."""
-    if isinstance(array, jax.core.Tracer):
-        return array, labels
-    first = first_of_equal(np.asarray(array), *([] if labels is None else [np.asarray(labels)[:, None]]))
-    if first is None:
-        return array, labels
-    kept = np.unique(first)
-    return array[kept], None if labels is None else np.asarray(labels)[kept]
 
 
 @functools.partial(jax.jit, static_argnames="subset")

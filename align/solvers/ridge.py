@@ -42,8 +42,9 @@ def ridge(
         where the rotations that judge the others take minutes).
         "origin" is zero with a bias of zero, for "auto" a candidate where there are no more rows than dimensions: the
         mean of a handful of rows may be further from that of all than the origin is.
-        An `AffineMap` that is known from elsewhere: its weight, with a bias of its own or with that of the map kept
-        ("map" and "whole map" among the candidates), so that few pairs correct it and many replace it.
+        An `AffineMap` that is known from elsewhere: its weight, with a bias of its own or with what the map makes of
+        the pairs' mean kept ("map" and "whole map" among the candidates), so that few pairs correct it and many
+        replace it.
     reflection: False keeps the rigid map and the similarity among the goals to rotations.
 
     Strength and W₀ minimise the exact leave-one-out error, W₀ included: each left-out row is predicted by a map that

@@ -48,7 +48,8 @@ def by_soft_matches(
     The map of least error shrinks by r, where the two clouds do not show the same. S is less than r, since matches are
     neighbours and not counterparts. How much less is seen where r is known: on a target that is made of the source's
     rows, shrunk by r and with Gaussian noise up to unit variance, each row's counterpart hidden from it. r is what
-    leads to the S that was found (indirect inference).
+    leads to the S that was found (indirect inference). Both are against as many rows of the target, those of the
+    smaller side: among more of them there are nearer ones.
     """
     a, b = coordinates.principal_of_both(source, target, weights, whitening=1.0)
     *keys, noise_key = jax.random.split(key, 3)
@@ -76,13 +77,26 @@ def by_soft_matches(
     # The first step measures distances as the target has them.
     state = (matmul(u, vt), jnp.eye(width, dtype=u.dtype)), jnp.sqrt((b.up**2).sum(1)), jnp.zeros_like(u)
     (axes, scale, mean), _ = lax.scan(step, state, jnp.arange(iterations))
-    s = jnp.minimum(jnp.diagonal(matmul(matmul(axes[0].T, mean), axes[1])), 1)
+
+    def against_as_many(i):
+        (x, x_inside), (y, y_inside) = variates(i, axes)
+        moment = lax.map(lambda each: _moment(*each, scale), (x, x_inside, y, _at_most(y_inside, x_inside)))
+        return jnp.diagonal(moment.sum(0)) / x_inside.sum()
+
+    def mean_against_as_many():
+        return lax.map(against_as_many, jnp.arange(iterations - _AVERAGED, iterations)).mean(0)
+
+    (_, x_inside), (_, y_inside) = (window(0) for window in windows)
+    more = (y_inside.sum(1) > x_inside.sum(1)).any()
+    s = lax.cond(more, mean_against_as_many, lambda: jnp.diagonal(matmul(matmul(axes[0].T, mean), axes[1])))
+    s = jnp.minimum(s, 1)
 
     def correct(r, i):
-        (x, inside), _ = variates(i, axes)
+        (x, inside), (_, y_inside) = variates(i, axes)
         noise = jax.random.normal(jax.random.fold_in(noise_key, i), x.shape, x.dtype)
         y = x * r[None, None] + noise * jnp.sqrt(1 - r**2)[None, None]
-        each = lax.map(lambda each: _moment(*each, scale, hidden=True), (x, inside, y, inside))
+        trial = x, inside, y, _at_most(inside, y_inside)
+        each = lax.map(lambda each: _moment(*each, scale, hidden=True), trial)
         found = jnp.diagonal(each.sum(0)) / inside.sum()
         return jnp.clip(r * s / jnp.maximum(found, _LEAST), _LEAST, 1), None
 
@@ -101,6 +115,11 @@ def _correlations(s):
 def _scale(r):
     """Return what variates of correlation r are multiplied by, so that squared distances tell matches."""
     return jnp.sqrt(r / (1 - r**2))
+
+
+def _at_most(inside, others):
+    """Return the first rows that count of each group, `[groups, n]`, as many as count of the others, `[groups, m]`."""
+    return jnp.where(jnp.cumsum(inside, 1) <= others.sum(1, keepdims=True), inside, 0)
 
 
 def _moment(x, x_inside, y, y_inside, scale, *, hidden=False):
@@ -127,7 +146,8 @@ def _moment(x, x_inside, y, y_inside, scale, *, hidden=False):
         return y_inside * demand / jnp.maximum(matmul(rows, kernel), 1e-6)
 
     columns = lax.fori_loop(0, _BALANCING, balance, y_inside)
-    rows = x_inside / jnp.maximum(matmul(kernel, columns), tiny)
+    reached = matmul(kernel, columns)
+    rows = jnp.where(reached > 0, x_inside / jnp.maximum(reached, tiny), 0)  # a lone row may have nothing to match
     return matmul((x * rows[:, None]).T, matmul(kernel, columns[:, None] * y))
 
 

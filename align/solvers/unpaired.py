@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.typing import ArrayLike
 
 from align.arrays import checks, inputs
-from align.arrays.copies import first_of_equal
+from align.arrays.copies import once
 from align.arrays.products import matmul
 from align.clouds import coordinates, far_out
 from align.linalg import threads
@@ -71,8 +70,9 @@ def unpaired(
         few.
 
     `trusted` of the map says whether to believe it, and `details.explanation`, of an `UnpairedFit`, why; `converged`,
-    whether it came to rest. A map that is not trusted is returned all the same. Clouds turned, or their rows in another
-    order, lead to the same map, but for how near to it the search rests. ValueError for input that does not fit.
+    whether it came to rest. A map that is not trusted is returned all the same. Clouds turned, or without labels their
+    rows in another order, lead to the same map, but for how near to it the search rests. ValueError for input that does
+    not fit.
     """
     checks.check_key(key)
     source, target = inputs.as_clouds(minimum_rows=2, source=source, target=target)
@@ -126,6 +126,10 @@ def _fit(key, source, target, pairs, labels, settings):
         search = _between_leading
     else:
         search = between_wide
+    if search is between_wide:  # narrow clouds are taken so where they are scored
+        sides = zip((source, target), labels or (None, None), strict=True)
+        (source, source_labels), (target, target_labels) = (once(*side) for side in sides)
+        labels = None if labels is None else (source_labels, target_labels)
     fitted, rests, evidence, criteria = search(key, source, target, pairs, labels, settings)
 
     fitted = AffineMap(fitted.weight, fitted.bias, converged=jnp.isfinite(fitted.weight).all())
@@ -230,13 +234,4 @@ def _pairs(source, target, pairs):
     if len(x) < 2:
         raise ValueError(f"pairs must have at least two rows; they have {len(x)}")
     inputs.check_finite(**{"pairs[0]": x, "pairs[1]": y})
-    return _once(x.astype(source.dtype), y.astype(target.dtype))
-
-
-def _once(x, y):
-    """Return equal pairs once: a copy of one that is left out would foretell it."""
-    if isinstance(x, jax.core.Tracer) or isinstance(y, jax.core.Tracer):
-        return x, y
-    first = first_of_equal(np.asarray(x), np.asarray(y))
-    kept = slice(None) if first is None else np.unique(first)
-    return x[kept], y[kept]
+    return once(x.astype(source.dtype), y.astype(target.dtype))  # a copy of one that is left out would foretell it

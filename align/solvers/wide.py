@@ -68,7 +68,8 @@ def between_wide(
     searches = _OF_MANY if rows >= _HALVED else _OF_FEW
     order_key, *search_keys, score_key = jax.random.split(key, 2 + len(searches))
     sides = [wide_search.directions(a) for a in (source, target)]
-    clouds_ = [_shuffled(order_key, side, a, sample) for side, a in zip(sides, (source, target), strict=True)]
+    order_keys = jax.random.split(order_key)  # apart: rows in correspondence would come side by side
+    clouds_ = [_shuffled(*each, sample) for each in zip(order_keys, sides, (source, target), strict=True)]
     count = wide_search.number_of_components(*sides)
     known = _known(sides, source, target, pairs, labels)
     pull = jnp.zeros((count, count), source.dtype)

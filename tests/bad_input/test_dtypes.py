@@ -9,6 +9,7 @@ from metric_references import METRICS, sets
 
 from align import AffineMap, anchors, metrics, relative, solvers
 from align.arrays import inputs
+from align.arrays.precision import PrecisionWarning
 from align.evaluation import reconstruction_error
 
 # Of a norm whose square is beyond float16.
@@ -197,3 +198,22 @@ def test_objects_that_are_numbers(kind):
 def test_objects_of_mixed_kinds():
     mixed = np.array([[1, 2.5], [np.float16(0.5), np.uint8(200)]], object)
     np.testing.assert_array_equal(inputs.as_array("source", mixed), [[1, 2.5], [0.5, 200]])
+
+
+class Table:
+    """What NumPy reads as float64, as it does a data frame."""
+
+    def __array__(self, dtype=None, copy=None):
+        return np.zeros(2)
+
+
+def test_float64_of_a_table_that_is_computed_in_float32_is_stated():
+    with pytest.warns(PrecisionWarning):
+        AffineMap.identity(2)(Table())
+
+
+def test_maps_of_half_precision_are_composed_in_float32():
+    fitted = AffineMap(jnp.full((2, 2), 300, jnp.float16), jnp.ones(2, jnp.float16))
+    x = jnp.ones((1, 2))
+    assert (fitted @ fitted).weight.dtype == (fitted @ fitted).bias.dtype == jnp.float32
+    np.testing.assert_allclose((fitted @ fitted)(x), fitted(fitted(x)), rtol=1e-6)

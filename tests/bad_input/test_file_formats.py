@@ -13,6 +13,7 @@ import pyarrow.parquet
 import pytest
 from safetensors.numpy import save_file
 
+from align import files
 from align.__main__ import main
 from align.files.cursors import Cursor
 from align.maps import AffineMap
@@ -244,3 +245,33 @@ def test_a_table_that_ends_before_its_rows_do():
     layout = SimpleNamespace(path=Path("x.parquet"), rows=4, batches=lambda row, names: iter(()))
     with pytest.raises(ValueError, match=r"x.parquet is not a readable .parquet file: it ends before row 2"):
         Cursor(layout, ["a"]).read(2, 4)
+
+
+def test_rows_of_a_group_are_decoded_once_whatever_is_left_out():
+    rows, begun = 40, []
+
+    def batches(row, names):
+        first = 20 * (row // 20)
+        begun.append(first)
+        for start in range(first, rows, 5):
+            yield start, pa.record_batch({"a": list(range(start, start + 5))})
+
+    layout = SimpleNamespace(path=Path("x.parquet"), rows=rows, starts=np.array([0, 20, 40]), batches=batches)
+    cursor = Cursor(layout, ["a"])
+    for start, stop in ((1, 3), (4, 8), (12, 13), (21, 24), (30, 40), (2, 3)):
+        found = [each for batch in cursor.read(start, stop) for each in batch.column(0).to_pylist()]
+        assert found == list(range(start, stop))
+    assert begun == [0, 20, 0]
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".safetensors", ".parquet"])
+def test_a_file_that_is_replaced_while_it_is_read_is_refused(tmp_path, suffix):
+    path, other = tmp_path / f"x{suffix}", tmp_path / f"other{suffix}"
+    for name, value in ((path, 0), (other, 1)):
+        with files.writing(str(name), (10, 2), np.float32) as append:
+            append(np.full((10, 2), value, np.float32), {"vector": None} if files.keeps_others(str(name)) else None)
+    rows = files.open_rows(str(path))
+    assert (rows.read(0, 5) == 0).all()
+    other.replace(path)
+    with pytest.raises(ValueError, match="has changed since it was opened"):
+        rows.read(5, 10)

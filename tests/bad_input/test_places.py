@@ -119,3 +119,14 @@ def test_an_experiment_without_the_device_that_is_asked_for(tmp_path):
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith("error: JAX finds no device") and "JAX_PLATFORMS is 'cuda'" in last
     assert "Traceback" not in done.stderr
+
+
+def test_what_a_file_is_cannot_be_said_otherwise(tmp_path):
+    fitted = AffineMap.identity(2)
+    with pytest.raises(ValueError, match="metadata must leave version to the file"):
+        fitted.save(tmp_path / "x.safetensors", metadata={"version": "2.3"})
+    assert not [*tmp_path.iterdir()]
+    fitted.save(tmp_path / "x.safetensors", metadata={"made": "today"})
+    kept = AffineMap.read_metadata(tmp_path / "x.safetensors")
+    fitted.save(tmp_path / "y.safetensors", metadata=kept)  # as they were read
+    assert AffineMap.read_metadata(tmp_path / "y.safetensors") == kept

@@ -12,6 +12,8 @@ from safetensors.numpy import load_file, save_file
 
 from align import files, solvers
 from align.__main__ import main
+from align.command import blocks
+from align.maps import AffineMap
 
 
 @pytest.mark.parametrize("output", ["z.npy", "z.npz", "z.safetensors", "z.npz:mapped", "z.safetensors:mapped"])
@@ -113,3 +115,43 @@ def test_rows_that_do_not_fit_leave_no_file(tmp_path):
             for block in parts:
                 append(block)
     assert not list(tmp_path.iterdir())
+
+
+def test_blocks_are_as_long_as_the_wider_side_allows(folder, capsys, monkeypatch):
+    asked = []
+    read = blocks.read
+
+    def counted(rows, start, end, *index):
+        asked.append(end - start)
+        return read(rows, start, end, *index)
+
+    monkeypatch.setattr(blocks, "read", counted)
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 20 * 6 * 4)
+    wide = AffineMap(np.ones((6, 60), np.float32), np.zeros(60, np.float32))
+    wide.save("wide.safetensors")
+    run(capsys, "apply", "wide.safetensors", "x.npy", "-o", "wide.npy")
+    assert max(asked) == 2 and np.load("wide.npy").shape == (200, 60)
+
+
+def test_rows_below_the_range_of_8_bits_vanish_as_those_that_round_to_0(folder, capsys):
+    AffineMap.identity(2).save("same.safetensors")
+    rows = np.full((1000, 2), 5, np.float32)
+    rows[7] = -3
+    np.save("low.npy", rows)
+    argv = ["apply", "same.safetensors", "low.npy", "-o", "low.bvecs", "--dtype", "uint8", "--quiet"]
+    assert main(argv) == 2 and "round to 0 in uint8, or are cut off there" in capsys.readouterr().err
+    assert not Path("low.bvecs").exists()
+
+
+def test_an_output_that_comes_while_rows_are_mapped_is_not_replaced(folder, capsys, monkeypatch):
+    ranges = blocks.ranges
+
+    def meanwhile(*asked, **said):
+        yield from ranges(*asked, **said)
+        Path("z.npy").write_text("of another process")
+
+    monkeypatch.setattr(blocks, "ranges", meanwhile)
+    argv = ["apply", "map.safetensors", "x.npy", "-o", "z.npy", "--quiet"]
+    assert main(argv) == 2 and "z.npy exists" in capsys.readouterr().err
+    assert Path("z.npy").read_text() == "of another process" and not [*Path().glob(".z*")]
+    assert main([*argv, "--overwrite"]) == 0 and np.load("z.npy").shape == (200, 6)

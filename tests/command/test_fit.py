@@ -49,6 +49,17 @@ def test_fit_options_weights_anchors_and_holdout(folder, capsys):
 
 
 @pytest.mark.parametrize("memory", ["0", "1"])
+def test_copies_of_rows_held_out_are_not_fitted_wherever_they_lie(folder, capsys, monkeypatch, memory):
+    small_blocks(monkeypatch, rows=32)
+    x, y = np.random.default_rng(0).normal(size=(2, 60, 20)).astype(np.float32)
+    np.save("twice.npy", np.tile(x, (2, 1))), np.save("y_twice.npy", np.tile(y, (2, 1)))
+    options = ["--solver", "affine", "--holdout", "0.25", "--memory", memory]
+    result = run(capsys, "fit", "twice.npy", "y_twice.npy", "-o", "twice.safetensors", *options)
+    order = np.random.default_rng(0).permutation(120)
+    assert result["rows"] == (~np.isin(order[30:] % 60, order[:30] % 60)).sum() == 90 - result["copies_of_held_out"]
+
+
+@pytest.mark.parametrize("memory", ["0", "1"])
 def test_copies_of_rows_held_out_are_not_fitted(folder, capsys, monkeypatch, memory):
     small_blocks(monkeypatch, rows=64)
     x = np.random.default_rng(0).normal(size=(60, 20)).astype(np.float32)

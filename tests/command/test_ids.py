@@ -86,3 +86,22 @@ def test_numbers_may_be_words_where_something_says_so():
     for ids in (False, True):
         with pytest.raises(ValueError, match=r"columns.txt .* numbers alone, .*numpy.loadtxt .*numpy.save"):
             files.open_ids("columns.txt", "word") if ids else files.open_rows("columns.txt")
+
+
+def test_texts_in_lines_keep_all_of_their_characters():
+    Path("ids.txt").write_bytes(b"a\na\0\n" + b"long" * 5000)
+    first, second, third = files.open_ids("x.npy", "ids.txt").values.tolist()
+    assert first != second != third
+    np.save("three.npy", ["a\0b", "a", "long" * 5000])
+    found = files.match(files.open_ids("x.npy", "ids.txt"), files.open_ids("x.npy", "three.npy"))
+    assert found.source.tolist() == [0, 2] and found.target.tolist() == [1, 2]
+
+
+def test_the_flag_that_names_no_ids_is_said(capsys):
+    Path("ids.txt").write_text("\n".join(map(str, range(200))))
+    argv = ["fit", "x.npy", "y.npy", "-o", "new.safetensors", "--quiet", "--id"]
+    assert main([*argv, "ids.txt", "--target-id", "no_such.txt"]) == 2
+    told = capsys.readouterr().err
+    assert "y.npy holds vectors alone" in told and "to --target-id; it is 'no_such.txt', and there is no such" in told
+    assert main([*argv, "no_such.txt"]) == 2
+    assert "to --id; it is 'no_such.txt', and there is no such file" in capsys.readouterr().err

@@ -103,3 +103,14 @@ def test_tables_show_names_as_they_are_and_whole(folder, capsys):
     out, _ = capsys.readouterr()
     assert told["solver"] in out and "[red]" in out and "[/]" in out
     assert told["output"] in "".join(out.split()) and max(map(len, out.splitlines())) <= 100
+
+
+def test_inspect_shows_what_others_kept_by_names_that_are_taken(folder, capsys):
+    told = {"unmapped": "x", "warnings": "none", "family": "mine", "made": "today"}
+    solvers.rigid(*pairs()).save("kept.safetensors", metadata=told)
+    result = run(capsys, "inspect", "kept.safetensors")
+    assert result["family"] == "rotation and translation" and result["made"] == "today"
+    assert result["metadata"] == {name: told[name] for name in ("unmapped", "warnings", "family")}
+    assert main(["inspect", "kept.safetensors"]) == 0
+    out, err = capsys.readouterr()
+    assert "mine" in out and "warning" not in err

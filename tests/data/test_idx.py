@@ -27,6 +27,7 @@ def test_encode_is_undone_by_parse(array):
         (b"\x89PNG" + bytes(20), 3, r"magic number 0x00000803\), but its magic number is 0x89504e47"),
         (b"\x00\x00\x0d\x03" + bytes(20), 3, r"its magic number is 0x00000d03"),
         (b"", 3, r"its magic number is 0x\(empty\)"),
+        (b"\x00\x00\x08", 3, r"its magic number is 0x000008$"),
         (idx.encode(IMAGES)[:10], 3, r"ends within its header: 10 bytes, expected 16"),
         (idx.encode(IMAGES)[:-1], 3, r"has 1583 bytes, but its header says 1584 \(shape \(2, 28, 28\)\)"),
         (idx.encode(IMAGES) + b"\x00", 3, r"has 1585 bytes, but its header says 1584"),

@@ -217,3 +217,19 @@ def test_pairs_beside_the_clouds_find_more_than_the_pairs_alone(texts):
     truth = texts.mpnet[HELD]
     error = np.linalg.norm(fitted(texts.minilm[HELD]) - truth) / np.linalg.norm(truth - truth.mean(0))
     assert float(fitted.details.left_out) == pytest.approx(error, abs=0.1) and error < 0.9
+
+
+def test_rows_that_are_there_twice_are_searched_as_one(texts, monkeypatch):
+    seen = []
+
+    def between_wide(key, source, target, pairs, labels, settings):
+        seen.append((len(source), len(target), labels))
+        raise InterruptedError
+
+    monkeypatch.setattr(unpaired, "between_wide", between_wide)
+    clouds, kinds = [z[:FEW].repeat(2, 0) for z in (texts.minilm, texts.mpnet)], np.arange(2 * FEW) // 2 % 3
+    for labels in ({}, {"source_labels": kinds, "target_labels": kinds}):
+        with pytest.raises(InterruptedError):
+            FIT(*clouds, **labels)
+    assert seen[0] == (FEW, FEW, None) and seen[1][:2] == (FEW, FEW)
+    np.testing.assert_array_equal(seen[1][2], [np.arange(FEW) % 3] * 2)

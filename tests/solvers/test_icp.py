@@ -229,3 +229,15 @@ def test_class_means_of_different_images():
     assert error(fitted, truth, source) < 5e-3
     linear = solvers.class_means(source, ys, truth(target), yt, step="linear")
     np.testing.assert_array_equal(linear.bias, 0)
+
+
+def test_steps_of_a_schedule_need_not_say_as_much():
+    def plain(source, target, *, weights):
+        fitted = solvers.affine(source, target, weights=weights)
+        return AffineMap(fitted.weight, fitted.bias)
+
+    points, _ = mixture(0, 60, 2)
+    for step in ((("rigid", 2), (plain, 2)), ((plain, 2), ("rigid", 2))):
+        fitted = solvers.icp(KEY, points, points, start=AffineMap.identity(2), step=step)
+        np.testing.assert_allclose(fitted(points), points, atol=1e-4)
+        assert fitted.details.error.shape == (4,)

@@ -1,6 +1,7 @@
 """Alignment from labels: planted Gaussians of classes, the choice between refinements, degenerate classes."""
 
 import functools
+import importlib
 import sys
 
 import jax
@@ -237,3 +238,42 @@ def test_soft_matches_shrink_nothing_between_clouds_that_show_the_same():
     _, shrunk = by_soft_matches(KEY, jnp.asarray(x), jnp.asarray(y), start, groups, weights, subset=6000)
     assert np.linalg.svd(np.asarray(shrunk.weight))[1].min() > 0.9
     assert jnp.linalg.norm(shrunk.weight - jnp.eye(8)) < 0.5 * jnp.linalg.norm(start.weight - jnp.eye(8))
+
+
+@pytest.mark.parametrize("rows", [(6000, 400), (400, 6000)])
+def test_soft_matches_shrink_as_little_between_clouds_of_unequal_sizes(rows):
+    random = np.random.default_rng(0)
+    x, y = (jnp.asarray(random.gamma(1.0, size=(n, 5)), jnp.float32) for n in rows)
+    groups, weights = classes.group(x, y, None, None)
+    start = AffineMap(jnp.eye(5), jnp.zeros(5))
+    rotation, shrunk = by_soft_matches(KEY, x, y, start, groups, weights, subset=6000)
+    ratio = jnp.linalg.svd(shrunk.weight)[1] / jnp.linalg.svd(rotation.weight)[1]
+    assert ratio.min() > 0.88 and ratio.max() < 1.02
+
+
+def test_the_finish_of_polish_takes_rows_that_are_there_twice_as_one(monkeypatch):
+    seen, module = [], importlib.import_module("align.solvers.polish")  # the function has the module's name
+
+    def finished(key, source, target, *others, real=by_soft_matches, **options):
+        seen.append((len(source), len(target)))
+        return real(key, source, target, *others, **options)
+
+    monkeypatch.setattr(module, "by_soft_matches", finished)
+    x, y = (jnp.asarray(z.repeat(2, 0)) for z in np.random.default_rng(0).gamma(1.0, size=(2, 300, 4)).astype("f4"))
+    labels = {f"{side}_labels": np.arange(600) // 2 % 3 for side in ("source", "target")}
+    for known in ({}, labels):
+        polish(KEY, x, y, AffineMap(jnp.eye(4), jnp.zeros(4)), iterations=2, **known)
+    assert seen == [(300, 300)] * 2
+
+
+def test_a_class_of_one_row_far_from_the_others_leaves_the_finish_a_map():
+    random = np.random.default_rng(0)
+    means, labels = random.normal(size=(100, 2)), np.r_[np.repeat(np.arange(100), 20), 100]
+    x, y = (
+        np.r_[np.repeat(means, 20, 0) + 0.1 * random.normal(size=(2000, 2)), [[9.0, 0.0]]].astype(np.float32)
+        for _ in range(2)
+    )
+    groups, weights = classes.group(jnp.asarray(x), jnp.asarray(y), labels, labels)
+    start = AffineMap(jnp.eye(2), jnp.zeros(2))
+    _, shrunk = by_soft_matches(KEY, jnp.asarray(x), jnp.asarray(y), start, groups, weights, subset=6000)
+    assert np.isfinite(shrunk.weight).all() and np.isfinite(shrunk.bias).all()

@@ -1,5 +1,7 @@
 """Ridge: its leave-one-out error against leaving rows out, and what it chooses."""
 
+import functools
+
 import jax
 import numpy as np
 import pytest
@@ -216,3 +218,10 @@ def test_a_record_judges_by_nothing_where_nothing_is_left():
     none = streaming.ridge(record, strengths=[0.0, 1e-12])
     assert not none.converged and np.isnan(none.weight).all()
     assert float(streaming.ridge(record, strengths=[0.0, 1e-12, 1.0]).details.strength) == 1
+
+
+def test_on_a_line_what_may_not_be_reflected_is_not():
+    x = np.arange(5, dtype=np.float32)[:, None]
+    for solver in (solvers.similarity, functools.partial(solvers.ridge, towards="similarity", strengths=[1e6])):
+        assert float(solver(x, -x, reflection=False).weight[0, 0]) == pytest.approx(0, abs=1e-4)
+        assert float(solver(x, -x).weight[0, 0]) == pytest.approx(-1, abs=1e-4)

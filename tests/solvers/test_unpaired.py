@@ -122,7 +122,11 @@ def test_degenerate_clouds_are_not_trusted_and_nothing_breaks():
     assert not bool(fitted.trusted)
     # One point, two points, and a pair that is there twice, from which no regression follows.
     nothing, two = np.ones_like(source), np.repeat(source[::10][:2], [7, 8], axis=0)
-    for x, y, pairs in ((nothing, target, None), (two, target, None), (source, target, (source[:2], target[[0, 0]]))):
+    pairs_of_one = source[:2], target[[0, 0]]
+    for x, y, pairs in (
+        (nothing, target, None), (target, nothing, None), (nothing, nothing, None), (two, target, None),
+        (source, target, pairs_of_one),
+    ):  # fmt: skip
         fitted = FIT(KEY, x, y, pairs=pairs)
         assert np.isfinite(fitted(x)).all() and not bool(fitted.trusted)
 
