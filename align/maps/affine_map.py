@@ -178,7 +178,7 @@ class AffineMap:
         """Write the map as safetensors, whole or not at all; `metadata` is kept beside the description of the file.
 
         Weight and bias are written in the one float dtype, at least float32, that holds both; ValueError
-        where none does.
+        where none does, and for metadata with a format or a version of its own.
         """
         fields = {name: getattr(self, name) for name in ("weight", "bias", *map_file.DIAGNOSTICS)}
         arrays = {name: np.asarray(value, order="C") for name, value in fields.items() if value is not None}
