@@ -17,7 +17,7 @@ def inspect(arguments: argparse.Namespace) -> None:
     tables = {name: _value(text) for name, text in kept.items()} | {n: space.summary() for n, space in spaces.items()}
     described = describe(fitted)
     # Others than `align fit` may have kept something by a name that is taken.
-    taken = {name: tables.pop(name) for name in tables.keys() & {*described, *printing.OTHERWISE_SHOWN}}
+    taken = {name: tables.pop(name) for name in tables.keys() & {*described, *printing.TAKEN}}
     printing.show(arguments, described | dict(sorted(tables.items())) | ({"metadata": taken} if taken else {}))
 
 

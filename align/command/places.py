@@ -113,11 +113,10 @@ def check_output(arguments: argparse.Namespace, suffixes: tuple[str, ...] = file
         for each in [given] if isinstance(given, str) else given:
             if files.finds(each, path):
                 raise ValueError(f"{path} would be one of the files of {each} from then on; expected another place")
-    for name in _KEPT:
-        given = getattr(arguments, name, None) or ()
-        files_of = [files.split_name(each)[0] for each in ([given] if isinstance(given, str) else given)]
-        if any(file.exists() and path.exists() and file.samefile(path) for file in files_of):
-            raise ValueError(f"{path} is read as the {name.replace('_', '-')}; expected another place for the output")
+            file = files.split_name(each)[0]
+            if name in _KEPT and file.exists() and path.exists() and file.samefile(path):
+                role = name.replace("_", "-")
+                raise ValueError(f"{path} is read as the {role}; expected another place for the output")
     check_free(arguments)
 
 

@@ -8,9 +8,8 @@ import os
 import sys
 from typing import Any
 
-# What is not shown as a line of a table, but in words or beside others.
-IN_WORDS = ("warnings", "below", "verdict", "worth_it")
-OTHERWISE_SHOWN = ("warnings", "below", "worth_it", "unmapped")
+# Names that `show` has a meaning for, which `align fit` keeps in no file.
+TAKEN = ("warnings", "below", "worth_it", "unmapped")
 
 
 def show(arguments: argparse.Namespace, result: dict) -> None:
@@ -34,8 +33,9 @@ def _as_tables(arguments, result):
     from rich.console import Console
 
     console = Console(markup=False, emoji=False)  # names of files, of columns and of encoders are no markup
+    in_words = ("warnings", "below", "verdict", "worth_it")
     with console.capture() as printed:
-        for table in _tables(arguments.name, {name: value for name, value in result.items() if name not in IN_WORDS}):
+        for table in _tables(arguments.name, {name: value for name, value in result.items() if name not in in_words}):
             console.print(table)
     words = [*result.get("below", ()), *([result["verdict"]] if "verdict" in result else ())]
     return printed.get() + "".join(f"{text}\n" for text in words)

@@ -85,7 +85,7 @@ def test_a_question_becomes_a_row_once_and_a_report(case, tmp_path):
     assert "JAX found none on this machine: skipped." in text
 
 
-def test_every_machine_has_a_section_the_last_one_measured_first(case, tmp_path):
+def test_every_machine_has_a_section_the_one_that_came_last_first(case, tmp_path):
     harness.measure([harness.comparison(case[0])], tmp_path, harness.Effort(3, 0.0, 8), small=True)
     path = tmp_path / "rows" / "benchmarks.jsonl"
     (row,) = map(json.loads, path.read_text().splitlines())

@@ -32,8 +32,8 @@ def write(results: Path) -> Path:
     for row in rows:
         places[_place(row)].append(row)
     parts = [_HEAD, comparison_tables.whole_paper(results, bounds)]
-    # CPUs first, and of these first the one that was measured last.
-    for _, measured in sorted(reversed(places.items()), key=lambda place: not _on_cpu(place[1][-1])):
+    # CPUs first, and of these first the one that came last.
+    for measured in sorted(reversed(places.values()), key=lambda measured: not _on_cpu(measured[-1])):
         kinds = {kind: _latest(measured, kind) for kind in ("comparison", "growth", "stage")}
         parts += [
             _circumstances(measured),
