@@ -1,11 +1,15 @@
 """Trained networks, found again: by what they are, never trained twice, and going on from their last epoch."""
 
+import dataclasses
 import functools
 import hashlib
+import inspect
+import itertools
 import json
 import os
+import re
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +44,8 @@ def obtain(
 
     model, inputs, targets, settings, loss, constants: as for `training.fit`.
     identities: what each network is, at least its `kind` and `seed`; with the settings and the architecture, what a
-        checkpoint is found by.
+        checkpoint is found by. Functions among the fields of the model count by their name and what they close over, a
+        lambda by its code; ValueError for what does not tell that, unless there is a context.
     folder: where checkpoints are looked for and kept. PermissionError where there is training to do and it cannot be
         written.
     context: names anything else that the networks depend on, as a loss of their own.
@@ -69,13 +74,17 @@ def obtain(
             raise PermissionError(f"{folder} cannot be written; trained networks are kept there")
 
     def save(done):
+        lost = []
         for index, state in done.items():
-            if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((state.loss, state.params))):
-                raise RuntimeError(
-                    f"training came to NaN or infinity in epoch {int(state.epoch)}, at learning rate "
-                    f"{settings.learning_rate:g}; expected a smaller one. No such epoch is kept"
-                )
-            checkpoints.save(places[index], state, described[index][1])
+            if all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((state.loss, state.params))):
+                checkpoints.save(places[index], state, described[index][1])
+            else:
+                lost.append(state)
+        if lost:
+            raise RuntimeError(
+                f"training came to NaN or infinity in epoch {int(lost[0].epoch)}, at learning rate "
+                f"{settings.learning_rate:g}; expected a smaller one. No such epoch is kept"
+            )
         after_round(len(done), sum(float(state.loss) for state in done.values()) / len(done))
 
     states = training.fit(
@@ -102,9 +111,59 @@ def _describe(model, identity, settings, context):
     description = {
         **identity,
         "context": " ".join(context.split()),
-        "architecture": " ".join(repr(model).split()),
-        "settings": settings.described(),
+        "architecture": _architecture(model, context),
+        "settings": _plain(settings.described()),
     }
     digest = hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()[:10]
     words = (f"{name}{value}" if isinstance(value, int) else str(value) for name, value in identity.items())
     return "-".join([*words, digest]), description
+
+
+def _architecture(model, context):
+    """Say what a model is: its fields, and of functions, of which it shows but the name, what they are made of."""
+    text = " ".join(re.sub(r" at 0x[0-9a-f]+", "", repr(model)).split())
+    functions = [_function(value, context) for value in _fields_of(model) if callable(value)]
+    return text + (f" with {'; '.join(functions)}" if functions else "")
+
+
+def _fields_of(value):
+    """Yield what stands in the fields of a module, at any depth, in their order."""
+    if isinstance(value, nn.Module):
+        inner = [getattr(value, field.name, None) for field in dataclasses.fields(value)]
+    elif isinstance(value, Mapping):
+        inner = list(value.values())
+    elif isinstance(value, list | tuple):
+        inner = list(value)
+    else:
+        yield value
+        return
+    for each in inner:
+        yield from _fields_of(each)
+
+
+def _function(value, context):
+    """Say what a function, a class, or a part of one is made of; ValueError for anything else that is called."""
+    if isinstance(value, functools.partial):
+        given = [*value.args, *itertools.chain(*sorted(value.keywords.items()))]
+        return f"{_function(value.func, context)} of {_given(given, context)}"
+    function = inspect.unwrap(value)
+    name = f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', '')}"
+    if name.endswith("."):
+        if context:
+            return type(value).__name__
+        raise ValueError(f"model has a field {value!r}, which does not say what it computes; name that by context=")
+    if "<" not in name:
+        return name
+    closed = [cell.cell_contents for cell in getattr(function, "__closure__", None) or ()]
+    code = f" {_code(function.__code__)}" if "<lambda>" in name else ""
+    return f"{name}{code} of {_given(closed, context)}"
+
+
+def _given(values, context):
+    return ", ".join(_function(value, context) if callable(value) else repr(value) for value in values)
+
+
+def _code(code):
+    """Give a digest of what a function does, whatever it is called and wherever it stands."""
+    inner = [_code(one) if inspect.iscode(one) else repr(one) for one in code.co_consts]
+    return hashlib.sha256(repr((code.co_code, code.co_names, inner)).encode()).hexdigest()[:10]

@@ -98,6 +98,15 @@ def test_a_constant_dimension_is_no_direction_however_far_it_lies():
     np.testing.assert_allclose((design**2).sum(), 300 * (5 + 1), rtol=1e-4)
 
 
+def test_designs_know_dimensions_that_spread_far_less_than_others():
+    random = np.random.default_rng(0)
+    latents = jnp.asarray(random.normal(size=(500, 16)) * np.r_[1e4, np.ones(15)], jnp.float32)
+    leverages = (designs._design(latents) ** 2).sum(1) / 500
+    assert float(leverages.sum()) == pytest.approx(17, rel=1e-3)
+    hat = np.linalg.qr(np.c_[np.ones(500), np.float64(latents)])[0]
+    np.testing.assert_allclose(leverages, (hat**2).sum(1), atol=1e-4)
+
+
 def test_leverage_prefers_what_the_fit_depends_on():
     latents = np.zeros((100, 1))
     latents[7] = 1

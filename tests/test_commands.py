@@ -22,7 +22,7 @@ EXEMPT = {
     "python tests/": "takes minutes; the tests beside it run what it runs",
     ".venv/bin/jupyter lab": "waits in a browser until it is stopped; test_notebooks runs what it opens",
     "python docs/reference.py": "test_reference_is_built runs what it runs",
-    "python docs/guide_tables.py": "rewrites the guide; test_figures_of_the_guide compares what it would write",
+    "python docs/guide_tables.py": "rewrites pages; test_figures_of_the_pages compares what it would write",
     "python experiments/benchmarks.py": "takes minutes; test_benchmarks runs it in small",
     "python experiments/report.py": "rewrites the report; test_pictures compares what it would write",
 }

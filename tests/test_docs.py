@@ -115,10 +115,11 @@ def test_reference_is_built(tmp_path):
 # Every example
 
 
-def test_guide(folder):
-    text = "\n".join(blocks((ROOT / "docs/guide.md").read_text(), "python"))
-    examples = doctest.DocTestParser().get_doctest(text, {}, "guide", "docs/guide.md", 0)
-    assert len(examples.examples) > 30
+@pytest.mark.parametrize(("page", "some"), [("guide", 30), ("files", 10), ("switching", 10)])
+def test_examples_of_a_page(page, some, folder):
+    text = "\n".join(blocks((ROOT / f"docs/{page}.md").read_text(), "python"))
+    examples = doctest.DocTestParser().get_doctest(text, {}, page, f"docs/{page}.md", 0)
+    assert len(examples.examples) >= some
     assert doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(examples).failed == 0
 
 
@@ -143,8 +144,8 @@ def test_docstrings(page, folder):
 # Every figure
 
 
-def test_figures_of_the_guide():
-    """What stands in the guide is what the rows say; rows that have come since may be missing from it."""
+def test_figures_of_the_pages():
+    """What stands on a page is what the rows say; rows that have come since may be missing from it."""
     found = GUIDE_TABLES["tables"](GUIDE_TABLES["RESULTS"])
     places = [(page, name) for page, names in GUIDE_TABLES["PAGES"].items() for name in names]
     assert {name for _, name in places} == found.keys()
@@ -182,9 +183,10 @@ def test_figures_of_the_promises():
         assert re.search(rf"{mean[best]} %[^|(]* by `{best}` {re.escape(others)}", text)
 
 
-def test_a_guide_without_rows_keeps_its_text(tmp_path):
-    text = (ROOT / "docs/guide.md").read_text()
-    fill = functools.partial(GUIDE_TABLES["fill"], names=GUIDE_TABLES["PAGES"]["guide.md"])
+@pytest.mark.parametrize("page", ["guide.md", "switching.md"])
+def test_a_page_without_rows_keeps_its_text(page, tmp_path):
+    text = (ROOT / "docs" / page).read_text()
+    fill = functools.partial(GUIDE_TABLES["fill"], names=GUIDE_TABLES["PAGES"][page])
     emptied = fill(text, results=tmp_path)
     outside = re.compile(r"(<!-- (\w+) -->).*?(<!-- /\2 -->)", re.DOTALL)
     assert outside.sub("", emptied) == outside.sub("", text)

@@ -1,15 +1,17 @@
 """Networks are found again by what they are, never trained twice, and go on from their last epoch to the same end."""
 
 import dataclasses
+import functools
 import itertools
 import math
+from collections.abc import Callable
 
 import jax
 import numpy as np
 import pytest
 from flax import linen as nn
 
-from align import checkpoints, networks, training
+from align import checkpoints, models, networks, training
 
 SETTINGS = training.Settings(epochs=3, batch=16, learning_rate=1e-2)
 IDENTITY = {"kind": "dense", "dataset": "synthetic", "latent": 4}
@@ -107,6 +109,74 @@ def test_another_network_is_trained_and_both_are_kept(trained, tmp_path, other):
     (first,) = obtain(tmp_path, seeds=(0,), after_round=lambda epochs, loss: rounds.append(loss))
     assert len(rounds) == 1 and math.isnan(rounds[0])  # found, not trained
     assert max(np.abs(a - b).max() for a, b in zip(leaves(first), leaves(params[0]), strict=True)) <= 1e-5
+
+
+class Bent(nn.Module):
+    """A layer whose fields hold functions, of which Flax shows the name alone."""
+
+    bend: Callable = jax.nn.relu
+    initial: Callable = nn.initializers.lecun_normal()
+
+    @nn.compact
+    def __call__(self, x):
+        return self.bend(nn.Dense(3, kernel_init=self.initial)(x))
+
+
+def bent(slope):
+    return lambda x: slope * x
+
+
+def test_functions_in_the_fields_of_a_model_tell_it_from_others():
+    def described(**fields):
+        return networks._describe(Bent(**fields), IDENTITY, SETTINGS, "")[0]
+
+    several = [
+        {},
+        {"bend": jax.nn.gelu},
+        {"bend": functools.partial(jax.nn.gelu, approximate=True)},
+        {"bend": functools.partial(jax.nn.gelu, approximate=False)},
+        {"initial": nn.initializers.orthogonal()},
+        {"initial": nn.initializers.orthogonal(2.0)},
+        {"bend": lambda x: x},
+        {"bend": lambda x: x + 1},
+        {"bend": bent(1)},
+        {"bend": bent(2)},
+    ]
+    names = [described(**fields) for fields in several]
+    assert len(set(names)) == len(names)
+    assert described(bend=bent(2)) == names[-1] and described(initial=nn.initializers.orthogonal(2.0)) == names[5]
+    assert described(bend=functools.partial(jax.nn.gelu, approximate=True)) == names[2]
+    own = models.autoencoder("conv", 4, "mnist")  # has none
+    assert networks._describe(own, IDENTITY, SETTINGS, "")[1]["architecture"] == " ".join(repr(own).split())
+
+
+def test_a_field_that_does_not_say_what_it_computes_needs_a_context(tmp_path):
+    class Slope:
+        def __call__(self, x):
+            return 2 * x
+
+    with pytest.raises(ValueError, match=r"model has a field .*Slope.* name that by context="):
+        obtain(tmp_path, seeds=(0,), model=Bent(bend=Slope()))
+    assert len(obtain(tmp_path, seeds=(0,), model=Bent(bend=Slope()), context="twice")) == 1
+
+
+def test_settings_may_be_of_numpy(trained):
+    folder, params = trained
+    settings = dataclasses.replace(SETTINGS, epochs=np.int64(3), learning_rate=np.float64(1e-2))
+    assert equal(params, obtain(folder, settings=settings))
+
+
+def test_what_others_have_done_is_kept_where_one_comes_to_nothing(tmp_path, monkeypatch):
+    def diverged(model, states, *known, after_round, **options):
+        losses = enumerate((np.float32(0.5), np.float32("nan"), np.float32(0.5)))
+        after_round({k: states[k]._replace(epoch=np.int32(1), loss=loss) for k, loss in losses})
+
+    monkeypatch.setattr(training, "fit", diverged)
+    with pytest.raises(RuntimeError, match="NaN or infinity in epoch 1"):
+        obtain(tmp_path)
+    dense = nn.Dense(3)
+    kept = [networks.trained_share(dense, [{**IDENTITY, "seed": seed}], SETTINGS, tmp_path) for seed in range(3)]
+    assert kept == [1 / 3, 0, 1 / 3]
 
 
 def test_seeds_are_different_networks(trained):

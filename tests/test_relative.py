@@ -7,6 +7,7 @@ from flax import linen as nn
 from jax import numpy as jnp
 
 from align import models, relative
+from align.arrays.double import enable_x64
 from align.relative import SIMILARITIES, RelativeAutoencoder, represent
 
 pytestmark = pytest.mark.usefixtures("strict_promotion")
@@ -67,6 +68,23 @@ def test_invariances_hold_where_they_are_stated_and_nowhere_else(name, transform
         assert change < 1e-12
     else:
         assert change > 0.1
+
+
+def test_whitened_distances_have_derivatives_where_anchors_are_alike():
+    random = np.random.default_rng(0)
+    weights, anchors, direction = (random.normal(size=(n, d)) for n, d in ((len(CODES), 12), (12, 4), (12, 4)))
+    codes = random.normal(size=(len(CODES), 4))
+
+    def total(anchors):
+        parts = (jnp.asarray(part, anchors.dtype) for part in (weights, codes))
+        return (next(parts) * relative.whitened(next(parts), anchors)).sum()
+
+    for alike in (np.c_[np.ones(12), 2 * np.ones(12), anchors[:, 2:]], np.ones((12, 4)), np.eye(12, 4)):
+        assert jnp.isfinite(jax.grad(total)(jnp.asarray(alike, jnp.float32))).all()
+    with enable_x64(True):
+        found = (jax.grad(total)(jnp.asarray(anchors)) * direction).sum()
+        high, low = (float(total(jnp.asarray(anchors + step * direction))) for step in (1e-5, -1e-5))
+        assert float(found) == pytest.approx((high - low) / 2e-5, rel=1e-4)
 
 
 def test_whitening_with_too_few_anchors_leaves_unknown_directions_out():

@@ -10,6 +10,7 @@ import pytest
 from align import search, solvers
 from align.data.texts import encoder_sample
 from align.maps import AffineMap
+from align.search import families
 from align.search.documents import Best, as_good, shares_found, unit
 
 
@@ -188,3 +189,14 @@ def test_of_six_values_on_intervals_hold_what_they_promise(queries):
         intervals = [search.estimate(each, seed=seed) for seed, each in enumerate(values)]
         # 0.95 less 5 points, and twice the standard error of a share of 400.
         assert np.mean([low <= true <= high for _, low, high in intervals]) > 0.9 - 2 * (0.05 * 0.95 / 400) ** 0.5
+
+
+def test_pairs_that_share_a_source_row_say_nothing_beyond_what_they_span():
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=(6, 9)), random.normal(size=(6, 8))
+    x[5] = x[0]
+    outside = np.eye(9) - np.linalg.pinv(x) @ x
+    for name, fitted in families.fit(x, y, families.penalties(x, y)).items():
+        assert np.linalg.norm(outside @ fitted.weight) < 1e-8, name
+    for zeros in (np.zeros_like(x), np.r_[np.zeros((5, 9)), x[:1]]):
+        assert all(np.isfinite(m.weight).all() for m in families.fit(zeros, y, families.penalties(zeros, y)).values())

@@ -8,7 +8,7 @@ from jax.typing import ArrayLike
 from align.anchors.latents import check_latents
 from align.arrays import checks
 from align.arrays.products import matmul
-from align.linalg import lapack
+from align.linalg.spectra import spectrum
 
 
 def leverage(key: jax.Array, latents: ArrayLike, count: int) -> jax.Array:
@@ -54,8 +54,7 @@ def _design(latents):
     """Return whitened latents and a column of ones `[n, d + 1]`: information I / n per sample on average."""
     centred = latents - latents[:1]  # about one of them first: what is constant is zero, and not the rounding of a mean
     centred = centred - centred.mean(0, keepdims=True)
-    covariance = matmul(centred.T, centred) / latents.shape[0]
-    values, vectors = lapack.eigh(covariance)
-    keep = values > latents.shape[1] * jnp.finfo(latents.dtype).eps * values[-1]
+    values, keep, vectors = spectrum(centred, (centred == 0).all(0).sum())
+    values = values / latents.shape[0]
     white = matmul(centred, vectors * jnp.where(keep, lax.rsqrt(jnp.where(keep, values, 1)), 0)[None])
     return jnp.concatenate([white, jnp.ones_like(white[:, :1])], axis=1)

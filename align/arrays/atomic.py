@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,10 +17,11 @@ def followed(path: Path) -> Path:
 
 
 @contextlib.contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+def replacing(path: str | os.PathLike[str], *, overwrite: bool = True) -> Iterator[Path]:
     """Yield a path beside `path` to write to; it takes the place of `path` at the end, and is removed on an error.
 
-    A link stays, and what it leads to is replaced. OSError names the file where the disk is full.
+    A link stays, and what it leads to is replaced; so do the permissions of what is replaced. FileExistsError where
+    there is a file at the end that must not be overwritten. OSError names the file where the disk is full.
     """
     path = followed(Path(path))
     if not path.parent.is_dir():  # said of what was asked for, not of the path beside it
@@ -31,10 +33,24 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         yield partial
         with partial.open("rb+") as file:
             os.fsync(file.fileno())  # a name must not survive a loss of power without what it names
-        os.replace(partial, path)
+        if overwrite or not _linked(partial, path):
+            if path.exists():
+                shutil.copymode(path, partial)
+            os.replace(partial, path)
     except OSError as error:
         if error.errno not in _FULL or error.filename is not None:
             raise
         raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _linked(partial, path):
+    """Give a file a name that must be free, in one step; False where the file system knows no links, and it is."""
+    try:
+        os.link(partial, path)
+    except OSError as error:
+        if os.path.lexists(path):
+            raise FileExistsError(f"{path} exists by now; it is kept") from error
+        return False
+    return True

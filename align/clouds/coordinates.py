@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from align.arrays.products import matmul
-from align.linalg import lapack
+from align.linalg.spectra import spectrum
 from align.maps import AffineMap
 
 
@@ -52,11 +52,10 @@ def principal(
     centred, eps = array - mean[None], jnp.finfo(array.dtype).eps
     varies = matmul(weights, centred**2) > (4 * eps * mean) ** 2  # by more than the rounding of the mean
     centred = jnp.where(varies[None], centred, 0)
-    variances, vectors = lapack.eigh(matmul(centred.T * weights[None], centred))
-    variances, vectors = variances[::-1], vectors[:, ::-1]
+    variances, keep, vectors = spectrum(centred * jnp.sqrt(weights)[:, None], (~varies).sum())
+    variances, keep, vectors = variances[::-1], keep[::-1], vectors[:, ::-1]
     # The side of the heavier tail, so that the coordinates of a cloud do not depend on how it is turned.
     vectors = vectors * jnp.where(matmul(weights, matmul(centred, vectors) ** 3) < 0, -1, 1)[None].astype(array.dtype)
-    keep = variances > array.shape[1] * eps * variances[0]
     keep &= jnp.arange(array.shape[1]) < (array.shape[1] if components is None else components)
     safe = jnp.where(keep, variances, 1)
     scale = safe ** (-whitening / 2)

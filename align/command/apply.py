@@ -44,7 +44,7 @@ def apply(arguments: argparse.Namespace) -> bool | None:
     dtype = np.dtype(arguments.dtype or ("float32" if own and "float32" in own else first.dtype))
     shape = (rows.shape[0], first.shape[1])
     others = rows.others if files.keeps_others(arguments.output) else None
-    with files.writing(arguments.output, shape, dtype) as append:
+    with files.writing(arguments.output, shape, dtype, overwrite=places.replaces(arguments)) as append:
         for start, end in blocks.ranges(arguments, rows, row_bytes=first.nbytes):
             block = blocks.read(rows, start, end)
             watch.look(block)
@@ -57,7 +57,6 @@ def apply(arguments: argparse.Namespace) -> bool | None:
                 raise ValueError(f"the map sends rows {start} to {end - 1} of {rows.name} outside the range of {dtype}")
             cut += beyond
             append(mapped, others and others(start, end))
-        places.check_free(arguments)
     result = {"output": arguments.output, "rows": shape[0], "dimensions": shape[1], "dtype": str(dtype)}
     result |= {"bad_rows": {rows.name: {"zero": zero}}} if zero else {}
     warnings = watch.warnings()

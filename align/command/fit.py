@@ -15,6 +15,7 @@ from align.command import (
     faults,
     options,
     pairing,
+    parser,
     places,
     printing,
     streamed,
@@ -25,6 +26,8 @@ from align.maps import fingerprint
 from align.maps.description import describe
 from align.solvers import SOLVERS, Known
 
+_OF_SCORES = ("sample", "metric")
+_OF_PAIRS = ("weights", "anchors", "holdout", "id", "target-id", "memory", *_OF_SCORES)
 _WITHOUT_FAR_ROWS = ("labels", "unpaired")  # solvers that leave out what is far out
 
 
@@ -36,6 +39,8 @@ def fit(arguments: argparse.Namespace) -> bool:
         raise ValueError(f"--for {arguments.purpose} and --set purpose={chosen['purpose']} contradict each other")
     places.check_output(arguments, suffixes=(".safetensors",))
     fit_rows = _from_pairs if solver.needs == "pairs" else _from_clouds
+    _check_used(solver, arguments)
+    arguments = parser.filled(arguments)
     fitted, known, spaces = fit_rows(solver, chosen, arguments)
 
     with threads.for_dimensions(max(fitted.weight.shape)):
@@ -43,11 +48,19 @@ def fit(arguments: argparse.Namespace) -> bool:
     result = described | known | {"output": arguments.output}
     kept = {name: _as_text(value) for name, value in known.items() if name not in ("warnings", "bad_rows")}
     told = {name: fingerprint.as_text(space) for name, space in spaces.items()}
-    places.check_free(arguments)
-    fitted.save(arguments.output, metadata=kept | told)
+    fitted.save(arguments.output, metadata=kept | told, overwrite=places.replaces(arguments))
     printing.show(arguments, result)
     doubtful = fitted.trusted is not None and not bool(fitted.trusted)
     return not (doubtful or (arguments.strict and "warnings" in result))
+
+
+def _check_used(solver, arguments):
+    """ValueError for an option that would do nothing."""
+    given = [name for name in _OF_PAIRS if getattr(arguments, name.replace("-", "_")) is not None]
+    if solver.needs != "pairs" and given:
+        raise ValueError(f"--{given[0]} is of rows in correspondence, which {arguments.solver} does not need")
+    if scored := [name for name in _OF_SCORES if name in given and not arguments.holdout]:
+        raise ValueError(f"--{scored[0]} is of scores, of rows that are held out: it needs --holdout")
 
 
 def _from_pairs(solver, chosen, arguments):
@@ -126,9 +139,6 @@ def _run(arguments, solver, rows, options):
 
 def _from_clouds(solver, chosen, arguments):
     """Fit two clouds whose rows are in no correspondence, with the labels and the pairs that are known."""
-    for name in ("weights", "anchors", "holdout", "id", "target-id"):
-        if getattr(arguments, name.replace("-", "_")):
-            raise ValueError(f"--{name} is of rows in correspondence, which {arguments.solver} does not need")
     rows = {name: _opened(getattr(arguments, name), arguments) for name in ("source", "target")}
     places.check_room(**rows)
     found = {name: faults.usable(arguments, array) for name, array in rows.items()}

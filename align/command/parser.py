@@ -32,6 +32,13 @@ _SENT = {
     "norms": "write the lengths [n, 1] of the mapped rows, which scores of --queries are divided by",
     "documents": "write rows [n, d_source + 1], over these lengths, which --queries search by inner product",
 }
+# The names of `align.solvers.SOLVERS`, which takes JAX to import.
+SOLVERS = (
+    "rigid", "similarity", "orthogonal", "scaling", "linear", "affine", "ridge", "reduced_rank", "labels",
+    "class_means", "class_gaussians", "subclass_means", "icp", "unpaired",
+)  # fmt: skip
+# What is taken where an option is not given, so that a command can refuse one that would do nothing.
+USUAL = {"memory": 4, "holdout": 0.0, "sample": 10_000, "metric": "cosine"}
 TOP = 10  # documents to be found, where --top says no other number
 _DTYPES = ["float16", "float32", "float64", "int8", "uint8"]
 
@@ -52,6 +59,12 @@ def build() -> argparse.ArgumentParser:
     look = _add(commands, "inspect", "print what a map is: its family, shape, rank, condition, residual")
     look.add_argument("map", type=_path, help="file written by align fit")
     return parser
+
+
+def filled(arguments: argparse.Namespace) -> argparse.Namespace:
+    """Return the arguments of a command with what is usual in the place of those that were not given."""
+    known = vars(arguments)
+    return argparse.Namespace(**known | {name: usual for name, usual in USUAL.items() if known.get(name) is None})
 
 
 class _Version(argparse.Action):
@@ -78,10 +91,10 @@ def _add_fit(fit):
     fit.add_argument(
         "target", type=_path, help="array [n, d_target], rows in correspondence with source where the solver needs it"
     )
-    usual = "affine"
+    usual = "ridge"
     fit.set_defaults(solver=usual)  # a default of --solver itself would not be refused beside --unpaired
     named = fit.add_mutually_exclusive_group()
-    solver = f"a name in align.solvers: rigid, affine, ridge, labels, ... ({usual}), or auto, which chooses"
+    solver = f"{', '.join(SOLVERS)} ({usual}), or auto, which chooses"
     named.add_argument("--solver", default=argparse.SUPPRESS, help=solver)
     unpaired = "for rows in no correspondence: --solver unpaired"
     named.add_argument(
@@ -92,16 +105,15 @@ def _add_fit(fit):
     )
     purpose = "with --solver auto: what the map is chosen for, by pairs that it has not seen (search)"
     fit.add_argument("--for", dest="purpose", choices=["search", "codes"], help=purpose)
-    among = "with --solver auto: further rows of the source, as the index, by which few pairs find more"
+    among = "with --solver auto: more rows of the source without a pair, such as the index; they help few pairs most"
     fit.add_argument("--among", type=_path, metavar="FILE", help=among)
     clouds = "with --solver auto: rows of both encoders in no correspondence, between which a map is looked for as well"
     fit.add_argument("--clouds", nargs=2, type=_path, metavar=("X", "Y"), help=clouds)
     fit.add_argument("--weights", type=_path, help="array [n, 1] of weights of the rows; 0 leaves a row out")
     fit.add_argument("--anchors", type=_positive, metavar="N", help="fit on N rows at random instead of all")
-    fit.add_argument("--holdout", type=_fraction, default=0.0, metavar="SHARE", help="keep a share of rows to score on")
-    fit.add_argument(
-        "--memory", type=_size, default=4, metavar="GIB", help="stream rows that take more than this (%(default)s)"
-    )
+    fit.add_argument("--holdout", type=_fraction, metavar="SHARE", help="keep a share of rows to score on")
+    memory = f"stream rows that take more than this ({USUAL['memory']})"
+    fit.add_argument("--memory", type=_size, metavar="GIB", help=memory)
     known = fit.add_argument_group("rows that are not in correspondence")
     known.add_argument(
         "--pairs", nargs=2, type=_path, metavar=("X", "Y"),
@@ -115,7 +127,7 @@ def _add_fit(fit):
     _add_rows(fit, joined=True)
     _add_sample(fit)
     _add_care(fit)
-    _add_output(fit)
+    _add_output(fit, ", map.safetensors")
 
 
 def _add_apply(apply):
@@ -130,7 +142,7 @@ def _add_apply(apply):
     apply.add_argument(
         "--dtype",
         choices=_DTYPES,
-        help="of the output; that of the product, as 8 bits rounded and cut off at their ends",
+        help="of the output, unless given that of the mapped rows; 8 bits are rounded, and cut off at the ends",
     )
     said = apply.add_argument_group("what is known of the rows; the map is refused where its file says otherwise")
     said.add_argument("--input-name", metavar="NAME", help="the encoder that made them")
@@ -169,7 +181,7 @@ def _add_named(sub, title):
 
 
 def _add_rows(sub, joined=False):
-    sub.add_argument("--column", metavar="NAME", help="column or array of the vectors, as file:NAME for every file")
+    sub.add_argument("--column", metavar="NAME", help="column or array of the vectors, as :NAME after each file")
     if joined:
         sub.add_argument(
             "--id", type=_path, metavar="KEY", help="join rows by this column or array, words, or file of ids"
@@ -178,10 +190,10 @@ def _add_rows(sub, joined=False):
     made = (
         "of both files"
         if joined
-        else "the input's where the map was fitted on such, but for --norms; "
-        "the output's but of --queries, --norms and --documents"
+        else "of the output (but --queries, --norms and --documents), and of the input where the map was fitted on "
+        "such (but for --norms)"
     )
-    sub.add_argument("--normalize", action="store_true", help=f"rows of length one: {made}")
+    sub.add_argument("--normalize", action="store_true", help=f"scale rows to length one: {made}")
 
 
 def _add_care(sub):
@@ -192,21 +204,20 @@ def _add_care(sub):
 
 
 def _add_strict(sub):
-    counted = "exit with 3 where there is a warning; bad rows, which are counted, are none"
+    counted = "exit with 3 where there is a warning; that bad rows were counted is none"
     sub.add_argument("--strict", action="store_true", help=counted)
 
 
 def _add_sample(sub):
-    sub.add_argument(
-        "--sample", type=_scored, default=10_000, metavar="N", help="score retrieval on N rows (%(default)s)"
-    )
-    metric = "of retrieval among the pairs (%(default)s)"
-    sub.add_argument("--metric", choices=["cosine", "euclidean"], default="cosine", help=metric)
-    sub.add_argument("--seed", type=_seed, default=0, help="of every choice at random (%(default)s)")
+    sample = f"score retrieval on N rows ({USUAL['sample']})"
+    sub.add_argument("--sample", type=_scored, metavar="N", help=sample)
+    metric = f"of retrieval among the pairs ({USUAL['metric']})"
+    sub.add_argument("--metric", choices=["cosine", "euclidean"], help=metric)
+    sub.add_argument("--seed", type=_seed, default=0, help="of all random choices (%(default)s)")
 
 
-def _add_output(sub, anyway=""):
-    sub.add_argument("-o", "--output", required=True, type=_path, help="file to write")
+def _add_output(sub, of="", anyway=""):
+    sub.add_argument("-o", "--output", required=True, type=_path, help=f"file to write{of}")
     sub.add_argument("--overwrite", action="store_true", help="replace the output if it exists")
     sub.add_argument("--force", action="store_true", help=f"the same as --overwrite{anyway}")
 

@@ -117,11 +117,11 @@ def check_output(arguments: argparse.Namespace, suffixes: tuple[str, ...] = file
             if name in _KEPT and file.exists() and path.exists() and file.samefile(path):
                 role = name.replace("_", "-")
                 raise ValueError(f"{path} is read as the {role}; expected another place for the output")
-    check_free(arguments)
-
-
-def check_free(arguments: argparse.Namespace) -> None:
-    """Refuse to replace an output without being told so: before any work, and before what it led to is published."""
     path, _ = files.split_name(arguments.output)
-    if os.path.lexists(path) and not (arguments.overwrite or arguments.force):
+    if os.path.lexists(path) and not replaces(arguments):
         raise FileExistsError(f"{path} exists; --overwrite or --force replaces it")
+
+
+def replaces(arguments: argparse.Namespace) -> bool:
+    """Whether an output that exists, or that comes while it is computed, is replaced."""
+    return arguments.overwrite or arguments.force

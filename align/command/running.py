@@ -70,9 +70,12 @@ def _out_of_memory(error: Exception, arguments: argparse.Namespace) -> str:
     """Return in one line what there is no memory for, and which option asks for less."""
     told = str(error).partition("\n")[0]  # JAX goes on with a table of what is held
     text = f"out of memory: {told}" if told else "out of memory"
-    if "memory" not in arguments:
+    from align.solvers import SOLVERS
+
+    if arguments.name != "fit" or arguments.solver not in SOLVERS or not SOLVERS[arguments.solver].streams:
         return text
-    return f"{text}; --memory {arguments.memory} (GiB) streams rows that take more: allow less"
+    memory = parser.filled(arguments).memory
+    return f"{text}; --memory {memory} (GiB) streams rows that take more: allow less"
 
 
 def _interrupted(number: int, frame: object) -> NoReturn:

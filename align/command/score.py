@@ -17,6 +17,7 @@ def score(arguments: argparse.Namespace) -> bool | int:
     Rows that are not of the map's spaces are refused, unless --force says to go on. With --corpus the pairs are queries
     as well; where a figure is below --fail-under, the exit code of that.
     """
+    arguments = parser.filled(arguments)
     if arguments.corpus and arguments.metric != "cosine":
         raise ValueError(f"--metric {arguments.metric} is of pairs alone; --corpus is searched by cosine")
     if arguments.top is not None and not arguments.corpus:

@@ -1,11 +1,11 @@
 """Files as Keras keeps datasets: a .npz of x_train, y_train, x_test and y_test."""
 
 import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
+from align.arrays.damage import DAMAGED, NO_ARCHIVE
 from align.data.errors import DataError
 from align.data.pixels import Found, Raw
 
@@ -23,7 +23,9 @@ def read(path: Path) -> Found:
                 held = ", ".join(file.files) or "nothing"
                 raise DataError(f"{path} has no {', '.join(missing)}: it holds {held}; {expected}")
             arrays = {name: file[name] for name in ARRAYS}
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
+    except DataError:
+        raise
+    except (*DAMAGED, *NO_ARCHIVE) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise DataError(f"cannot read {path}: {reason.splitlines()[0]}; {expected}") from error
     train, test = (Raw(arrays[x], arrays[y], (f"{x} of {path}", f"{y} of {path}")) for x, y in (ARRAYS[:2], ARRAYS[2:]))

@@ -1,21 +1,17 @@
 """`.npy` and `.npz`; nothing is ever unpickled."""
 
 import contextlib
-import tokenize
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from align.arrays.damage import DAMAGED, NO_ARCHIVE
 from align.files.opened import Rows, native, only, unreadable
 
 _MAGIC = b"\x93NUMPY"
-# What NumPy raises of a header that is damaged, and zipfile of what it cannot unpack: encrypted, or by another method.
-_DAMAGED = (ValueError, EOFError, TypeError, OverflowError, SyntaxError, tokenize.TokenError)
-_NO_ARCHIVE = (zipfile.BadZipFile, zlib.error, RuntimeError, OSError)
 
 
 def open_npy(path: Path, key: None = None) -> Rows:
@@ -30,7 +26,7 @@ def open_npy(path: Path, key: None = None) -> Rows:
     def mapped():
         try:
             return np.load(path, mmap_mode="r", allow_pickle=False)
-        except _DAMAGED as error:
+        except DAMAGED as error:
             objects = "pickle" in str(error) or "object" in str(error)
             raise unreadable(path, ".npy", "it holds Python objects, no numbers" if objects else error) from error
 
@@ -59,7 +55,7 @@ def npz_ids(path: Path, key: str) -> Iterator[np.ndarray]:
 def npy_ids(path: Path, key: None = None) -> Iterator[np.ndarray]:
     """Yield the array of ids that an `.npy` file is."""
     rows = open_npy(path)
-    yield rows.read(0, rows.shape[0])
+    yield rows.read(0, rows.shape[0]) if rows.shape else native(np.load(path, allow_pickle=False))
 
 
 def _read_npz(path, key):
@@ -68,13 +64,13 @@ def _read_npz(path, key):
     with path.open("rb") as file:  # a file that NumPy has opened stays open where it then finds no archive
         try:
             archive = np.load(file, allow_pickle=False)
-        except (*_DAMAGED, *_NO_ARCHIVE) as error:
+        except (*DAMAGED, *NO_ARCHIVE) as error:
             raise unreadable(path, ".npz", error) from error
         with archive as arrays:
             key = only(path, key, arrays.files)
             try:
                 return key, native(np.asarray(arrays[key]))
-            except (*_DAMAGED, *_NO_ARCHIVE) as error:
+            except (*DAMAGED, *NO_ARCHIVE) as error:
                 raise unreadable(path, ".npz", f"{key}: {error}") from error
 
 

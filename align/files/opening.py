@@ -77,14 +77,16 @@ def dtypes_of(name: str) -> tuple[str, ...] | None:
 
 
 @contextlib.contextmanager
-def writing(name: str, shape: tuple[int, int], dtype: np.dtype) -> Iterator[Callable[..., None]]:
+def writing(
+    name: str, shape: tuple[int, int], dtype: np.dtype, *, overwrite: bool = True
+) -> Iterator[Callable[..., None]]:
     """Yield a function `append(block, others=None)` that adds rows to a new array `[n, d]`, in memory O(block).
 
     others: what stands beside the rows, as `Rows.others` returns it; formats without columns do not write it. The file
     appears under its own name when the context ends well and every row has come; until then, and if it fails or is
     interrupted, there is only a temporary file beside it, which is removed. An existing file is replaced, with all that
-    it holds. Raises ValueError where the rows that came are not `shape`, and for a format that is not written, or not
-    in this dtype.
+    it holds; FileExistsError unless `overwrite`. Raises ValueError where the rows that came are not `shape`, and for a
+    format that is not written, or not in this dtype.
     """
     path, key = naming.split_name(name)
     naming.check_suffix(name, path, WRITTEN)
@@ -94,7 +96,7 @@ def writing(name: str, shape: tuple[int, int], dtype: np.dtype) -> Iterator[Call
         raise ValueError(f"{name} is written in {', '.join(own)} alone; the rows are {dtype}")
     start = FORMATS[path.suffix].write
     assert start is not None
-    with atomic.replacing(path) as partial:
+    with atomic.replacing(path, overwrite=overwrite) as partial:
         with start(partial, key, shape, dtype) as add:
 
             def append(block: np.ndarray, others: dict[str, Any] | None = None) -> None:

@@ -17,7 +17,9 @@ def joined(name: str, parts: Sequence[Rows]) -> Rows:
     first = parts[0]
     if len(parts) == 1:
         return first._replace(name=name)
-    for part in parts[1:]:
+    for part in parts:
+        if not part.shape:
+            raise ValueError(f"{part.name} holds a single number; expected rows, one after the other")
         if part.shape[1:] != first.shape[1:]:
             raise ValueError(
                 f"{part.name} has rows of {list(part.shape[1:])} and {first.name} of {list(first.shape[1:])}; expected "

@@ -27,7 +27,7 @@ def open_safetensors(path: Path, key: str | None) -> Rows:
 def safetensors_ids(path: Path, key: str) -> Iterator[np.ndarray]:
     """Yield the array of ids that a key names in a `.safetensors` file."""
     rows = open_safetensors(path, key)
-    yield rows.read(0, rows.shape[0])
+    yield rows.read(0, rows.shape[0]) if rows.shape else _opened(path, lambda file: file.get_tensor(rows.key))
 
 
 def _opened(path, use):

@@ -206,6 +206,8 @@ def write_text(path: Path, key: str | None, shape: tuple[int, int], dtype: np.dt
             words = [encoded(word) for word in _beside(others)]
             if bad := [word for word in words if _ends_in_number(word)]:
                 raise ValueError(f"expected words without a number as their last part; there is {decoded(bad[0])!r}")
+            if bad := [word for word in words if word != word.rstrip()]:
+                raise ValueError(f"expected words without a space at their end; there is {decoded(bad[0])!r}")
             for word, row in zip(words, block.tolist(), strict=True):
                 file.write(word + f" {line % tuple(row)}\n".encode())
 

@@ -51,6 +51,13 @@ def svd_with_all_axes(matrix: jax.Array) -> tuple[jax.Array, jax.Array, jax.Arra
 
 
 @_one_by_one
+def qr(matrix: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Return q `[m, k]` of orthonormal columns and the upper triangular r `[k, n]` of `[m, n]`, with k = min(m, n)."""
+    q, r = jnp.linalg.qr(matrix)
+    return q, r
+
+
+@_one_by_one
 def triangle(matrix: jax.Array) -> jax.Array:
     """Return the upper triangular factor `[n, n]` of the QR decomposition of `[m, n]`, m ≥ n."""
     return jnp.linalg.qr(matrix, mode="r")

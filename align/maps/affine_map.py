@@ -174,11 +174,14 @@ class AffineMap:
             trusted=self.trusted,
         )
 
-    def save(self, path: str | os.PathLike[str], *, metadata: dict[str, str] | None = None) -> None:
+    def save(
+        self, path: str | os.PathLike[str], *, metadata: dict[str, str] | None = None, overwrite: bool = True
+    ) -> None:
         """Write the map as safetensors, whole or not at all; `metadata` is kept beside the description of the file.
 
         Weight and bias are written in the one float dtype, at least float32, that holds both; ValueError
-        where none does, and for metadata with a format or a version of its own.
+        where none does, and for metadata with a format or a version of its own. FileExistsError where there is a file
+        already, unless `overwrite`.
         """
         fields = {name: getattr(self, name) for name in ("weight", "bias", *map_file.DIAGNOSTICS)}
         arrays = {name: np.asarray(value, order="C") for name, value in fields.items() if value is not None}
@@ -188,7 +191,7 @@ class AffineMap:
             came = f"{arrays['weight'].dtype} and {arrays['bias'].dtype}"
             raise ValueError(f"weight and bias must be real numbers to be saved; they are {came}")
         arrays |= {name: arrays[name].astype(dtype, copy=False) for name in ("weight", "bias")}
-        map_file.write(path, arrays, metadata or {})
+        map_file.write(path, arrays, metadata or {}, overwrite)
 
     @staticmethod
     def load(path: str | os.PathLike[str]) -> "AffineMap":

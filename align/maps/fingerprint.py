@@ -144,7 +144,7 @@ def foreign(space: Space, rows: np.ndarray, other: Space | None = None, *, reach
         return None
     if space.unit and np.mean(np.abs(lengths - 1) > 2 * _UNIT) > 0.01:
         return f"their lengths are about {np.median(lengths):.3g}, where the map was fitted on rows of length 1"
-    if len(rows) < _FEW or not space.spread:
+    if min(len(rows), space.rows) < _FEW or not space.spread:
         return None
     squares = float(((rows - space.mean) ** 2).sum(1).mean())
     ratio = np.sqrt(squares) / space.spread

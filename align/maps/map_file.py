@@ -11,7 +11,9 @@ _FORMAT = {"format": "align.AffineMap", "version": "1"}
 DIAGNOSTICS = ("rank", "condition", "residual", "iterations", "converged", "trusted")
 
 
-def write(path: str | os.PathLike[str], arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> None:
+def write(
+    path: str | os.PathLike[str], arrays: dict[str, np.ndarray], metadata: dict[str, str], overwrite: bool = True
+) -> None:
     """Write arrays by name, weight `[..., d_source, d_target]` among them, and metadata, whole or not at all."""
     from safetensors.numpy import save
 
@@ -24,7 +26,7 @@ def write(path: str | os.PathLike[str], arrays: dict[str, np.ndarray], metadata:
         "d_source": str(arrays["weight"].shape[-2]),
         "d_target": str(arrays["weight"].shape[-1]),
     }
-    with atomic.replacing(paths.expanded(path)) as partial:
+    with atomic.replacing(paths.expanded(path), overwrite=overwrite) as partial:
         partial.write_bytes(save(arrays, described))
 
 

@@ -9,7 +9,7 @@ from jax.typing import ArrayLike
 
 from align.arrays import checks
 from align.arrays.products import matmul
-from align.linalg import threads
+from align.linalg import lapack, threads
 from align.metrics.comparable import centred_sets
 
 
@@ -63,7 +63,7 @@ def svcca(x: ArrayLike, y: ArrayLike, *, variance: float = 0.99) -> Array:
 
 @jax.jit
 def _correlations(basis_x, basis_y):
-    return jnp.clip(jnp.linalg.svd(matmul(basis_x.T, basis_y), compute_uv=False), 0, 1)
+    return jnp.clip(_svd(matmul(basis_x.T, basis_y))[1], 0, 1)
 
 
 @functools.partial(jax.jit, static_argnames="variance")
@@ -72,8 +72,8 @@ def _basis(x, variance=1.0):
 
     A QR decomposition and the SVD of its small factor keep float32 accuracy, which the Gram matrix would square away.
     """
-    q, r = jnp.linalg.qr(x)
-    u, s, _ = jnp.linalg.svd(r, full_matrices=False)
+    q, r = _qr(x)
+    u, s, _ = _svd(r)
     present = s > max(x.shape[1], 1) * jnp.finfo(s.dtype).eps * s[0]
     power = jnp.where(present, s**2, 0)
     # A component is kept if those before it fall short of the share asked for: if it and those after it hold more than
@@ -81,3 +81,14 @@ def _basis(x, variance=1.0):
     rest = jnp.cumsum(power[::-1])[::-1]
     kept = present & (rest > (1 - variance) * power.sum())
     return matmul(q, u) * kept[None].astype(x.dtype), kept.sum()
+
+
+def _differentiable(decompose, by_jax):
+    """Return a decomposition of `lapack`, one matrix of a batch after the other, with JAX's rule for derivatives."""
+    function = jax.custom_jvp(decompose)
+    function.defjvp(lambda primals, tangents: jax.jvp(by_jax, primals, tangents))
+    return function
+
+
+_qr = _differentiable(lapack.qr, lambda x: tuple(jnp.linalg.qr(x)))
+_svd = _differentiable(lapack.svd, lambda x: tuple(jnp.linalg.svd(x, full_matrices=False)))

@@ -10,7 +10,7 @@ from jax.typing import ArrayLike
 from align.arrays import checks
 from align.arrays.products import matmul
 from align.arrays.scales import unit
-from align.linalg import threads
+from align.linalg import lapack, threads
 from align.metrics.comparable import centre, comparable, without
 
 
@@ -48,7 +48,7 @@ def _procrustes_distance(x, y, finite_x, finite_y, normalise):
         larger = jnp.maximum(scale_x, scale_y)
         x, y = x * (scale_x / larger), y * (scale_y / larger)
     # At the optimum the derivative through Q vanishes, while that of the SVD is undefined at equal singular values.
-    u, _, vt = jnp.linalg.svd(lax.stop_gradient(matmul(x.T, y)), full_matrices=False)
+    u, _, vt = lapack.svd(lax.stop_gradient(matmul(x.T, y)))
     # The norm of the residual itself, unlike 2 - 2·Σσ, keeps small distances from cancelling.
     residual = matmul(x, matmul(u, vt)) - y
     if x.shape[1] > y.shape[1]:  # what Q maps to the dimensions that y is padded with
@@ -63,5 +63,4 @@ def _few_columns(a):
     """
     if a.shape[1] <= len(a):
         return a
-    basis, _ = jnp.linalg.qr(lax.stop_gradient(a).T)
-    return matmul(a, basis)
+    return matmul(a, lapack.qr(lax.stop_gradient(a).T)[0])

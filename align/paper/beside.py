@@ -26,7 +26,10 @@ def key_of(row: dict) -> Key:
 def summarise(rows: Iterable[dict]) -> dict[Key, Summary]:
     """Average the rows of each cell; the standard deviation divides by their number."""
     cells = defaultdict(list)
-    for row in {results.identity(row): row for row in rows}.values():
+    first: dict = {}
+    for row in rows:
+        first.setdefault(results.identity(row), row)
+    for row in first.values():
         cells[key_of(row)].append(row["test_error"])
     summaries = {}
     for key, errors in cells.items():

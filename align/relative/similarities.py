@@ -1,12 +1,13 @@
 """Similarities of codes to anchors."""
 
-from jax import Array
+from jax import Array, lax
 from jax import numpy as jnp
 from jax.typing import ArrayLike
 
 from align.arrays import inputs
 from align.arrays.products import matmul
 from align.arrays.scales import directions, unit
+from align.linalg import lapack
 
 
 def euclidean(codes: ArrayLike, anchors: ArrayLike) -> Array:
@@ -62,14 +63,16 @@ def whitened(codes: ArrayLike, anchors: ArrayLike) -> Array:
     standard deviation is below d · eps of the largest carry no information of the anchors and are left out.
     """
     codes, anchors = _about_the_mean(*_checked(codes, anchors))
-    _, scales, axes = jnp.linalg.svd(anchors / jnp.sqrt(len(anchors)), full_matrices=False)
+    spread = anchors / jnp.sqrt(len(anchors))
+    _, scales, axes = lapack.svd(lax.stop_gradient(spread))
     known = scales > scales[0] * anchors.shape[1] * jnp.finfo(anchors.dtype).eps
     known &= jnp.arange(len(scales)) < len(anchors) - 1  # about their mean, one of them says nothing new
     whiten = axes.T * jnp.where(known, 1 / jnp.where(known, scales, 1.0), 0.0)[None]
-    return euclidean(
-        matmul(codes, whiten),
-        matmul(anchors, whiten),
-    )
+    # The inverse root of the covariance of whitened anchors, which is the identity: to first order, so that derivatives
+    # are those of the distances and no singular values need to differ.
+    white = matmul(spread, whiten)
+    whiten = 1.5 * whiten - 0.5 * matmul(whiten, matmul(white.T, white))
+    return euclidean(matmul(codes, whiten), matmul(anchors, whiten))
 
 
 def _about_the_mean(codes: Array, anchors: Array) -> tuple[Array, Array]:

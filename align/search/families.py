@@ -150,7 +150,9 @@ def in_span(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return coordinates `[n, k]` of rows `[n, d]` in what they span, and its basis `[d, k]`, which may be all."""
     if len(rows) >= rows.shape[1]:
         return rows, np.eye(rows.shape[1])
-    basis = np.linalg.qr(rows.T)[0]
+    _, values, axes = np.linalg.svd(rows, full_matrices=False)
+    rank = max(int((values > np.finfo(rows.dtype).eps * rows.shape[1] * values[0]).sum()), 1)
+    basis = axes[:rank].T
     return rows @ basis, basis
 
 

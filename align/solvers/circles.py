@@ -157,8 +157,9 @@ def _cosine(spread, a, b):
 
 
 def _hub(cloud, side, unit):
-    scale, axes, _ = side
-    weight = matmul(axes, unit) / scale
+    scale, axes, spreads = side
+    # The spread of what all spaces share: other dimensions of a wider cloud have no part in it.
+    weight = matmul(axes, unit) / (scale * jnp.linalg.norm(spreads[:, None] * unit))
     return AffineMap(weight, -matmul(cloud.mean(0), weight))
 
 

@@ -64,8 +64,10 @@ def consensus(
         Of several the one is taken whose maps best predict rows that were left out, a fifth of them at a time.
     scaled: give each space a scale of its own, and the consensus their mean spread.
 
-    ValueError for fewer than two spaces, shapes that do not fit, and concrete input that is not finite, whose squares
-    leave the range of its dtype, whose rows are all the same, or of which no rows link a space to the others.
+    In float32, directions in which the spaces spread less than a thousandth of the most are lost in its rounding; under
+    `jax_enable_x64` they are not. ValueError for fewer than two spaces, shapes that do not fit, and concrete input that
+    is not finite, whose squares leave the range of its dtype, whose rows are all the same, or of which no rows link a
+    space to the others.
     """
     checks.check_flags(scaled=scaled)
     arrays = _as_spaces(spaces)
@@ -83,7 +85,7 @@ def consensus(
     widths = tuple(array.shape[1] for array in arrays)
     padded = jnp.stack([jnp.pad(a, ((0, 0), (0, max(widths) - a.shape[1]))) for a in arrays], axis=1)
     with threads.for_rows(*arrays):
-        fitted = jax.block_until_ready(_fit(padded, counts, strengths, scaled))
+        fitted = jax.block_until_ready(_fit(padded, counts, strengths, widths, scaled))
     weight, bias, residual, sweeps, converged, *chosen = fitted
     maps = tuple(
         AffineMap(weight[i, :width], bias[i], residual=residual[i], iterations=sweeps, converged=converged)
@@ -121,10 +123,12 @@ def _as_weights(weights, arrays):
         raise ValueError(f"weights must be {list(expected)}, a row for each space; it is {weights.shape}")
     weights = weights.astype(inputs.float_dtype(weights=weights)).astype(arrays[0].dtype)
     if not isinstance(weights, jax.core.Tracer):
-        inputs.check_weights(weights)
-        if not bool((weights > 0).any(1).all()):
+        with jax.ensure_compile_time_eval():  # `jit` may close over them
+            inputs.check_weights(weights)
+            empty, linked = not bool((weights > 0).any(1).all()), np.asarray(_linked(weights.T))
+        if empty:
             raise ValueError("weights must leave every space a row; one of them has none")
-        if apart := [f"spaces[{i}]" for i, linked in enumerate(np.asarray(_linked(weights.T))) if not linked]:
+        if apart := [f"spaces[{i}]" for i, each in enumerate(linked) if not each]:
             raise ValueError(f"weights must leave rows that link all spaces to the first; none link {', '.join(apart)}")
     return weights.T
 
@@ -138,10 +142,14 @@ def _linked(weights):
     return linked[0]
 
 
-@functools.partial(jax.jit, static_argnames="scaled")
-def _fit(spaces, weights, strengths, scaled):
-    """Fit spaces `[n, N, d]` with weights `[n, N]`; returns what `Consensus` holds, maps as arrays."""
+@functools.partial(jax.jit, static_argnames=("widths", "scaled"))
+def _fit(spaces, weights, strengths, widths, scaled):
+    """Fit spaces `[n, N, d]` with weights `[n, N]`; returns what `Consensus` holds, maps as arrays.
+
+    widths: the dimensions that each space has of the d, which zeros follow.
+    """
     rows, count, size = spaces.shape
+    known = (np.arange(size)[None] < np.array(widths)[:, None]).astype(spaces.dtype)
     total = weights.sum(0)
     means = jnp.einsum("ri,rik->ik", weights, spaces, precision="highest") / total[:, None]
     x = spaces - means[None]
@@ -172,7 +180,7 @@ def _fit(spaces, weights, strengths, scaled):
             found = disagreement.motions(left.matrix, count, scaled, _SWEEPS, turned.weights)
             left, step = disagreement.scaled(left, found.scales), -(-len(x) // _ASKED)
             soft = _softened(left.matrix, found.weights, strengths)
-            return _carried(left, soft, x[::step] * found.scales[None, :, None], weights[::step] / power)
+            return _carried(left, soft, known, x[::step] * found.scales[None, :, None], weights[::step] / power)
 
         power = unit(weights)[1]  # weights of two spaces are multiplied, in whatever units they come
         errors, squares = jax.lax.map(without, (each, *parts))
@@ -219,8 +227,11 @@ def _softened(matrix, rotations, strengths):
     return jax.lax.map(at, strengths)
 
 
-def _carried(form, weights_of, x, weights):
-    """Return the squared errors `[k]` of rows carried from each space to each other, and the squares there `[k]`."""
+def _carried(form, weights_of, dimensions, x, weights):
+    """Return the squared errors `[k]` of rows carried from each space to each other, and the squares there `[k]`.
+
+    dimensions: `[N, d]`, 1 for those that a space has: no map leads to others.
+    """
     count, size = x.shape[1:]
 
     def at(maps):
@@ -229,13 +240,14 @@ def _carried(form, weights_of, x, weights):
 
         def into(target):
             """Sum over the sources: with all targets at once, rows of many spaces would outgrow the caches."""
-            back, origin, there, known, others = target
+            back, origin, there, known, has, others = target
+            back = back * has[:, None]
             found = matmul((said - origin[None, None]).reshape(-1, size), pinv(back)[0]).reshape(said.shape)
             both = weights * known[:, None] * others[None]
             return (both * ((found - there[:, None]) ** 2).sum(-1)).sum(), (both * (there**2).sum(-1)[:, None]).sum()
 
         others = 1 - jnp.eye(count, dtype=x.dtype)
-        errors, squares = jax.lax.map(into, (maps, shift, x.swapaxes(0, 1), weights.T, others))
+        errors, squares = jax.lax.map(into, (maps, shift, x.swapaxes(0, 1), weights.T, dimensions, others))
         return errors.sum(), squares.sum()
 
     return jax.lax.map(at, weights_of)

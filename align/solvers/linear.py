@@ -8,9 +8,9 @@ from jax.typing import ArrayLike
 
 from align.arrays import checks, inputs
 from align.arrays.products import matmul
-from align.linalg import threads
+from align.linalg import lapack, threads
 from align.linalg.decompositions import leading_projector
-from align.linalg.least_squares import differentiable, least_squares
+from align.linalg.least_squares import differentiable, least_squares, triangle_of
 from align.linalg.moments import about_origin, moments, within_range
 from align.linalg.residuals import unexplained
 from align.maps import AffineMap, diagnosis
@@ -101,9 +101,29 @@ def _fit_reduced(source, target, weights, rcond, rank):
     m = moments(source, target, weights)
     full, solved = _weight(m, m, source, target, weights, rcond)
     predicted = matmul(full.T, matmul(m.source, full))  # second moments of the full map's predictions
-    weight = matmul(full, leading_projector(predicted, rank))
-    lost = jnp.trace(predicted) - (weight * matmul(m.source, full)).sum()
+    # Their square has lost what is small beside the largest, and serves derivatives alone.
+    constants = jax.lax.stop_gradient((m, source, weights, full))
+    _, kept, along = lapack.svd(matmul(_root(*constants[:3]), constants[3]))
+    projector = _in_value(matmul(along[:rank].T, along[:rank]), leading_projector(predicted, rank))
+    weight = matmul(full, projector)
+    lost = _in_value((kept[rank:] ** 2).sum(), jnp.trace(predicted) - (weight * matmul(m.source, full)).sum())
     error = unexplained(m, source, target, weights, weight, solved.error + lost)
     bias = m.target_mean - matmul(m.source_mean, weight)
     fitted = AffineMap(weight, bias, jnp.minimum(rank, solved.rank), solved.condition)
     return diagnosis.diagnosed(fitted, weights, error, m.target_squares.sum(), within_range(m, source, target))
+
+
+def _root(m, source, weights):
+    """Return R `[d, d]` with R'R the second moments of the rows about their mean, from the rows themselves."""
+
+    def centred(x, w):
+        x = x - m.source_shift[None] - m.source_offset[None]
+        return x if w is None else x * jnp.sqrt(w)[:, None]
+
+    rows = source, weights
+    return triangle_of(centred, rows, source.shape[1]) if len(source) > source.shape[1] else centred(*rows)
+
+
+def _in_value(value, of_derivatives):
+    """Return a value with the derivatives of another formula for it, which rounds worse."""
+    return jax.lax.stop_gradient(value - of_derivatives) + of_derivatives

@@ -76,6 +76,8 @@ def _together(source, target, weights):
         return weights
     if not (source.is_fully_addressable and target.is_fully_addressable):  # other processes hold the other rows
         return weights
+    if weights is not None and not (np.asarray(weights) >= 0).all():  # which is said of all solvers alike
+        return weights
     first = first_of_equal(np.asarray(source), np.asarray(target))
     if first is None or not first.any():  # or all are one pair, which none is left to predict
         return weights

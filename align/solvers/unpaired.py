@@ -24,6 +24,8 @@ from align.solvers.wide_search import directions, effective_rank
 # Beyond so many dimensions on both sides, distances are all alike and third moments plenty, if the variance is spread
 # over more than so many of them.
 _WIDE, _SPREAD_OVER = 128, 64
+# Samples that are looked at up to there.
+_SAMPLES = 4
 
 
 def unpaired(
@@ -64,8 +66,8 @@ def unpaired(
     restarts: of each kind of start; 2 up to 128 dimensions and 3 beyond, unless given.
     finalists, clusters, subset: how many candidates are refined (two at least, which must agree), centroids, and rows
         in an iteration, up to 128.
-    sample: rows of either side that are looked at. Rows more than ten times as far from the median as is usual are
-        left out, where they are at most a hundredth of a side that is concrete.
+    sample: rows of either side that are looked at, up to 128 dimensions four times as many. Rows more than ten times as
+        far from the median as is usual are left out, where they are at most a hundredth of a side that is concrete.
     contrast: of what chance attains, the discrepancy that is trusted at most; beyond 128 dimensions less where rows are
         few.
 
@@ -126,10 +128,13 @@ def _fit(key, source, target, pairs, labels, settings):
         search = _between_leading
     else:
         search = between_wide
+    sides = zip((source, target), labels or (None, None), strict=True)
     if search is between_wide:  # narrow clouds are taken so where they are scored
-        sides = zip((source, target), labels or (None, None), strict=True)
-        (source, source_labels), (target, target_labels) = (once(*side) for side in sides)
-        labels = None if labels is None else (source_labels, target_labels)
+        looked_at = [once(*side) for side in sides]
+    else:
+        looked_at = [_some(jax.random.fold_in(key, i), *side, settings.sample) for i, side in enumerate(sides)]
+    (source, source_labels), (target, target_labels) = looked_at
+    labels = None if labels is None else (source_labels, target_labels)
     fitted, rests, evidence, criteria = search(key, source, target, pairs, labels, settings)
 
     fitted = AffineMap(fitted.weight, fitted.bias, converged=jnp.isfinite(fitted.weight).all())
@@ -143,6 +148,14 @@ def _fit(key, source, target, pairs, labels, settings):
         evidence, rows=min(len(source), len(target)), finite=fitted.converged, pairs=known, **criteria
     )
     return dataclasses.replace(fitted, converged=rests, trusted=trusted, details=details)
+
+
+def _some(key, array, labels, sample):
+    """Return rows at random of what has more than are looked at, and their labels, in the order in which they came."""
+    if len(array) <= _SAMPLES * sample:
+        return array, labels
+    rows = jnp.sort(jax.random.permutation(key, len(array))[: _SAMPLES * sample])
+    return array[rows], None if labels is None else jnp.asarray(labels)[rows]
 
 
 def _in_few_directions(source, target):

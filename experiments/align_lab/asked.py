@@ -113,16 +113,19 @@ class Defaults(NamedTuple):
         flags.DEFINE_list("pixel_mean", None, f"Mean {pixels}0.49,0.48,0.45{own}")
         flags.DEFINE_list("pixel_std", None, f"Standard deviation {pixels}0.25,0.24,0.26{own}")
         if self.settings:
-            flags.DEFINE_list("latent", None, "Latent dimensions, such as 10,50; the default are the paper's.")
+            latents = "Latent dimensions, such as 10,50; the default are the paper's; others need --anchors as well."
+            flags.DEFINE_list("latent", None, latents)
         if any(anchors for _, anchors in self.settings):
-            flags.DEFINE_list("anchors", None, "Numbers of anchors; the default are the paper's at each latent.")
+            counts = "Numbers of anchors; the default are the paper's at each latent; with --latent all combinations."
+            flags.DEFINE_list("anchors", None, counts)
         if self.methods:
             where = "align_lab/methods.py" + (" or align_lab/representations.py" if self.relative else "")
-            flags.DEFINE_list("methods", list(self.methods), f"Methods, by their names in {where}.")
+            names = f"Methods, by their names in {where}; one that is none of them has them listed."
+            flags.DEFINE_list("methods", list(self.methods), names)
         flags.DEFINE_integer(
             "seeds",
             3,
-            "Number of networks; every ordered pair of them makes a row.",
+            "Number of networks, of seeds 0, 1 and so on; every ordered pair of them makes a row.",
             lower_bound=2,
             upper_bound=MOST_SEEDS,
         )

@@ -4,6 +4,7 @@ Nothing of JAX is imported before the flags are read: --help answers at once, an
 """
 
 import contextlib
+import hashlib
 import importlib
 import os
 import signal
@@ -66,6 +67,7 @@ def _main(words, experiment):
             raise ValueError(f"arguments must be flags, such as --latent=50; there is {' '.join(words)!r}")
         store = open_store()
         wanted = experiment.defaults.read(FLAGS, store)
+        store.asked = hashlib.sha256(repr(wanted).encode()).hexdigest()[:8]
         plan = experiment.plan(wanted, store)
         costs = [worker(record).cost(record, store) for record in plan]
         out.introduce(wanted.described(store), costs)

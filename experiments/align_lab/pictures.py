@@ -9,7 +9,7 @@ import numpy as np
 
 from align import drawing, models, networks, solvers
 from align.data import STANDARDISATION, Dataset
-from align_lab import draws
+from align_lab import draws, validation
 from align_lab.cells import carry
 from align_lab.methods import METHODS, Pair
 from align_lab.plans import Cell, Networks
@@ -92,16 +92,17 @@ def latents(wanted: Networks, methods: Sequence[str], store: Store, points: int 
     residuals = [float(solvers.linear(source.train, target.train).residual) for source, target in pairs]
     source, target = pairs[int(np.argmin(residuals))]
     name, goal = f"source, seed {source.seed}", f"target, seed {target.seed}"
-    panels = {name: np.asarray(source.test[:points])}
+    shown = validation.order(wanted.dataset, len(source.test))[:points]
+    panels = {name: np.asarray(source.test[shown])}
     known = Pair(networks.named_key(0, "latents"), source.train, target.train, store.data(wanted.dataset).train.labels)
     for method in methods:
         (fitted,) = METHODS[method]([known])
-        panels[f"source, {method} map"] = np.asarray(fitted(source.test[:points]))
-    panels[goal] = np.asarray(target.test[:points])
+        panels[f"source, {method} map"] = np.asarray(fitted(source.test[shown]))
+    panels[goal] = np.asarray(target.test[shown])
     planes = {title: np.asarray((source if title == name else target).train) for title in panels}
-    labels = store.data(wanted.dataset).test.labels[:points]
-    shown = {title: plane(panels[title], planes[title]) for title in panels}
-    return drawing.scatter(path, shown, labels, about=about)
+    labels = store.data(wanted.dataset).test.labels[shown]
+    projected = {title: plane(panels[title], planes[title]) for title in panels}
+    return drawing.scatter(path, projected, labels, about=about)
 
 
 def plane(points: np.ndarray, cloud: np.ndarray) -> np.ndarray:

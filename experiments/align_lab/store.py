@@ -24,7 +24,7 @@ class Store:
     """The folders of a run. Data and rows are read once; what is computed from networks is remembered.
 
     pixels: mean and standard deviation by which images are standardised, where they are not to be found. experiment:
-    the name of the script, for the times of its tasks.
+    the name of the script, for the times of its tasks; asked: what it was asked for, as a digest.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Store:
             data_dir,
             pixels,
         )
-        self.experiment = experiment
+        self.experiment, self.asked = experiment, ""
         self.networks = workdir / "networks"
         self.embeddings = workdir / "embeddings"
         self.shown: dict[Hashable, Any] = {}  # fitted maps that pictures are made with
@@ -118,7 +118,7 @@ class Store:
 
     def log_time(self, name: str, seconds: float) -> None:
         """Append how long a task took to timings.jsonl, which the report sums by stage."""
-        line = {"experiment": self.experiment, "task": name, "seconds": round(seconds, 2)}
+        line = {"experiment": self.experiment, "task": name, "seconds": round(seconds, 2), "asked": self.asked}
         rows.append_lines(self.file("timings"), [line])
 
     def remember(self, key: Hashable, make: Callable[[], Any]) -> Any:
@@ -137,7 +137,7 @@ class Store:
 
 
 def times_of_the_paper(results: Path) -> list[dict]:
-    """Give what the tasks of paper.py took, as logged among results: not those of others that share the folder.
+    """Give what the tasks of paper.py took, as logged among results, of the runs that were asked for what the last was.
 
     RowError names the line that is no task with its seconds.
     """
@@ -149,7 +149,7 @@ def times_of_the_paper(results: Path) -> list[dict]:
                 found.append({**one, "task": str(one["task"]), "seconds": float(one["seconds"])})
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise rows.RowError(f"{path}, line {number} is no time of a task: {error!r}") from error
-    return found
+    return [one for one in found if one.get("asked", "") == found[-1].get("asked", "")]
 
 
 @functools.cache

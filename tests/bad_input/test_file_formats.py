@@ -49,6 +49,9 @@ WRONG = [
     (apply("two.parquet:n"), "two.parquet:n has shape [4]", "expected rows and dimensions"),
     (apply("torn.h5:a"), "torn.h5 is not a readable .h5 file", "bad symbol table node signature"),
     (apply("x.h5:empty"), "x.h5:empty has shape []"),
+    (("fit", "x.npy", "x.npy", "--weights", "scalars", *OUT[:1], "m.safetensors"), "2.npy holds a single number"),
+    (("fit", "x.npy", "x.npy", "--id", "scalar.npy", *ID[2:]), "scalar.npy has ids of shape [] and <U2"),
+    (("fit", "scalar.safetensors:a", "scalar.safetensors:a", "--id", "one", *ID[2:]), "has ids of shape [] and int64"),
     (apply("torn.npy"), "torn.npy is not a readable .npy file", "EOF in multi-line statement"),
     (apply("secret.npz"), "secret.npz is not a readable .npz file: x: File 'x.npy' is encrypted"),
     (apply("method.npz"), "method.npz is not a readable .npz file: x: That compression method is not supported"),
@@ -95,6 +98,7 @@ WRONG = [
     (apply("breaks.parquet", "-o", "z.bin"), "expected a word for each row", "there is 'a\\nb'"),
     (apply("x.npy", "-o", "z.faiss"), "z.faiss: expected a file that ends in", ".parquet"),
     (apply("numbered.parquet", "-o", "z.vec"), "expected words without a number as their last part; there is 'the 1'"),
+    (apply("spaced.parquet", "-o", "z.vec"), "expected words without a space at their end; there is 'the '"),
     (apply("columns", "--column", "a", "-o", "columns/z.parquet"), "columns/z.parquet would be one of the files of"),
     (apply("col*/*.parquet:a", "-o", "columns/two.parquet", "--overwrite"), "one of the files of col*/*.parquet:a"),
     (apply("tiny.npy", "--dtype", "float16", *OUT), "all round to 0 in float16", "--dtype float32, or larger values"),
@@ -129,6 +133,10 @@ def write(x):
     AffineMap(np.eye(3, dtype=np.float32), np.zeros(3, np.float32)).save("map.safetensors")
     np.save("x.npy", x)
     np.save("tiny.npy", 1e-9 * x)
+    np.save("scalar.npy", "d0")
+    save_file({"a": x, "one": np.array(3)}, "scalar.safetensors")
+    Path("scalars").mkdir()
+    np.save("scalars/1.npy", np.ones(3)), np.save("scalars/2.npy", 1.0)
     vectors, names = pa.array(list(x)), [f"w{row}" for row in range(4)]
 
     def table(name, **columns):
@@ -142,6 +150,7 @@ def write(x):
     table("none", a=pa.array([], pa.list_(pa.float32())))
     table("breaks", word=["a\nb", *names[1:]], a=vectors)
     table("numbered", word=["the 1", *names[1:]], a=vectors)
+    table("spaced", word=["the ", *names[1:]], a=vectors)
     table("nameless", id=["w0", None, "w2", "w3"], a=vectors)
     table("others", id=[name.replace("w", "x") for name in names], a=vectors)
     table("again", id=["w0", "w0", "x", "y"], a=vectors)

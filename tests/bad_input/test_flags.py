@@ -1,5 +1,7 @@
 """Every flag of the scripts in experiments/, given what it cannot take."""
 
+import gzip
+
 import pytest
 
 from align_lab.candidates import CANDIDATES
@@ -180,6 +182,7 @@ def test_flags_of_search(refused, flags, words):
         (("--solvers=icp",), ("--solvers", "'icp'", "there are orthogonal, rigid, ")),
         (("--anchors=few",), ("--anchors", "'few'", "whole numbers from 1")),
         (("--pairs=nowhere",), ("no corpus at nowhere", "name a file of pairs")),
+        (("--pairs=cut.gz",), ("cut.gz is damaged",)),
         (("--pairs=one",), ("one, line 2", "expected query<TAB>document")),
         (("--pairs=two", "--anchors=1", "--documents=90", "--queries=11"), ("2 documents in two", "--documents=90")),
         (("--documents=9",), ("--documents=9", "--queries=500", "expected queries + anchors <= documents")),
@@ -192,6 +195,7 @@ def test_flags_of_search(refused, flags, words):
     ],
 )
 def test_flags_of_embedding_switch(refused, tmp_path, flags, words):
+    (tmp_path / "cut.gz").write_bytes(gzip.compress(b"a query\ta document\n" * 50)[:-12])
     (tmp_path / "one").write_text("a query\ta document\nno document\n")
     (tmp_path / "two").write_text("a query\ta document\nanother\tdocument\n")
     said = refused("embedding_switch", *flags)

@@ -25,6 +25,12 @@ OF_PAIRS = {
     "complex weights": ({"weights": 1j * ONES}, "weights", "complex", "real numbers"),
     "NaN among the weights": ({"weights": with_one(np.nan, ONES)}, "weights", "holds NaN or infinity"),
     "a negative weight": ({"weights": with_one(-1, ONES)}, "weights", "negative", "must not be"),
+    "a negative weight of a copy": (
+        {"source": np.r_[X, X[:1]], "target": np.r_[Y, Y[:1]], "weights": np.r_[ONES, -0.5]},
+        "weights",
+        "negative",
+        "must not be",
+    ),
     "weights of zero": ({"weights": 0 * ONES}, "weights", "", "one of them must be positive"),
 }
 

@@ -1,6 +1,7 @@
 """`align apply` by blocks is the map on all rows at once, whatever the file and its layout."""
 
 import json
+import os
 from pathlib import Path
 
 import jax
@@ -12,6 +13,7 @@ from safetensors.numpy import load_file, save_file
 
 from align import files, solvers
 from align.__main__ import main
+from align.arrays import atomic
 from align.command import blocks
 from align.maps import AffineMap
 
@@ -98,7 +100,7 @@ def test_help_says_what_is_made_of_length_one(capsys):
     with pytest.raises(SystemExit):
         main(["apply", "--help"])
     text = " ".join(capsys.readouterr().out.split())
-    assert "the output's but of --queries, --norms and --documents" in text
+    assert "of the output (but --queries, --norms and --documents)" in text
 
 
 def test_force_replaces(folder, capsys):
@@ -141,6 +143,30 @@ def test_rows_below_the_range_of_8_bits_vanish_as_those_that_round_to_0(folder, 
     argv = ["apply", "same.safetensors", "low.npy", "-o", "low.bvecs", "--dtype", "uint8", "--quiet"]
     assert main(argv) == 2 and "round to 0 in uint8, or are cut off there" in capsys.readouterr().err
     assert not Path("low.bvecs").exists()
+
+
+def test_an_output_that_comes_while_it_is_flushed_is_not_replaced(folder, capsys, monkeypatch):
+    fsync = os.fsync
+
+    def meanwhile(file):
+        fsync(file)
+        Path("z.npy").write_text("of another process")
+
+    monkeypatch.setattr(atomic.os, "fsync", meanwhile)
+    argv = ["apply", "map.safetensors", "x.npy", "-o", "z.npy", "--quiet"]
+    assert main(argv) == 2 and "z.npy exists by now; it is kept" in capsys.readouterr().err
+    assert Path("z.npy").read_text() == "of another process" and not [*Path().glob(".z*")]
+
+
+def test_an_output_has_the_permissions_of_what_it_replaces(folder, monkeypatch):
+    def refused(*paths):
+        raise PermissionError("a file system without links")
+
+    monkeypatch.setattr(atomic.os, "link", refused)
+    argv = ["apply", "map.safetensors", "x.npy", "-o", "z.npy", "--quiet"]
+    assert main(argv) == 0
+    Path("z.npy").chmod(0o600)
+    assert main([*argv, "--overwrite"]) == 0 and Path("z.npy").stat().st_mode & 0o777 == 0o600
 
 
 def test_an_output_that_comes_while_rows_are_mapped_is_not_replaced(folder, capsys, monkeypatch):

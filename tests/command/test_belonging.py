@@ -203,6 +203,10 @@ def test_few_rows_are_judged_by_what_cannot_be_mistaken():
     assert fingerprint.foreign(few, strangers) is None  # 60 rows do not say enough of a space
     assert "other directions" in fingerprint.foreign(many, strangers)
     assert fingerprint.foreign(many, strangers[:19]) is None
+    for seed in range(100):  # two or three rows do not say how far others lie
+        random = np.random.default_rng(seed)
+        of_few = fingerprint.take(random.normal(size=(2 + seed % 2, 2)))
+        assert fingerprint.foreign(of_few, random.normal(size=(1000, 2))) is None
     assert fingerprint.foreign(many, np.zeros((30, 160))) is None
 
 

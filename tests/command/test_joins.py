@@ -146,7 +146,7 @@ def test_a_row_of_length_zero_stays_so():
 
 def test_figures_of_joined_files():
     row = json.loads((ROOT / "experiments/results/rows/joined_files.jsonl").read_text().splitlines()[-1])
-    guide = " ".join((ROOT / "docs/guide.md").read_text().split())
+    page = " ".join((ROOT / "docs/files.md").read_text().split())
     fit, apply = (f"{row[name] / 2**20:.0f} MiB" for name in ("fit_allocated", "apply_allocated"))
-    assert f"files of {row['rows']:,} rows of {row['dimensions']} dimensions in float16" in guide
-    assert f"take {fit} in all to fit and {apply} to apply" in guide and row["left_by_kills"] == 0
+    assert f"files of {row['rows']:,} rows of {row['dimensions']} dimensions in float16" in page
+    assert f"take {fit} in all to fit and {apply} to apply" in page and row["left_by_kills"] == 0

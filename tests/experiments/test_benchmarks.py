@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -83,6 +84,17 @@ def test_a_question_becomes_a_row_once_and_a_report(case, tmp_path):
     assert "| count to three | absent | " in text and "| not installed | – | ≥ 2x |" in text
     assert "| broken | does not run: RuntimeError: no compiler |" in text
     assert "JAX found none on this machine: skipped." in text
+
+
+def test_small_sizes_are_not_published_beside_others(case, tmp_path):
+    for small in (False, True):
+        harness.measure([harness.comparison(case[0])], tmp_path, harness.Effort(3, 0.0, 8), small=small)
+    path = tmp_path / "rows" / "benchmarks.jsonl"
+    whole, small = map(json.loads, path.read_text().splitlines())
+    small["ours"]["median"] = 1e6
+    path.write_text(f"{json.dumps(whole)}\n{json.dumps(small)}\n")
+    (tmp_path / "bounds.md").write_text("")
+    assert "1e+06" not in bench_report.write(tmp_path).read_text()
 
 
 def test_every_machine_has_a_section_the_one_that_came_last_first(case, tmp_path):
@@ -166,18 +178,25 @@ def test_one_command(tmp_path):
 def test_what_fills_a_disk_is_small_where_that_is_asked(call, tmp_path, monkeypatch):
     asked = []
     for module in (footprint, joined_files):
-        monkeypatch.setattr(module, "measure", lambda folder, count, results: asked.append((folder.name, count)))
+        monkeypatch.setattr(module, "measure", lambda workdir, count, results: asked.append((workdir.name, count)))
     known = ("--here", "--only=memory,joins", f"--results={tmp_path}")
     assert call("benchmarks", *known, "--small").code == call("benchmarks", *known).code == 0
-    assert asked == [("memory", 50_000), ("joins", 50_000), ("memory", 10_000_000), ("joins", 1_000_000)]
+    assert asked == [("workdir", count) for count in (50_000, 50_000, 10_000_000, 1_000_000)]
 
 
-def test_what_fills_a_disk_makes_the_folder_of_its_row(tmp_path, monkeypatch):
+def test_what_fills_a_disk_makes_the_folder_of_its_row_and_leaves_others_alone(tmp_path, monkeypatch):
+    (tmp_path / "files" / "memory").mkdir(parents=True)
+    (tmp_path / "files" / "memory" / "mine").write_text("of the user")
     monkeypatch.setattr(footprint, "PAIRS", 50_000)
     footprint.measure(tmp_path / "files", 50_000, tmp_path / "new")
     (row,) = map(json.loads, (tmp_path / "new" / "rows" / "memory.jsonl").read_text().splitlines())
     assert row["rows"] == 50_000 and row["largest_error"] < 0.01
-    assert not (tmp_path / "files").exists()
+    assert [path.name for path in (tmp_path / "files").rglob("*")] == ["memory", "mine"]
+    for module in (footprint, joined_files):
+        monkeypatch.setattr(module.shutil, "disk_usage", lambda folder: SimpleNamespace(free=1))
+        with pytest.raises(OSError, match="files has 0 GB free"):
+            module.measure(tmp_path / "files", 50_000, tmp_path / "new")
+    assert (tmp_path / "files" / "memory" / "mine").read_text() == "of the user"
 
 
 @pytest.mark.parametrize(("name", "latent"), [("conv", 50), ("conv", 10), ("mlp", 50)])

@@ -62,6 +62,10 @@ def test_claims_are_of_the_papers_architecture_and_of_one_training():
     for number, own in others.items():
         assert published.of_the_paper(number, [*rows[number], *own]) == rows[number]
         assert published.of_the_paper(number, own) == own
+    # Of several sets of other data, one, so that no picture joins them.
+    more = [{**row, "dataset": name} for name in ("digits", "patches") for row in rows[3]]
+    assert published.of_the_paper(3, more) == more[len(rows[3]) :]
+    assert published.of_the_paper(3, [*more, *rows[3]]) == rows[3]
     check = CLAIMS["No significant gain after latent 50 (4.2.1)"]
     assert page._checked(check, rows)[1] == "holds"
     rows[1] += [{**row, "settings": {"epochs": 1}} for row in rows[1]]

@@ -8,7 +8,8 @@ import pytest
 from flax import linen as nn
 
 from align import rows as results
-from align_lab import launch, recipes
+from align.data import Dataset, Split
+from align_lab import launch, recipes, validation
 from align_lab.heads import carrying, classification, classify_page, code_maps, head_comparisons
 from align_lab.heads.classifiers import Classified, images
 from align_lab.heads.head_plans import Classifiers, Heads
@@ -57,6 +58,16 @@ def test_what_is_held_out_takes_the_place_of_the_test(tmp_path):
     assert len(data.train) == 5000 and len(data.test_labels) == 1000
     np.testing.assert_array_equal(data.test, train.images[-1000:])
     np.testing.assert_array_equal(data.test_labels, train.labels[-1000:])
+
+
+def test_what_is_held_out_of_images_that_lie_class_by_class_has_every_class():
+    images = np.arange(400.0).reshape(100, 2, 2, 1)
+    known = Split(images, np.repeat(np.arange(5), 20)), Split(images[:10], np.zeros(10, int))
+    train, test = validation.splits(Dataset("flowers-0123abcd", "a folder", *known), 40)
+    assert set(train.labels) == set(test.labels) == set(range(5)) and len(test.images) == 40
+    np.testing.assert_array_equal(np.sort(np.r_[train.images, test.images], 0), images)
+    for split in (train, test):
+        np.testing.assert_array_equal(split.labels, split.images[:, 0, 0, 0] // 80)
 
 
 def ends():

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -82,6 +83,23 @@ def test_controls_keep_what_they_say(library, store, control):
     axis = {"shuffled": 1, "independent": 0}.get(control)
     if axis is not None:
         np.testing.assert_array_equal(np.sort(drawn, axis), np.sort(whole, axis))
+
+
+def test_images_have_as_many_rows_and_dimensions_as_what_they_replace(store):
+    random = np.random.default_rng(0)
+    store = Store(store.workdir, data_dir=None)
+    store.data = lambda name: SimpleNamespace(train=SimpleNamespace(images=random.normal(size=(30, 2, 2, 1))))
+    drawn = sides.CONTROLS["images"](random, np.ones((20, 6)), store)
+    assert drawn.shape == (20, 6) and (drawn[:, 4:] == 0).all() and (drawn[:, :4].std(0) > 0.1).all()
+    with pytest.raises(ValueError, match=r"--texts=31: the control 'images' needs as many rows, and there are 30"):
+        sides.CONTROLS["images"](random, np.ones((31, 6)), store)
+
+
+def test_texts_of_another_kind_are_by_the_same_encoder(library, store, tmp_path):
+    np.savez(tmp_path / "others.npz", one=np.ones((30, 4)))
+    other = dataclasses.replace(library, others=Library(str(tmp_path / "others.npz"), "", 0, 0))
+    with pytest.raises(ValueError, match="--others must be vectors of the same encoders; one has 4 dimensions, and 5"):
+        sides.sides(crossing(other, "turned", "one", control=named.OTHERS), 0, store)
 
 
 def test_texts_of_another_kind_take_the_targets_place(library, store, tmp_path):
@@ -177,10 +195,16 @@ def test_flags_that_make_no_sense_are_named(call, library, tmp_path):
         "--methods=magic": "--methods has no 'magic'",
         "--controls=magic": "--controls has no 'magic'",
         "--between=one:lsa": "no corpus at",
+        "--encoders=one": "--encoders must be two or more",
+        "--documents=30": "--documents=30 are drawn from a corpus",
+        f"--others={tmp_path / 'few.npz'}": "few.npz has 19 texts; --texts=20 needs as many",
     }
+    np.savez(tmp_path / "few.npz", one=np.ones((19, 5)))
     for flag, words in wrong.items():
         done = call("between_encoders", f"--vectors={library.file}", *known, flag)
         assert done.code == 1 and words in done.err, (flag, done.err)
+    both = call("between_encoders", f"--vectors={library.file}", *known, "--between=one:turned", "--encoders=one")
+    assert both.code == 1 and "give one of the two" in both.err
     done = call("between_encoders", f"--vectors={library.file}", *known)
     assert done.code == 0, done.err
 

@@ -85,6 +85,14 @@ def test_one_version_is_searched_whatever_is_written(tmp_path):
     np.testing.assert_allclose(scores, of_new[ids], atol=1e-5)
 
 
+def test_a_batch_ends_where_it_is_told_to(tmp_path):
+    random = np.random.default_rng(0)
+    old, new = random.normal(size=(30, 4)), random.normal(size=(30, 3))
+    database.create(tmp_path, old)
+    database.prepare(tmp_path, AffineMap(np.eye(4, 3, dtype=np.float32), np.zeros(3, np.float32)), 3)
+    assert [*database.fill(tmp_path, lambda ids: new[ids], 10, [30, 22, 7, 0])] == [22, 12, 7, 0]
+
+
 def _moved(table):
     return table.search().where("moved").select(["id"]).limit(99).to_arrow()["id"].to_numpy()
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from align import solvers, stitching, streaming
+from align.command import parser
 from align.solvers import SEVERAL, SOLVERS, Known
 from align.streaming.fits import FAMILIES
 
@@ -29,6 +30,7 @@ def test_every_public_solver_is_in_the_table():
     functions -= SEVERAL.keys()
     assert functions == SOLVERS.keys() == {solver.fit.__name__ for solver in SOLVERS.values()}
     assert [name for name, solver in SOLVERS.items() if solver.streams] == list(FAMILIES)
+    assert set(parser.SOLVERS) == SOLVERS.keys()  # which --help names without importing them
 
 
 @pytest.mark.parametrize("name", [name for name, solver in SOLVERS.items() if solver.needs == "pairs"])

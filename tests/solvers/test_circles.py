@@ -58,6 +58,18 @@ def test_a_wider_cloud_keeps_its_mean():
     np.testing.assert_allclose(circles.between(3, 1)(wide), clouds[1], atol=1e-3)
 
 
+def test_dimensions_of_a_wider_cloud_alone_have_no_part_in_its_scale():
+    clouds, maps = planted()
+    own = 7 * np.random.default_rng(5).normal(size=(len(clouds[3]), 2)).astype(np.float32)
+    for i in range(3):
+        maps[i, 3] = AffineMap(jnp.pad(maps[i, 3].weight, ((0, 0), (0, 2))), jnp.pad(maps[i, 3].bias, (0, 2)))
+    circles = agreed([*clouds[:3], np.c_[clouds[3], own]], maps)
+    assert circles.trusted.all()
+    spread = clouds[3].std()
+    np.testing.assert_allclose(circles.between(0, 3)(clouds[0])[:, :6] / spread, clouds[3] / spread, atol=0.05)
+    np.testing.assert_allclose(circles.between(3, 1)(np.c_[clouds[3], 0 * own]), clouds[1], atol=0.05 * clouds[1].std())
+
+
 def test_many_clouds_hang_together_and_unrelated_maps_do_not():
     cloud = np.random.default_rng(0).gamma(1, size=(60, 3)).astype(np.float32) * np.arange(1, 4, dtype=np.float32)
     pairs = [(i, j) for i in range(17) for j in range(i + 1, 17)]

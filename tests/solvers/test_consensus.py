@@ -50,6 +50,27 @@ def left(maps, spaces, weights):
     return (weights[..., None] * (said - mean) ** 2).sum()
 
 
+def test_no_map_is_charged_for_dimensions_that_its_space_lacks():
+    random = np.random.default_rng(0)
+    x = random.normal(size=(400, 3))
+    y = np.c_[x, 2 * random.normal(size=400)] @ np.linalg.qr(random.normal(size=(4, 4)))[0]
+    fitted = solvers.consensus([x, y], scaled=False, strengths=[np.inf, np.inf])
+    squares = sum(((fitted.between(i, j)(a) - b) ** 2).sum() for i, j, a, b in ((0, 1, x, y), (1, 0, y, x)))
+    expected = np.sqrt(float(squares) / sum(((a - a.mean(0)) ** 2).sum() for a in (x, y)))
+    np.testing.assert_allclose(fitted.left_out, expected, rtol=0.03)
+    assert 0.6 < expected < 0.66
+
+
+def test_weights_may_be_closed_over_by_jit():
+    spaces, weights = drawn()
+    weights = jax.numpy.asarray(weights, jax.numpy.float32)
+    inside = jax.jit(lambda first: solvers.consensus([first, *spaces[1:]], weights=weights).maps[0].weight)(spaces[0])
+    np.testing.assert_allclose(inside, solvers.consensus(spaces, weights=weights).maps[0].weight, atol=1e-5)
+    none = weights.at[1].set(0)
+    with pytest.raises(ValueError, match="weights must leave every space a row"):
+        jax.jit(lambda first: solvers.consensus([first, *spaces[1:]], weights=none).maps[0].weight)(spaces[0])
+
+
 def test_a_space_that_does_not_vary_is_refused_and_says_so_when_compiled():
     spaces, weights = drawn()
     constant = np.full((ROWS, SIZE), 0.1)

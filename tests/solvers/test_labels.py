@@ -36,6 +36,14 @@ def error(fitted, points):
     return float(((fitted(points) - expected) ** 2).sum() / ((expected - expected.mean(0)) ** 2).sum())
 
 
+def test_class_gaussians_know_directions_that_spread_far_less_than_others():
+    source, labels = mixture(0, 600)
+    scaled = source * np.geomspace(5000, 1, DIMENSIONS, dtype=np.float32)
+    fitted = solvers.class_gaussians(KEY, scaled, labels, TRUTH(source), labels)
+    assert np.linalg.matrix_rank(fitted.weight * np.geomspace(5000, 1, DIMENSIONS)[:, None]) == DIMENSIONS
+    assert float(((fitted(scaled) - TRUTH(source)) ** 2).mean() / TRUTH(source).var()) < 1e-3
+
+
 def test_class_gaussians_recover_a_linear_map_exactly():
     source, labels = mixture(0, 300)
     fitted = solvers.class_gaussians(KEY, source, labels, TRUTH(source), labels)

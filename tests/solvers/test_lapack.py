@@ -18,6 +18,7 @@ SYMMETRIC = MATRICES.mT @ MATRICES
 CASES = {
     "eigh": (lapack.eigh, SYMMETRIC, np.linalg.eigh),
     "svd": (lapack.svd, MATRICES, lambda x: np.linalg.svd(x, full_matrices=False)),
+    "qr": (lapack.qr, MATRICES, np.linalg.qr),
     "triangle": (lapack.triangle, MATRICES, lambda x: np.linalg.qr(x, mode="r")),
     "inverse_cholesky": (lapack.inverse_cholesky, SYMMETRIC, lambda x: np.linalg.inv(np.linalg.cholesky(x))),
 }
@@ -52,6 +53,16 @@ def test_on_a_cpu_no_call_holds_a_batch(name):
     calls = [line for line in compiled.splitlines() if "custom-call(" in line and "lapack" in line]
     assert calls
     assert not any("[2,3," in line or "[3,6,4]" in line or "[3,4,4]" in line for line in calls)
+
+
+@pytest.mark.parametrize("metric", [metrics.cca, metrics.svcca, metrics.procrustes_distance])
+@pytest.mark.parametrize("shape", [(7, 4), (4, 7)])
+def test_on_a_cpu_no_call_of_a_metric_holds_a_batch(metric, shape):
+    x, y = (jax.random.normal(jax.random.key(k), (3, *shape)) for k in (0, 1))
+    compiled = jax.jit(jax.vmap(metric)).lower(x, y).compile().as_text()
+    calls = [line for line in compiled.splitlines() if "custom-call(" in line and "lapack" in line]
+    assert calls and not any("[3," in line.partition("custom-call")[0] for line in calls)
+    np.testing.assert_allclose(jax.vmap(metric)(x, y), [metric(*one) for one in zip(x, y, strict=True)], atol=1e-5)
 
 
 def blas_threads():

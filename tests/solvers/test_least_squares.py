@@ -101,6 +101,20 @@ def test_reflection_is_an_option():
     assert turned.residual > 0.1
 
 
+def test_reduced_rank_keeps_the_directions_that_predict_most_beside_one_that_dominates():
+    random = np.random.default_rng(0)
+    turns = [np.linalg.qr(random.normal(size=(10, 10)))[0] for _ in range(2)]
+    x = random.normal(size=(2000, 10)).astype(np.float32)
+    y = (x @ turns[0] @ np.diag([1e4, 1, 1, 1, 1, *[0.05] * 5]) @ turns[1]).astype(np.float32)
+    fitted = solvers.reduced_rank(x, y, rank=5)
+    exact = np.float64(y) - y.mean(0, dtype=np.float64)
+    values = np.linalg.svd(exact, compute_uv=False)
+    least = np.sqrt((values[5:] ** 2).sum() / (values**2).sum())  # all of y is predicted: the best of that rank
+    left = np.float64(y) - np.float64(x) @ np.float64(fitted.weight) - np.float64(fitted.bias)
+    assert np.linalg.norm(left) / np.linalg.norm(exact) < 1.2 * least
+    assert float(fitted.residual) < 1.5 * least
+
+
 def test_reduced_rank_has_that_rank_and_is_bounded_by_the_dimensions():
     x, y = np.random.default_rng(6).normal(size=(2, 60, 5)).astype(np.float32)
     assert np.linalg.matrix_rank(solvers.reduced_rank(x, y, rank=2).weight, tol=1e-5) == 2

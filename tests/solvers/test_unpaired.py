@@ -13,6 +13,7 @@ from align.linalg import transport
 from align.linalg.kmeans import kmeans
 from align.maps import AffineMap
 from align.solvers import verdict
+from align.solvers.unpaired import _some
 
 module = importlib.import_module("align.solvers.unpaired")  # the function has the module's name
 KEY = jax.random.key(0)
@@ -57,6 +58,14 @@ def test_mapped_over_clouds_it_equals_the_plain_loop():
         # Sums in another order now and then change a match, not what the matches say.
         np.testing.assert_allclose(together.weight[i], alone.weight, atol=0.02)
         np.testing.assert_allclose(together.bias[i], alone.bias, atol=0.05)
+
+
+def test_many_rows_are_looked_at_in_part():
+    rows = jnp.arange(3000.0).reshape(1000, 3)
+    some, labels = _some(jax.random.key(0), rows, np.arange(1000), sample=50)
+    assert some.shape == (200, 3) and (jnp.diff(some[:, 0]) > 0).all() and labels.max() > 950 > 50 > labels.min()
+    np.testing.assert_array_equal(labels, some[:, 0] / 3)
+    assert _some(jax.random.key(0), rows, None, sample=250)[0] is rows
 
 
 def test_noise_is_not_trusted():

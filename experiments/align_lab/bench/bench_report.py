@@ -27,6 +27,7 @@ older than another and says so; the peers come with `pip install -e '.[bench]'`.
 def write(results: Path) -> Path:
     """Write benchmarks.md, and its plots, from the rows of a folder of results; return its path."""
     rows = measurements.read(results / "rows" / "benchmarks.jsonl")
+    rows = [row for row in rows if not row["small"]] or rows
     bounds = markdown.sections(results / "bounds.md")
     places = defaultdict(list)
     for row in rows:

@@ -8,6 +8,7 @@ The result is printed, and added to memory.jsonl for the full size.
 
 import multiprocessing
 import shutil
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -21,13 +22,14 @@ from align_lab.bench import measurements
 PAIRS, DIMENSIONS, PART = 10_000_000, 256, 50_000
 
 
-def measure(folder: Path, count: int, results: Path) -> None:
-    """Write the files of `count` pairs into a folder, fit them, and remove the folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        needed, free = 8 * count * DIMENSIONS, shutil.disk_usage(folder).free
-        if free < needed:
-            raise OSError(f"{folder} has {free / 1e9:.0f} GB free; {count} pairs need {needed / 1e9:.0f}")
+def measure(workdir: Path, count: int, results: Path) -> None:
+    """Write the files of `count` pairs into a folder of their own in workdir, fit them, and remove it."""
+    workdir.mkdir(parents=True, exist_ok=True)
+    needed, free = 8 * count * DIMENSIONS, shutil.disk_usage(workdir).free
+    if free < needed:
+        raise OSError(f"{workdir} has {free / 1e9:.0f} GB free; {count} pairs need {needed / 1e9:.0f}")
+    with tempfile.TemporaryDirectory(dir=workdir) as made:
+        folder = Path(made)
         weight, bias = write(folder, count)
         here, there = multiprocessing.Pipe()
         child = multiprocessing.get_context("spawn").Process(target=fit_watched, args=(folder, there))
@@ -35,8 +37,6 @@ def measure(folder: Path, count: int, results: Path) -> None:
         there.close()
         seconds, before, peak, fitted_weight, fitted_bias, circumstances = here.recv()
         child.join()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     row = {
         "rows": count,
         "dimensions": DIMENSIONS,

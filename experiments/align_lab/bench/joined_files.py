@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -37,20 +38,19 @@ class Run(NamedTuple):
     mapped: int
 
 
-def measure(folder: Path, count: int, results: Path) -> None:
-    """Write the files of `count` rows into a folder, fit, apply, kill, and remove the folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        needed, free = 4 * 2 * count * DIMENSIONS, shutil.disk_usage(folder).free
-        if free < needed:
-            raise OSError(f"{folder} has {free / 1e9:.0f} GB free; {count} rows need {needed / 1e9:.0f}")
+def measure(workdir: Path, count: int, results: Path) -> None:
+    """Write the files of `count` rows into a folder of their own in workdir, fit, apply, kill, and remove it."""
+    workdir.mkdir(parents=True, exist_ok=True)
+    needed, free = 4 * 2 * count * DIMENSIONS, shutil.disk_usage(workdir).free
+    if free < needed:
+        raise OSError(f"{workdir} has {free / 1e9:.0f} GB free; {count} rows need {needed / 1e9:.0f}")
+    with tempfile.TemporaryDirectory(dir=workdir) as made:
+        folder = Path(made)
         weight, bias = write(folder, count)
         fitted, applied = watched(folder, _FIT), watched(folder, _APPLY)
         error = largest_error(folder, weight, bias)
         left = sum(killed(folder, applied.seconds * (kill + 0.5) / KILLS) for kill in range(KILLS))
         size = (folder / _OLD).stat().st_size
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     row = {
         "rows": count,
         "dimensions": DIMENSIONS,

@@ -58,7 +58,7 @@ def run(folder: Path) -> None:
         f"{FEWEST_PAIRS:,}. Only the default of the full size is added to the rows.",
         FEWEST_PAIRS,
     )
-    flags.DEFINE_string("workdir", "workdir", "Where memory and joins write their files, and remove them.")
+    flags.DEFINE_string("workdir", "workdir", "Where memory and joins have a folder for their files, and remove it.")
     flags.DEFINE_bool("here", False, "Measure in this process, on the platform of JAX_PLATFORMS.")
     for flag in FLAGS.flags_by_module_dict()[__name__]:
         FLAGS.register_key_flag_for_module(sys.argv[0], flag)
@@ -104,7 +104,7 @@ def _measure_here(names, results):
         if name in ON_DISK:
             module = importlib.import_module(f"align_lab.bench.{ON_DISK[name]}")
             count = FLAGS.pairs or (FEWEST_PAIRS if FLAGS.small else module.PAIRS)
-            module.measure(user_path(FLAGS.workdir) / name, count, results)
+            module.measure(user_path(FLAGS.workdir), count, results)
         else:
             jobs = importlib.import_module(f"align_lab.bench.{QUESTIONS[name].module}").jobs(FLAGS.small)
             harness.measure(jobs, results, harness.effort(FLAGS.repeats, FLAGS.small), FLAGS.small, FLAGS.again)

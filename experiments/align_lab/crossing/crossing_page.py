@@ -6,6 +6,7 @@ from statistics import fmean
 from typing import Any
 
 from align import drawing, markdown
+from align_lab import pages
 from align_lab.crossing import crossing_sums
 from align_lab.crossing.named import METHODS, PAIRED, TABLE
 from align_lab.parting import parted
@@ -25,7 +26,7 @@ def write(rows: Sequence[dict], results: Path) -> Path:
     """Write the tables of some rows, and a picture for each kind of texts, into a folder of results."""
     for setting, own in parted(rows, "dataset", "held_out").items():
         plot(own, results / "pictures" / _picture(*setting))
-    return markdown.write(results / "tables" / f"{TABLE}.md", HEAD + tables(rows))
+    return pages.write(results, TABLE, HEAD + tables(rows), rows)
 
 
 def _picture(dataset, held_out):

@@ -75,12 +75,19 @@ class Choices:
         texts = integers("texts", given)
         pairs = tuple(dict.fromkeys(map(_whole, filter(None, given.pairs))))
         file = given.vectors if given.vectors in ("", "sample") else expanded(given.vectors)
+        if given.between is not None and given.encoders is not None:
+            raise ValueError("--encoders is of all their ordered pairs, and --between of some: give one of the two")
+        of_a_corpus = not file or (given.others and not _ready(given.others))
+        if given["documents"].present and not of_a_corpus:
+            raise ValueError(f"--documents={given.documents} are drawn from a corpus; --vectors has all of its texts")
         others = _others(given)
         library = Library(file, expanded(given.corpus), 0 if file else given.documents, given.held_out, others)
         if others:
             from align_lab.texts import vectors
 
             controls += (f"{OTHERS}: {vectors.name(others)}, {vectors.source(others, store)}",)
+            if (there := _texts(others, store)) < max(texts, default=1):
+                raise ValueError(f"--others={given.others} has {there} texts; --texts={max(texts)} needs as many")
         kept = _texts(library, store) - library.held_out
         if 2 * max(texts, default=1) > kept or max(pairs, default=0) > kept:
             raise ValueError(
@@ -98,9 +105,13 @@ def _others(given):
     """Give the library of texts of another kind, from vectors or from a corpus."""
     if not given.others:
         return None
-    ready = given.others == "sample" or given.others.endswith(".npz")
     path = given.others if given.others == "sample" else expanded(given.others)
-    return Library(path, "", 0, 0) if ready else Library("", path, given.documents, 0)
+    return Library(path, "", 0, 0) if _ready(given.others) else Library("", path, given.documents, 0)
+
+
+def _ready(others):
+    """Say whether --others names vectors, and not a corpus."""
+    return others == "sample" or others.endswith(".npz")
 
 
 def _whole(text):
@@ -115,6 +126,8 @@ def _between(given, library, store):
 
     if given.between is None:
         names = given.encoders or vectors.ready(library, store) or (*vectors.PACKAGED, "lsa")
+        if len(set(names)) < 2:
+            raise ValueError(f"--encoders must be two or more, for a pair of them; they are {', '.join(names)}")
         return tuple(itertools.permutations(dict.fromkeys(names), 2))
     pairs = tuple(dict.fromkeys(tuple(text.split(":")) for text in given.between))
     if wrong := [pair for pair in pairs if len(pair) != 2 or not all(pair)]:

@@ -35,6 +35,9 @@ def sides(crossing: Crossing, key: int, store: Store) -> Sides:
         random = np.random.default_rng([key, 1])
         if crossing.control.startswith(OTHERS):
             target = _others(random, crossing, store)
+            if target.shape[1] != both[1].shape[1]:
+                name, widths = crossing.target.encoder, f"{target.shape[1]} dimensions, and {both[1].shape[1]}"
+                raise ValueError(f"--others must be vectors of the same encoders; {name} has {widths} in --vectors")
         else:
             target = CONTROLS[crossing.control](random, target, store)
     pairs, held_out = (tuple(array[rows] for array in both) for rows in (known, slice(kept, None)))
@@ -44,7 +47,14 @@ def sides(crossing: Crossing, key: int, store: Store) -> Sides:
 def _others(random, crossing, store):
     """Draw vectors of texts of another kind by the target's encoder."""
     there = vectors.of(Space(crossing.target.encoder, crossing.target.library.others), store)
-    return there[random.permutation(len(there))[: crossing.texts]]
+    return _some(random, there, crossing.texts, "others")
+
+
+def _some(random, array, count, control):
+    """Draw rows; ValueError where there are fewer, since small clouds are another control."""
+    if len(array) < count:
+        raise ValueError(f"--texts={count}: the control {control!r} needs as many rows, and there are {len(array)}")
+    return array[random.permutation(len(array))[:count]]
 
 
 def _gaussian(random, cloud, store):
@@ -64,12 +74,13 @@ def _independent(random, cloud, store):
 
 
 def _images(random, cloud, store):
-    """Give leading principal coordinates of images in place of texts."""
+    """Give leading principal coordinates of images in place of texts, and zeros where these have more dimensions."""
     images = np.asarray(store.data("mnist").train.images)
-    chosen = images[random.permutation(len(images))[: len(cloud)]].reshape(-1, images[0].size)
+    chosen = _some(random, images, len(cloud), "images").reshape(-1, images[0].size)
     chosen = chosen - chosen.mean(0)
     _, _, basis = np.linalg.svd(chosen, full_matrices=False)
     coordinates = chosen @ basis[: cloud.shape[1]].T
+    coordinates = np.pad(coordinates, ((0, 0), (0, cloud.shape[1] - coordinates.shape[1])))
     return coordinates / np.linalg.norm(coordinates, axis=1).mean()
 
 

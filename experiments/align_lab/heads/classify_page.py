@@ -5,7 +5,7 @@ from pathlib import Path
 from statistics import fmean
 
 from align import drawing, markdown
-from align_lab import mixtures
+from align_lab import mixtures, pages
 from align_lab.heads import code_maps
 from align_lab.heads.head_comparisons import Compared, compared
 from align_lab.heads.head_plans import TABLE
@@ -63,7 +63,7 @@ def write(rows: Sequence[dict], results: Path) -> Path:
         parts += ["### Which family is better", "", _questions(own), ""]
     if held_out:
         parts += ["## How the training was chosen", "", _chosen(held_out), ""]
-    return markdown.write(results / "tables" / f"{TABLE}.md", "\n".join(parts))
+    return pages.write(results, TABLE, "\n".join(parts), rows)
 
 
 def _spaces(rows):

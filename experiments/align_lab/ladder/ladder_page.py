@@ -1,5 +1,6 @@
 """The ladder as tables and pictures: a line per method over the number of anchors, a level for what knows no pair."""
 
+import itertools
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +8,7 @@ from statistics import fmean
 
 from align import drawing, markdown, paper
 from align.rows import read
-from align_lab import mixtures
+from align_lab import mixtures, pages
 from align_lab.ladder.climbing import TABLE
 from align_lab.ladder.rung_maps import LABELS, PAIRED, SELECTIONS
 from align_lab.ladder.verdicts import verdicts
@@ -53,7 +54,7 @@ def write(results: Path) -> Path:
                 base = [r for r in base if mixtures.trained(r)[target] == trained[-1][1]]
                 words = [f", {model}: {ways[model][way]}" for model, way in trained if ways[model][way]]
                 parts += ["", f"### {source} → {target}{''.join(words)}", "", *_direction(latent, own, base)]
-    return markdown.write(results / "tables" / f"{TABLE}.md", "\n".join([*parts, ""]))
+    return pages.write(results, TABLE, "\n".join(parts), itertools.chain(*spaces.values()))
 
 
 def picture(spaces: Sequence[Networks], store: Store) -> Path | None:

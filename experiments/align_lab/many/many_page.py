@@ -10,7 +10,7 @@ import numpy as np
 from align import drawing, markdown
 from align.rows import read
 from align.training import Settings
-from align_lab import mixtures, recipes
+from align_lab import mixtures, pages, recipes
 from align_lab.many import likeness
 from align_lab.many.agreements import gathered
 from align_lab.many.many_plans import ALIKE, TABLE, Gathering, columns
@@ -75,7 +75,7 @@ def write(results: Path) -> Path:
         parts += [markdown.table(["anchors", "method", *COLUMNS.values(), "draws"], lines), ""]
         known = ("dataset", "latent", "group", "settings")
         parts += _by_themselves([row for row in alike if all(row[name] == first[name] for name in known)])
-    return markdown.write(results / "tables" / f"{TABLE}.md", "\n".join(parts))
+    return pages.write(results, TABLE, "\n".join(parts), rows)
 
 
 def changed(row: dict) -> str:

@@ -10,7 +10,7 @@ from absl import app, flags
 from align import markdown, paper
 from align.arrays import atomic
 from align.arrays.paths import user_path
-from align_lab import charts, screen
+from align_lab import charts, pages, screen
 from align_lab.report import paper_tables, published
 from align_lab.report.claims import CLAIMS
 from align_lab.store import times_of_the_paper
@@ -97,7 +97,7 @@ def _head(rows, problems):
     sources = ", ".join(sorted({f"{row['dataset']} ({row['data_source']})" for row in everything}))
     settings = Counter(json.dumps(row["settings"], sort_keys=True) for row in everything)
     devices = ", ".join(sorted({row["device"] for row in everything}))
-    versions = everything[-1]["versions"]
+    versions = sorted({", ".join(f"{name} {number}" for name, number in row["versions"].items()) for row in everything})
     lines = [
         "# The paper's tables and figures, reproduced",
         "",
@@ -114,7 +114,8 @@ def _head(rows, problems):
         "",
         f"- {len(everything):,} rows; seeds {', '.join(map(str, seeds))}; data: {sources}",
         *_of_other_data(rows),
-        f"- {devices}; " + ", ".join(f"{name} {number}" for name, number in versions.items()),
+        f"- {devices}; {'; '.join(versions)}",
+        f"- {pages.revisions(everything).strip()}",
         *(f"- {count:,} rows with settings `{text}`" for text, count in settings.most_common()),
         f"- Missing, duplicate or unreadable rows: {len(problems)}" + (":" if problems else ""),
         *(f"  - {problem}" for problem in problems),

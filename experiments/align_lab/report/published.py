@@ -32,7 +32,9 @@ def read(results: Path) -> tuple[Rows, list[str]]:
         file = results / "rows" / f"table{number}.jsonl"
         found, others = sorted_out(file)
         problems += others
-        unique = {identity(row): row for row in found}
+        unique: dict = {}
+        for row in found:
+            unique.setdefault(identity(row), row)  # the first stands, as everywhere
         rows[number] = list(unique.values())
         problems += [f"{file.name}: {text}" for text in _doubts(number, len(found), rows[number])]
     return rows, problems
@@ -84,8 +86,9 @@ def of_its_data(number: int, rows: Iterable[dict]) -> list[dict]:
 def of_the_paper(number: int, rows: list[dict]) -> list[dict]:
     """Leave out rows of other data than the paper's table is of, and of other architectures, where there are its own.
 
-    What is drawn together, and averaged for a claim, must be comparable.
+    Where there are none, what is left is of one data set, the last that was added. What is drawn together, and averaged
+    for a claim, must be comparable.
     """
     ends = {(key.source_model, key.target_model) for key in paper.CELLS if key.table == number}
-    found = of_its_data(number, rows) or rows
+    found = of_its_data(number, rows) or [row for row in rows if row["dataset"] == rows[-1]["dataset"]]
     return [row for row in found if (row["source_model"], row["target_model"]) in ends] or found

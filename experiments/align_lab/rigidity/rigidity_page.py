@@ -11,6 +11,7 @@ import numpy as np
 
 from align import drawing, markdown
 from align.training import Settings
+from align_lab import pages
 from align_lab.rigidity import forced_plot, rigid_gaps
 from align_lab.rigidity.relations import FAMILIES, OWN
 from align_lab.rigidity.variant_plans import TABLE
@@ -48,13 +49,14 @@ def write(rows: Sequence[dict], results: Path) -> Path:
         parts += [f"![Residuals of rigid maps against what is forced on them](../pictures/{drawn.name})", ""]
         words = "Of what tells pairs apart in the square of the rigid residual, what is forced explains, squared, R² ="
         parts += [f"{words} {forced_plot.explained(group):.3f}.", ""]
-    return markdown.write(results / "tables" / f"{TABLE}.md", "\n".join(parts))
+    return pages.write(results, TABLE, "\n".join(parts), rows)
 
 
 def by_group(rows: Sequence[dict]) -> dict[tuple, Group]:
     """Part rows by data, latent dimension, epochs, `changed` and number of anchors, those from all pairs with each.
 
-    In a group they are by variant, in the order of the table of variants; one that was interrupted is left out.
+    In a group they are by variant, in the order of the table of variants; of one that was interrupted, the
+    networks between which all is there.
     """
     found: dict[tuple, Group] = {}
     known = (row for row in rows if row["variant"] in VARIANTS)
@@ -65,7 +67,8 @@ def by_group(rows: Sequence[dict]) -> dict[tuple, Group]:
     for where, group in found.items():
         for few in sorted({row["anchors"] for own in group.values() for row in own} - {None}):
             own = {name: [row for row in group.get(name, ()) if row["anchors"] in (None, few)] for name in VARIANTS}
-            parted[*where, few] = {name: listed for name, listed in own.items() if _whole(listed, few)}
+            whole = {name: _whole(listed, few) for name, listed in own.items()}
+            parted[*where, few] = {name: listed for name, listed in whole.items() if listed}
     return {where: group for where, group in parted.items() if group}
 
 
@@ -80,12 +83,14 @@ def changed(row: dict) -> str:
 
 
 def _whole(rows, few):
-    """Say whether the rows of a variant have every map between all its networks."""
-    seeds = {row["source_seed"] for row in rows if row["method"] == OWN}
-    pairs = set(permutations(seeds, 2))
-    return bool(pairs) and all(
-        rigid_gaps.errors(rows, method, count).keys() >= pairs for method in FAMILIES for count in (few, None)
-    )
+    """Keep the rows of the most networks, from seed 0 on, between which every map of a variant is there."""
+    seeds = sorted({row["source_seed"] for row in rows if row["method"] == OWN})
+    for some in (set(seeds[:count]) for count in range(len(seeds), 1, -1)):
+        own = [row for row in rows if {row["source_seed"], row["target_seed"]} <= some]
+        pairs = set(permutations(some, 2))
+        if all(rigid_gaps.errors(own, method, count).keys() >= pairs for method in FAMILIES for count in (few, None)):
+            return own
+    return []
 
 
 def mean(rows: Sequence[dict], method: str, anchors: int | None, measure: str = "test_error") -> float:

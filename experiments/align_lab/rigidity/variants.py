@@ -86,8 +86,7 @@ def _varied(of, architecture):
     return {name: Variant(architecture, {**CONSTANT, **how}, of, words) for name, (how, words) in named.items()}
 
 
-# "ours" are made as the networks of the paper's tables are, and are not the same ones; "constant" has the paper's own
-# training.
+# "ours" are the networks of the paper's tables; "constant" has the paper's own training.
 VARIANTS = {
     "ours": Variant(),
     "constant": Variant(training=CONSTANT, of="ours", factor="a constant rate of 1e-3, b2 0.999"),

@@ -7,7 +7,7 @@ with them in the new space.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -74,14 +74,18 @@ def _update(table, columns):
     table.merge_insert("id").when_matched_update_all().execute(pa.table(columns))
 
 
-def fill(folder: Path, embed: Callable[[np.ndarray], np.ndarray], batch: int) -> Iterator[int]:
+def fill(
+    folder: Path, embed: Callable[[np.ndarray], np.ndarray], batch: int, stops: Collection[int] = ()
+) -> Iterator[int]:
     """Embed what has not moved, a batch in a commit, and yield how many documents are left after each.
 
-    embed: ids `[n]` to unit vectors `[n, d_new]`. Whatever ends it, the next call goes on from there.
+    embed: ids `[n]` to unit vectors `[n, d_new]`; stops: how many are left where a batch ends early.
+    Whatever ends it, the next call goes on from there.
     """
     table, commits = connect(folder).open_table(NAME), 0
     while left := table.count_rows("NOT moved"):
-        ids = table.search().where("NOT moved").select(["id"]).limit(batch).to_arrow()["id"].to_numpy()
+        some = min([batch, *(left - stop for stop in stops if stop < left)])
+        ids = table.search().where("NOT moved").select(["id"]).limit(some).to_arrow()["id"].to_numpy()
         _update(table, {"id": ids, "new": _vectors(embed(ids)), "moved": np.ones(len(ids), bool)})
         commits += 1
         if commits % TOGETHER == 0 or left == len(ids):

@@ -12,7 +12,7 @@ PAUSE = 0.02  # seconds a batch, in which an encoder would be at work
 
 
 def main(folder: str, vectors: str, batch: str) -> None:
-    """Fill from a file of vectors that stands for the new encoder, and say a line after each batch."""
+    """Fill from a file of vectors that stands for the new encoder, and say in a line when it begins."""
     new = np.load(vectors, mmap_mode="r")
 
     def embed(ids):
@@ -20,8 +20,8 @@ def main(folder: str, vectors: str, batch: str) -> None:
         return new[ids]
 
     print("begun", flush=True)
-    for left in database.fill(Path(folder), embed, int(batch)):
-        print(left, flush=True)
+    for _ in database.fill(Path(folder), embed, int(batch)):
+        pass  # nobody reads what would be said
 
 
 if __name__ == "__main__":

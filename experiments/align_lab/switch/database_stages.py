@@ -76,7 +76,7 @@ def work(moved: Moved, store: Store, advance: Callable[[float], None]) -> None:
         if stages := [row for row in missing if row["method"] != KILLED]:
             for row in _stages(stages, known, place / "stages"):
                 store.add([row])
-                advance(len(stages) / len(missing) / len(stages))
+                advance(1 / len(missing))
         for row in missing:
             if row["method"] == KILLED:
                 store.add([row | killed(known, place, row["kills"])])
@@ -105,14 +105,15 @@ def _begun(folder, known):
 def _stages(missing, known, folder):
     """Give the rows at each share of documents that have moved."""
     _begun(folder, known)
-    filling = database.fill(folder, lambda ids: known.new[ids], BATCH)
     left = documents = len(known.old)
+    ends = {row["share"]: round((1 - row["share"]) * documents) for row in missing if row["method"] != OLD}
+    filling = database.fill(folder, lambda ids: known.new[ids], BATCH, ends.values())
     for row in missing:
         if row["method"] == OLD:
             table = database.snapshot(folder)
             found, seconds = _timed(lambda query, table=table: database.find_old(table, query), known.old_queries)
         else:
-            while left > round((1 - row["share"]) * documents):
+            while left > ends[row["share"]]:
                 left = next(filling)
             answers, seconds = _answers(database.snapshot(folder), known, range(len(known.queries)))
             found = [ids for ids, _ in answers]

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from align import drawing, markdown
+from align_lab import pages
 from align_lab.parting import parted
 from align_lab.switch.groups import GROUPS, NO_MAP, OLD, TABLE
 
@@ -40,7 +41,7 @@ def write(rows: list[dict], results: Path) -> Path:
     """Write tables of some rows, and a picture for each index and number of queries, into a folder of results."""
     for setting, own in parted(rows, *SETTING).items():
         plot(own, results / "pictures" / _picture(*setting))
-    return markdown.write(results / "tables" / f"{TABLE}.md", text(rows))
+    return pages.write(results, TABLE, text(rows), rows)
 
 
 def _picture(dataset, documents, queries):

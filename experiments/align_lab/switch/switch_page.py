@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from align import drawing, markdown
+from align_lab import pages
 from align_lab.switch.groups import NO_MAP, OLD
 from align_lab.switch.groups import TABLE_OF_TEXTS as TABLE
 from align_lab.switch.searches import DIRECTIONS
@@ -23,7 +24,7 @@ Made by `python experiments/embedding_switch.py`.
 def write(rows: list[dict], results: Path) -> Path:
     """Write table and picture of some rows into a folder of results."""
     plot(rows, results / "pictures" / f"{TABLE}.png")
-    return markdown.write(results / "tables" / f"{TABLE}.md", HEAD + tables(rows))
+    return pages.write(results, TABLE, HEAD + tables(rows), rows)
 
 
 def summary(rows: list[dict], **cell) -> dict[tuple, tuple]:

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import itertools
 import re
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -58,8 +59,11 @@ def read_pairs(corpus: str) -> list[tuple[str, str]]:
 
 
 def _lines(path):
-    with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as file:
-        return list(file)
+    try:
+        with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as file:
+            return list(file)
+    except (EOFError, zlib.error) as error:
+        raise ValueError(f"{path} is damaged: {error}") from error
 
 
 def _synset(line):

@@ -113,9 +113,10 @@ def summaries(found: Iterable[dict]) -> list[dict[str, str]]:
 def write(found: list[dict], results: Path) -> Path:
     """Write the table of all rows into a folder of results."""
     from align import markdown
+    from align_lab import pages
 
     page = f"{HEAD}\n{markdown.records(summaries(found))}"
-    return markdown.write(results / "tables" / f"{TABLE}.md", page)
+    return pages.write(results, TABLE, page, found)
 
 
 def pictures(tried: Tried, store):
