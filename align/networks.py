@@ -6,8 +6,10 @@ import hashlib
 import inspect
 import itertools
 import json
+import operator
 import os
 import re
+import sys
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +21,8 @@ from flax import linen as nn
 from jax import Array
 
 from align import checkpoints, training
+
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
 def named_key(seed: int, *names: str) -> Array:
@@ -44,8 +48,9 @@ def obtain(
 
     model, inputs, targets, settings, loss, constants: as for `training.fit`.
     identities: what each network is, at least its `kind` and `seed`; with the settings and the architecture, what a
-        checkpoint is found by. Functions among the fields of the model count by their name and what they close over, a
-        lambda by its code; ValueError for what does not tell that, unless there is a context.
+        checkpoint is found by. Functions among the fields of the model count by their name where a module has them,
+        else by what they close over too, lambdas by their code; ValueError for what does not tell it, unless there is a
+        context.
     folder: where checkpoints are looked for and kept. PermissionError where there is training to do and it cannot be
         written.
     context: names anything else that the networks depend on, as a loss of their own.
@@ -121,9 +126,14 @@ def _describe(model, identity, settings, context):
 
 def _architecture(model, context):
     """Say what a model is: its fields, and of functions, of which it shows but the name, what they are made of."""
-    text = " ".join(re.sub(r" at 0x[0-9a-f]+", "", repr(model)).split())
-    functions = [_function(value, context) for value in _fields_of(model) if callable(value)]
-    return text + (f" with {'; '.join(functions)}" if functions else "")
+    said = []
+    for value in _fields_of(model):
+        if callable(value):
+            said.append(_function(value, context, ()))
+        elif not context and _ADDRESS.search(repr(value)):
+            raise _unsaid(value)
+    text = " ".join(_ADDRESS.sub("", repr(model)).split())
+    return text + (f" with {'; '.join(said)}" if said else "")
 
 
 def _fields_of(value):
@@ -141,26 +151,50 @@ def _fields_of(value):
         yield from _fields_of(each)
 
 
-def _function(value, context):
-    """Say what a function, a class, or a part of one is made of; ValueError for anything else that is called."""
-    if isinstance(value, functools.partial):
-        given = [*value.args, *itertools.chain(*sorted(value.keywords.items()))]
-        return f"{_function(value.func, context)} of {_given(given, context)}"
-    function = inspect.unwrap(value)
-    name = f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', '')}"
-    if name.endswith("."):
-        if context:
-            return type(value).__name__
-        raise ValueError(f"model has a field {value!r}, which does not say what it computes; name that by context=")
-    if "<" not in name:
+def _function(value, context, within):
+    """Say what something that is called is made of; ValueError where nothing tells it, unless there is a context.
+
+    within: the functions that are being said, which may close over themselves.
+    """
+    name = f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', '')}"
+    if any(value is each for each in within) or _is_named(value):
         return name
-    closed = [cell.cell_contents for cell in getattr(function, "__closure__", None) or ()]
-    code = f" {_code(function.__code__)}" if "<lambda>" in name else ""
-    return f"{name}{code} of {_given(closed, context)}"
+
+    def given(values):
+        return ", ".join(each(one) for one in values)
+
+    def each(one):
+        if callable(one):
+            return _function(one, context, (*within, value))
+        if not context and _ADDRESS.search(repr(one)):
+            raise _unsaid(one)
+        return repr(one)
+
+    if isinstance(value, functools.partial):
+        return f"{each(value.func)} of {given([*value.args, *itertools.chain(*sorted(value.keywords.items()))])}"
+    if inspect.isfunction(value):
+        kept = [cell.cell_contents for cell in value.__closure__ or ()]
+        kept += [*(value.__defaults__ or ()), *itertools.chain(*sorted((value.__kwdefaults__ or {}).items()))]
+        local = "<locals>" in name and "<lambda>" not in name and value.__module__ != "__main__"
+        return f"{name}{'' if local else f' {_code(value.__code__)}'} of {given(kept)}"
+    if hasattr(value, "__wrapped__"):  # as of jit
+        return f"{type(value).__name__} of {each(value.__wrapped__)}"
+    if not context:
+        raise _unsaid(value)
+    return type(value).__name__
 
 
-def _given(values, context):
-    return ", ".join(_function(value, context) if callable(value) else repr(value) for value in values)
+def _is_named(value):
+    """Whether a module that was imported has it, under its own name."""
+    module = sys.modules.get(getattr(value, "__module__", None) or "__main__")
+    try:
+        return module is not sys.modules["__main__"] and operator.attrgetter(value.__qualname__)(module) is value
+    except AttributeError:
+        return False
+
+
+def _unsaid(value):
+    return ValueError(f"model has a field {value!r}, which does not say what it computes; name that by context=")
 
 
 def _code(code):

@@ -9,6 +9,7 @@ import pytest
 
 from align import anchors
 from align.anchors import designs
+from align.clouds import coordinates
 
 pytestmark = pytest.mark.usefixtures("strict_promotion")
 
@@ -105,6 +106,13 @@ def test_designs_know_dimensions_that_spread_far_less_than_others():
     assert float(leverages.sum()) == pytest.approx(17, rel=1e-3)
     hat = np.linalg.qr(np.c_[np.ones(500), np.float64(latents)])[0]
     np.testing.assert_allclose(leverages, (hat**2).sum(1), atol=1e-4)
+
+
+def test_the_rounding_of_latents_that_lie_far_is_no_direction():
+    a, b = np.random.default_rng(0).normal(size=(2, 500))
+    latents = jnp.asarray(np.stack([a, b, a + b], 1) + 1000, jnp.float32)
+    assert float((designs._design(latents) ** 2).sum() / 500) == pytest.approx(3, abs=1e-3)
+    assert int((coordinates.principal(latents, whitening=1.0).down != 0).any(0).sum()) == 2
 
 
 def test_leverage_prefers_what_the_fit_depends_on():

@@ -163,16 +163,3 @@ def test_images_of_another_shape_than_what_is_decoded_are_refused(sample, shape)
     decoder, share = models.decoder_of(model, params)
     with pytest.raises(ValueError, match=r"images must be of shape \(6, 28, 28, 1\), as decoded codes are; they are"):
         evaluation.reconstruction_error(decoder, share, jnp.zeros((6, 7)), jnp.zeros(shape))
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("resnet", 5, "mnist"), "model must be one of conv, mlp, residual; it is 'resnet'"),
-        (("conv", 5, None), "dataset must be the name of one; it is None"),
-        (("conv", 0, "mnist"), "latent must be a whole number, at least 1; it is 0"),
-    ],
-)
-def test_wrong_arguments_are_named(arguments, message):
-    with pytest.raises(ValueError, match=message):
-        models.autoencoder(*arguments)

@@ -142,9 +142,12 @@ def test_functions_in_the_fields_of_a_model_tell_it_from_others():
         {"bend": bent(1)},
         {"bend": bent(2)},
     ]
+    wrapped = (jax.checkpoint(bent(1)), jax.checkpoint(bent(2)), jax.grad(bent(2)), jax.jit(bent(2)))
+    several += [{"bend": each} for each in wrapped]
+    several += [{"bend": lambda x, slope=slope: slope * x} for slope in (1, 2)]
     names = [described(**fields) for fields in several]
     assert len(set(names)) == len(names)
-    assert described(bend=bent(2)) == names[-1] and described(initial=nn.initializers.orthogonal(2.0)) == names[5]
+    assert described(bend=bent(2)) == names[9] and described(initial=nn.initializers.orthogonal(2.0)) == names[5]
     assert described(bend=functools.partial(jax.nn.gelu, approximate=True)) == names[2]
     own = models.autoencoder("conv", 4, "mnist")  # has none
     assert networks._describe(own, IDENTITY, SETTINGS, "")[1]["architecture"] == " ".join(repr(own).split())
@@ -155,8 +158,12 @@ def test_a_field_that_does_not_say_what_it_computes_needs_a_context(tmp_path):
         def __call__(self, x):
             return 2 * x
 
-    with pytest.raises(ValueError, match=r"model has a field .*Slope.* name that by context="):
-        obtain(tmp_path, seeds=(0,), model=Bent(bend=Slope()))
+        def apply(self, x):
+            return 2 * x
+
+    for field in (Slope(), Slope().apply, functools.partial(bent(1), Slope()), jax.vmap(bent(1))):
+        with pytest.raises(ValueError, match=r"model has a field .* name that by context="):
+            obtain(tmp_path, seeds=(0,), model=Bent(bend=field))
     assert len(obtain(tmp_path, seeds=(0,), model=Bent(bend=Slope()), context="twice")) == 1
 
 

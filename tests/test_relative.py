@@ -85,6 +85,10 @@ def test_whitened_distances_have_derivatives_where_anchors_are_alike():
         found = (jax.grad(total)(jnp.asarray(anchors)) * direction).sum()
         high, low = (float(total(jnp.asarray(anchors + step * direction))) for step in (1e-5, -1e-5))
         assert float(found) == pytest.approx((high - low) / 2e-5, rel=1e-4)
+        slope = jax.grad(lambda anchors: (jax.grad(total)(anchors) * direction).sum())
+        twice = (slope(jnp.asarray(anchors)) * direction).sum()
+        ends = [(jax.grad(total)(jnp.asarray(anchors + step * direction)) * direction).sum() for step in (1e-5, -1e-5)]
+        assert float(twice) == pytest.approx(float(ends[0] - ends[1]) / 2e-5, rel=1e-4)
 
 
 def test_whitening_with_too_few_anchors_leaves_unknown_directions_out():

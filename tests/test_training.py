@@ -180,22 +180,6 @@ def test_settings_that_came_later_are_described_where_they_are_not_as_before():
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"epochs": 0}, "epochs must be a whole number, at least 1; it is 0"),
-        ({"batch": 0}, "batch must be a whole number, at least 1; it is 0"),
-        ({"learning_rate": -1.0}, "learning_rate must be positive and finite; it is -1.0"),
-        ({"learning_rate": float("nan")}, "learning_rate must be positive and finite; it is nan"),
-        ({"weight_decay": -0.1}, "weight_decay must be at least 0 and finite; it is -0.1"),
-        ({"schedule": "step"}, "schedule must be one of onecycle, constant; it is 'step'"),
-    ],
-)
-def test_wrong_settings_are_named(options, message):
-    with pytest.raises(ValueError, match=message):
-        training.Settings(**options)
-
-
-@pytest.mark.parametrize(
     ("inputs", "targets"),
     [(np.ones((90, 4)), np.ones((100, 3))), ([np.ones((100, 4)), np.ones((90, 4))], np.ones((100, 3)))],
 )

@@ -27,6 +27,8 @@ def replacing(path: str | os.PathLike[str], *, overwrite: bool = True) -> Iterat
     if not path.parent.is_dir():  # said of what was asked for, not of the path beside it
         code = errno.ENOTDIR if path.parent.exists() else errno.ENOENT
         raise OSError(code, "no such folder to write to", str(path))
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise OSError(errno.EINVAL, "no regular file, which another could take the place of", str(path))
     # Not by the number of the process, which those on other machines, or in other containers, may share.
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial{path.suffix}")
     try:

@@ -5,8 +5,10 @@ float (float32, or float64 where x64 is on, for integers; float32 for half preci
 float64 becomes float32 where x64 is off, with a `PrecisionWarning`; integers beyond 32 bits are rounded to it as well.
 """
 
+import contextlib
 import decimal
 import numbers
+import warnings
 from typing import Any
 
 import jax
@@ -21,7 +23,7 @@ from align.arrays import precision
 def as_array(name: str, value: Any) -> jax.Array:
     """Return a value as an array; ValueError, with the argument's name, where it cannot be one of numbers."""
     try:
-        given = _as_numpy(value)
+        given = as_numpy(value)
         with np.errstate(over="raise"):
             array = jnp.asarray(given.astype(np.float32) if _would_wrap(given) else given)
     except FloatingPointError as error:  # float64, in a JAX that computes in float32
@@ -40,8 +42,10 @@ class _Unreadable(TypeError):
     """Why the numbers of a value cannot be read, in words for its user."""
 
 
-def _as_numpy(value):
+def as_numpy(value: Any) -> Any:
     """Return what is not JAX's as NumPy has it, in the machine's byte order; TypeError for text and for masks."""
+    if isinstance(value, list | tuple) and (array := _of_numbers(value)) is not None:
+        return array
     leaves = [value] if hasattr(value, "dtype") else jax.tree.leaves(value)
     if any(isinstance(leaf, str | np.ma.MaskedArray) for leaf in leaves):
         raise TypeError("text, which JAX would try to read as the name of a dtype, or a mask, which nobody heeds")
@@ -60,6 +64,17 @@ def _as_numpy(value):
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
+def _of_numbers(value):
+    """Return a list of numbers, or of lists of them, as NumPy has it; None of anything else: most lists are long."""
+    if any(isinstance(each, np.ma.MaskedArray) or callable(getattr(each, "detach", None)) for each in value):
+        return None
+    with warnings.catch_warnings(), contextlib.suppress(TypeError, ValueError, RuntimeError, Warning):
+        warnings.simplefilter("error")  # a masked number is one
+        array = np.asarray(value)
+        return array if array.dtype.kind in "biuf" else None
+    return None
+
+
 def _of_tensor(leaf):
     """Return a tensor as PyTorch has it as NumPy's, wherever it lies and whoever takes its gradient."""
     if not callable(getattr(leaf, "detach", None)):
@@ -70,6 +85,8 @@ def _of_tensor(leaf):
 
 def _of_objects(array):
     """Return objects that are plain numbers, as a data frame of nullable dtypes has them, as floats."""
+    if array.ndim == 1 and isinstance(array[0], list | tuple | np.ndarray):
+        raise _Unreadable("its values are rows, one in each place; expected them in one array: numpy.stack(column)")
     for each in array.flat:
         if isinstance(each, bool) or not isinstance(each, numbers.Real | decimal.Decimal):
             raise _Unreadable(

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from align.arrays.products import matmul
-from align.linalg.spectra import spectrum
+from align.linalg.spectra import axes_of
 from align.maps import AffineMap
 
 
@@ -52,10 +52,13 @@ def principal(
     centred, eps = array - mean[None], jnp.finfo(array.dtype).eps
     varies = matmul(weights, centred**2) > (4 * eps * mean) ** 2  # by more than the rounding of the mean
     centred = jnp.where(varies[None], centred, 0)
-    variances, keep, vectors = spectrum(centred * jnp.sqrt(weights)[:, None], (~varies).sum())
+    # One component is the largest, which products never lose.
+    least = array.shape[1] - 1 if components == 1 else (~varies).sum()
+    variances, keep, vectors = axes_of(centred * jnp.sqrt(weights)[:, None], least)
     variances, keep, vectors = variances[::-1], keep[::-1], vectors[:, ::-1]
     # The side of the heavier tail, so that the coordinates of a cloud do not depend on how it is turned.
     vectors = vectors * jnp.where(matmul(weights, matmul(centred, vectors) ** 3) < 0, -1, 1)[None].astype(array.dtype)
+    keep &= variances > (4 * eps) ** 2 * (mean**2).sum()
     keep &= jnp.arange(array.shape[1]) < (array.shape[1] if components is None else components)
     safe = jnp.where(keep, variances, 1)
     scale = safe ** (-whitening / 2)

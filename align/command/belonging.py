@@ -75,7 +75,7 @@ class Watch:
         if not self._warnings:
             self._warnings = self._refused(self._foreign(rows))
         self._total = self._total + rows.sum(0, dtype=np.float64)
-        self._rows += len(rows)
+        self._rows += int(rows.any(1).sum())  # rows of zero are no codes
 
     def warnings(self) -> list[str]:
         """Return what would have been refused, or else that the mean of all rows is off."""

@@ -77,7 +77,8 @@ def _from_pairs(solver, chosen, arguments):
     used &= ~copies
     rows, between, equal = int(used.sum()), {}, None
     if sum(array.nbytes for array in arrays) / len(used) * rows > arguments.memory * 2**30:
-        fitted, spaces, y = streamed.fit(solver, chosen, arguments, arrays, used)  # of y, the ends of its blocks
+        # Of y, the ends of its blocks.
+        fitted, spaces, y = streamed.fit(solver, chosen, arguments, arrays, used, counts)
     else:
         parts = zip(*(part[1:] for part in blocks.chosen(used, arguments, *arrays)), strict=True)
         x, y, *w = (np.concatenate(part) for part in parts)

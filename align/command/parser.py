@@ -125,7 +125,7 @@ def _add_fit(fit):
     known.add_argument("--target-labels", type=_path, metavar="FILE", help="classes of the rows of target, integers")
     _add_named(fit, "what the map's file is to say of its spaces, for align apply and score to ask")
     _add_rows(fit, joined=True)
-    _add_sample(fit)
+    _add_sample(fit, " of those held out (--holdout)")
     _add_care(fit)
     _add_output(fit, ", map.safetensors")
 
@@ -208,10 +208,10 @@ def _add_strict(sub):
     sub.add_argument("--strict", action="store_true", help=counted)
 
 
-def _add_sample(sub):
-    sample = f"score retrieval on N rows ({USUAL['sample']})"
+def _add_sample(sub, of=""):
+    sample = f"score retrieval on N rows{of} ({USUAL['sample']})"
     sub.add_argument("--sample", type=_scored, metavar="N", help=sample)
-    metric = f"of retrieval among the pairs ({USUAL['metric']})"
+    metric = f"of retrieval among the pairs{of} ({USUAL['metric']})"
     sub.add_argument("--metric", choices=["cosine", "euclidean"], help=metric)
     sub.add_argument("--seed", type=_seed, default=0, help="of all random choices (%(default)s)")
 

@@ -117,7 +117,6 @@ def check_output(arguments: argparse.Namespace, suffixes: tuple[str, ...] = file
             if name in _KEPT and file.exists() and path.exists() and file.samefile(path):
                 role = name.replace("_", "-")
                 raise ValueError(f"{path} is read as the {role}; expected another place for the output")
-    path, _ = files.split_name(arguments.output)
     if os.path.lexists(path) and not replaces(arguments):
         raise FileExistsError(f"{path} exists; --overwrite or --force replaces it")
 

@@ -21,10 +21,12 @@ def fit(
     arguments: argparse.Namespace,
     arrays: Sequence[files.Rows],
     used: np.ndarray,
+    counts: np.ndarray | None,
 ) -> tuple[AffineMap, dict[str, Space], np.ndarray]:
     """Fit the rows that the mask `used` `[n]` chooses of source, target and weights, from their sums alone.
 
-    Returns the map, its two spaces and the ends of the target. ValueError for a solver that needs the rows themselves.
+    counts: the weights `[n]`, if any. Returns the map, its two spaces and the ends of the target. ValueError for a
+    solver that needs the rows themselves.
     """
     if not solver.streams:
         able = ", ".join(name for name, each in SOLVERS.items() if each.streams)
@@ -32,6 +34,10 @@ def fit(
             f"{used.sum()} rows are more than --memory {arguments.memory} holds, and {arguments.solver} needs them "
             f"at once: allow more, choose --anchors, or one of {able}"
         )
+    unit = 1.0
+    if counts is not None and "strengths" not in options:  # which are in the units of the weights
+        weights = counts[used].astype(np.float64)
+        unit = faults.effective(weights) / weights.sum()  # a record counts rows by them, and ridge goes by that number
     looked_at = np.zeros_like(used)
     looked_at[np.flatnonzero(used)[fingerprint.sample(int(used.sum()))]] = True
     sample: list[tuple[np.ndarray, np.ndarray]] = []
@@ -42,7 +48,7 @@ def fit(
             some = looked_at[block][used[block]]
             sample.append((x[some], y[some]))
             ends.append(faults.ends(y))
-            yield x, y, *(each[:, 0] for each in w)
+            yield x, y, *(each[:, 0] * unit for each in w)
 
     record = streaming.from_blocks(parts(), target_moments=False)
     fitted = streaming.fit(record, arguments.solver, **options)

@@ -24,6 +24,8 @@ def open_table(path: Path, key: str | None) -> Rows:
         schema = layout.schema
         vectors = [field.name for field in schema if _is_vectors(field.type)]
         numbers = [field.name for field in schema if _is_number(field.type)]
+        if key in schema.names and key not in vectors + numbers and schema.names.count(key) == 1:
+            raise ValueError(f"{path}: column {key} is {schema.field(key).type}; expected numbers, or lists of them")
         key = only(path, key, vectors or numbers, vectors + numbers)
         _check_once(path, schema, [key])
         first = Cursor(layout, [key]).read(0, 1)[0].column(0) if layout.rows else None

@@ -72,8 +72,8 @@ def _of_file(name, key, flag):
         paths, own_key = naming.found(key)
     except FileNotFoundError:
         missing = ", and there is no such file"
-    except ValueError:
-        pass
+    except ValueError as error:
+        missing = f": {error}" if naming.split_name(key)[0].is_file() else ""
     own = None if paths is None else _lines if paths[0].suffix == ".txt" else FORMATS[paths[0].suffix].ids
     if paths is not None and paths[0].suffix == ".npy":
         own = numpy_files.npy_ids

@@ -27,8 +27,9 @@ def open_npy(path: Path, key: None = None) -> Rows:
         try:
             return np.load(path, mmap_mode="r", allow_pickle=False)
         except DAMAGED as error:
-            objects = "pickle" in str(error) or "object" in str(error)
-            raise unreadable(path, ".npy", "it holds Python objects, no numbers" if objects else error) from error
+            if "pickle" in str(error) or "object" in str(error):
+                error = ValueError("it holds Python objects, no numbers; save text by .astype(str)")
+            raise unreadable(path, ".npy", error) from error
 
     array = mapped()
     # Closing the mapping is what gives its pages back.

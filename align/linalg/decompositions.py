@@ -142,26 +142,22 @@ def _as_polar_jvp(primals, tangents):
     return (q, s), (dq, jnp.zeros_like(s))
 
 
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
 def leading_projector(symmetric: jax.Array, rank: int) -> jax.Array:
     """Return the projector onto the eigenvectors of the `rank` (static) largest eigenvalues of a symmetric `[n, n]`.
 
     Its derivative needs a gap after the rank-th eigenvalue and no other; where there is none the projector is not
     unique, and the derivative leaves out what is undetermined.
     """
-    return _projector(symmetric, rank)
-
-
-@functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
-def _projector(symmetric, rank):
     leading = lapack.eigh(symmetric)[1][:, symmetric.shape[0] - rank :]
     return matmul(leading, leading.T)
 
 
-@_projector.defjvp
-def _projector_jvp(rank, primals, tangents):
+@leading_projector.defjvp
+def _leading_projector_jvp(rank, primals, tangents):
     # From S P = P S: the change X = P dP (I − P) solves S X − X S = P dS (I − P), and dP = X + X'.
     (s,), (ds,) = primals, tangents
-    projector = _projector(s, rank)
+    projector = leading_projector(s, rank)
     across = _between(s, projector, ds, rank)
     return projector, across + across.T
 

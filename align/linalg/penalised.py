@@ -19,9 +19,8 @@ from align.linalg.far_means import Turned
 from align.linalg.least_squares import differentiable, triangle_of
 from align.linalg.moments import Moments, blocked_sum
 from align.linalg.shrinkage import shrinkage
+from align.linalg.spectra import LOST, axes_of_rows
 
-# How many times its rounding an eigenvalue of the moments must be for these to be trusted with all of them.
-_LOST = 10
 _TOGETHER = 64  # rows times strengths that are multiplied at once: as many as a product needs to run at full speed
 
 
@@ -46,10 +45,9 @@ def spectrum(m: Moments, source: jax.Array, weights: jax.Array | None) -> Spectr
     m, source, weights = jax.lax.stop_gradient((m, source, weights))
     values, vectors = lapack.eigh(m.source)
     values, rounding = jnp.maximum(values, 0), len(values) * jnp.finfo(values.dtype).eps
-    lost = values[0] < _LOST * rounding * values[-1]
+    lost = values[0] < LOST * rounding * values[-1]
     of_moments = values, values > rounding * values[-1], vectors
-    of_rows = functools.partial(_spectrum_of_rows, rounding)
-    ways = [lambda *operands: operands[:3], lambda *operands: of_rows(*operands[3:])]
+    ways = [lambda *operands: operands[:3], lambda *operands: _spectrum_of_rows(*operands[3:])]
     return Spectrum(*with_care(lost.astype(int), ways, *of_moments, m, source, weights))
 
 
@@ -69,19 +67,13 @@ def spectrum_apart(turned: Turned, weights: jax.Array | None) -> Spectrum:
     return apart_where(turned.far, spectrum, apart, *operands)
 
 
-def _spectrum_of_rows(rounding, m, source, weights):
+def _spectrum_of_rows(m, source, weights):
     def prepared(x, w):
         x = x - m.source_shift[None] - m.source_offset[None]
         return x if w is None else x * jnp.sqrt(w)[:, None]
 
     rows, d = source.shape
-    if rows < d:
-        _, s, vt = lapack.svd_with_all_axes(prepared(source, weights))
-        s = jnp.pad(s, (0, d - rows))
-    else:
-        many = rows > 2 * d
-        _, s, vt = lapack.svd(triangle_of(prepared, (source, weights), d) if many else prepared(source, weights))
-    return s[::-1] ** 2, s[::-1] > rounding * s[0], vt[::-1].T
+    return axes_of_rows(triangle_of(prepared, (source, weights), d) if rows > 2 * d else prepared(source, weights))
 
 
 def left_out_errors(

@@ -1,4 +1,4 @@
-"""The spectrum of rows: from their products, which are cheap, or from the rows, where products have lost directions."""
+"""The axes of rows: from their products, which are cheap, or from the rows, where products have lost directions."""
 
 import jax
 import jax.numpy as jnp
@@ -11,25 +11,28 @@ from align.linalg.care import with_care
 LOST = 10
 
 
-def spectrum(rows: jax.Array, constant: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+def axes_of(rows: jax.Array, constant: jax.Array | int = 0) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Return squares `[d]` of the singular values of rows `[n, d]`, ascending, which count, and axes `[d, d]`.
 
-    constant: how many dimensions are zero in all rows, and no loss. Products square the condition, so that in them what
-    is below the root of the precision, as a share of the largest singular value, is rounding.
+    constant: how many of the least are no loss, as those of dimensions that are zero in all rows. Products square the
+    condition, so that in them what is below the root of the precision, as a share of the largest, is rounding.
     """
     n, d = rows.shape
+    if n <= d:  # about their mean they are never of full rank
+        return axes_of_rows(rows)
     squares, axes = lapack.eigh(matmul(rows.T, rows))
     rounding = d * jnp.finfo(rows.dtype).eps
-    least = squares[jnp.minimum(constant, d - 1)]
+    lost = squares[jnp.minimum(constant, d - 1)] < LOST * rounding * squares[-1]
+    ways = [
+        lambda _, *of_products: of_products,
+        lambda rows, *_: axes_of_rows(lapack.triangle(rows) if n > 2 * d else rows),
+    ]
+    return with_care(lost.astype(int), ways, rows, squares, squares > rounding * squares[-1], axes)
 
-    def of_rows(rows, *_):
-        if n < d:
-            _, s, vt = lapack.svd_with_all_axes(rows)
-            s = jnp.pad(s, (0, d - n))
-        else:
-            _, s, vt = lapack.svd(lapack.triangle(rows) if n > 2 * d else rows)
-        return s[::-1] ** 2, s[::-1] > rounding * s[0], vt[::-1].T
 
-    ways = [lambda _, *of_products: of_products, of_rows]
-    of_products = squares, squares > rounding * squares[-1], axes
-    return with_care((least < LOST * rounding * squares[-1]).astype(int), ways, rows, *of_products)
+def axes_of_rows(rows: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Return what `axes_of` does, from rows `[n, d]` or a triangular factor of theirs: no direction is lost."""
+    n, d = rows.shape
+    _, s, vt = lapack.svd_with_all_axes(rows) if n < d else lapack.svd(rows)
+    s = jnp.pad(s, (0, d - len(s)))[::-1]
+    return s**2, s > d * jnp.finfo(rows.dtype).eps * s[-1], vt[::-1].T

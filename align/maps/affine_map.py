@@ -45,6 +45,10 @@ class AffineMap:
     details: Any = None
 
     def __post_init__(self):
+        for name in ("weight", "bias"):
+            value = getattr(self, name)
+            if isinstance(value, list | tuple) or callable(getattr(value, "detach", None)):
+                object.__setattr__(self, name, inputs.as_array(name, value))
         weight, bias = (getattr(a, "shape", None) for a in (self.weight, self.bias))
         if weight is None or bias is None:  # what is no array says nothing of a shape
             return

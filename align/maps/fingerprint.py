@@ -16,6 +16,8 @@ from scipy import linalg
 SAMPLED = 1000  # rows that say enough of a space
 _DIRECTIONS = 256  # of S, the others taken for alike
 _FEW = 20  # rows whose mean says too little
+# Rows this many times as far from the median as is usual are left out, where they are no more than such a share.
+_FAR_OUT, _FEW_FAR = 10.0, 0.05
 _ENOUGH, _ROUGH = 250, 100  # rows behind a fingerprint that can tell codes apart, and that can where they differ much
 _FAR, _FARTHER = 0.5, 0.7  # places from which on rows are of another space, by these two
 _FARTHEST = 0.8  # of rows that are nearly one
@@ -80,10 +82,10 @@ def take(rows: np.ndarray, *, total: int | None = None, name: str | None = None,
     """Return the space of rows `[n, d]`, a sample of `total`."""
     total = len(rows) if total is None else total
     rows = np.asarray(rows[sample(len(rows))], np.float64)
+    rows = rows[rows.any(1)] if rows.any() else rows
+    unit = bool((np.abs(np.linalg.norm(rows, axis=1) - 1) < _UNIT).all())
+    rows = _near(rows)
     mean, spread = rows.mean(0), float(np.sqrt(rows.var(0).sum()))
-    lengths = np.linalg.norm(rows, axis=1)
-    lengths = lengths[lengths > 0]  # rows of zero have no length to judge, as in `foreign`
-    unit = bool(len(lengths) and (np.abs(lengths - 1) < _UNIT).all())
     space = Space(total, mean, spread, unit, name, prefix)
     if len(rows) < 2 * _FEW or not spread:
         return space
@@ -92,6 +94,13 @@ def take(rows: np.ndarray, *, total: int | None = None, name: str | None = None,
     first, second = rows[order[apart:]], rows[order[:apart]]
     own = _place(space._replace(mean=first.mean(0), **_spectrum(first)), second)
     return space._replace(own=own, **_spectrum(rows))
+
+
+def _near(rows):
+    """Return rows `[n, d]` without a few that are far from the others, which would make up most of their spread."""
+    apart = np.linalg.norm(rows - np.median(rows, 0), axis=1)
+    near = apart <= _FAR_OUT * np.median(apart)
+    return rows[near] if near.mean() >= 1 - _FEW_FAR else rows
 
 
 def _spectrum(rows):
@@ -146,6 +155,7 @@ def foreign(space: Space, rows: np.ndarray, other: Space | None = None, *, reach
         return f"their lengths are about {np.median(lengths):.3g}, where the map was fitted on rows of length 1"
     if min(len(rows), space.rows) < _FEW or not space.spread:
         return None
+    rows = _near(rows)
     squares = float(((rows - space.mean) ** 2).sum(1).mean())
     ratio = np.sqrt(squares) / space.spread
     if not 1 / _SCALED < ratio < _SCALED:

@@ -84,7 +84,7 @@ def _basis(x, variance=1.0):
 
 
 def _differentiable(decompose, by_jax):
-    """Return a decomposition of `lapack`, one matrix of a batch after the other, with JAX's rule for derivatives."""
+    """Return a decomposition of `lapack`, one matrix of a batch after the other, but where it is differentiated."""
     function = jax.custom_jvp(decompose)
     function.defjvp(lambda primals, tangents: jax.jvp(by_jax, primals, tangents))
     return function

@@ -39,8 +39,8 @@ class Autoencoder(nn.Module):
 def autoencoder(model: str, latent: int, dataset: str, shape: tuple[int, int, int] = (28, 28, 1)) -> Autoencoder:
     """Build the autoencoder of a dataset.
 
-    model: "conv" or "mlp", the paper's, or "residual", a residual encoder before the convolutional decoder; "-sigmoid"
-        or "-linear" after it says how the decoder ends, where not as is usual for the dataset.
+    model: "conv" or "mlp", of the paper's kinds, or "residual", a residual encoder before the convolutional decoder;
+        "-sigmoid" or "-linear" after it says how the decoder ends, where not as is usual for the dataset.
     latent: its dimension.
     dataset: by name.
     shape: height, width and channels of the images.

@@ -103,7 +103,7 @@ _TABLE_6 = {
 
 
 def _read(table: int, dataset: str, models: tuple[str, str], text: str) -> dict[Key, Printed]:
-    header, *lines = text.split("\n") if not text.startswith("\n") else text.strip().split("\n")
+    header, *lines = text.strip().split("\n")
     columns = header.split()
     settings = [name for name in columns if name in ("latent", "anchors")]
     cells = {}

@@ -68,10 +68,12 @@ def whitened(codes: ArrayLike, anchors: ArrayLike) -> Array:
     known = scales > scales[0] * anchors.shape[1] * jnp.finfo(anchors.dtype).eps
     known &= jnp.arange(len(scales)) < len(anchors) - 1  # about their mean, one of them says nothing new
     whiten = axes.T * jnp.where(known, 1 / jnp.where(known, scales, 1.0), 0.0)[None]
-    # The inverse root of the covariance of whitened anchors, which is the identity: to first order, so that derivatives
-    # are those of the distances and no singular values need to differ.
+    # The inverse root of the covariance of whitened anchors, which is the identity, by its Taylor series: derivatives,
+    # the second ones too, are those of the distances, and no singular values need to differ.
     white = matmul(spread, whiten)
-    whiten = 1.5 * whiten - 0.5 * matmul(whiten, matmul(white.T, white))
+    covariance = matmul(white.T, white)
+    once = matmul(whiten, covariance)
+    whiten = (15 * whiten - 10 * once + 3 * matmul(once, covariance)) / 8
     return euclidean(matmul(codes, whiten), matmul(anchors, whiten))
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from align.arrays import checks
+from align.arrays import checks, inputs
 from align.maps import AffineMap
 from align.search import bootstrap
 from align.search.documents import Best, as_good, look_together, unit
@@ -76,6 +76,7 @@ def found(
                 f"corpus must be blocks [n, {dimensions[0]}] and [n, {dimensions[1]}] of the same documents; "
                 f"one is {shapes[0]} and {shapes[1]}"
             )
+        old, new = (np.asarray(inputs.as_numpy(each)) for each in block)
         for side, each in (("old", old), ("new", new)):
             if not np.isfinite(each).all():
                 raise ValueError(f"corpus holds NaN or infinity in the {side} documents of block {number}")

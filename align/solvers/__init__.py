@@ -8,7 +8,6 @@ draw at random. All return an `AffineMap`. Written for one pair of point sets; `
 `SEVERAL` has those of more than two spaces.
 """
 
-import importlib
 from collections.abc import Callable
 
 from align.linalg.shrinkage import TOWARDS, RidgePath
@@ -76,10 +75,3 @@ SOLVERS: dict[str, Solver] = {
 
 # Those of more than two spaces, which give a map for each of them: from rows in correspondence, and from clouds.
 SEVERAL: dict[str, Callable[..., Consensus | Circles]] = {"consensus": consensus, "unpaired_many": unpaired_many}
-
-
-def __getattr__(name):
-    moved = {"statistics": "align.streaming", "stitching": "align.stitching"}  # what was here first
-    if name in moved:
-        return importlib.import_module(moved[name])
-    raise AttributeError(f"module 'align.solvers' has no attribute {name!r}")

@@ -149,7 +149,7 @@ def _fit(spaces, weights, strengths, widths, scaled):
     widths: the dimensions that each space has of the d, which zeros follow.
     """
     rows, count, size = spaces.shape
-    known = (np.arange(size)[None] < np.array(widths)[:, None]).astype(spaces.dtype)
+    dimensions = (np.arange(size)[None] < np.array(widths)[:, None]).astype(spaces.dtype)
     total = weights.sum(0)
     means = jnp.einsum("ri,rik->ik", weights, spaces, precision="highest") / total[:, None]
     x = spaces - means[None]
@@ -180,7 +180,7 @@ def _fit(spaces, weights, strengths, widths, scaled):
             found = disagreement.motions(left.matrix, count, scaled, _SWEEPS, turned.weights)
             left, step = disagreement.scaled(left, found.scales), -(-len(x) // _ASKED)
             soft = _softened(left.matrix, found.weights, strengths)
-            return _carried(left, soft, known, x[::step] * found.scales[None, :, None], weights[::step] / power)
+            return _carried(left, soft, dimensions, x[::step] * found.scales[None, :, None], weights[::step] / power)
 
         power = unit(weights)[1]  # weights of two spaces are multiplied, in whatever units they come
         errors, squares = jax.lax.map(without, (each, *parts))
@@ -240,8 +240,8 @@ def _carried(form, weights_of, dimensions, x, weights):
 
         def into(target):
             """Sum over the sources: with all targets at once, rows of many spaces would outgrow the caches."""
-            back, origin, there, known, has, others = target
-            back = back * has[:, None]
+            back, origin, there, known, own, others = target
+            back = back * own[:, None]
             found = matmul((said - origin[None, None]).reshape(-1, size), pinv(back)[0]).reshape(said.shape)
             both = weights * known[:, None] * others[None]
             return (both * ((found - there[:, None]) ** 2).sum(-1)).sum(), (both * (there**2).sum(-1)[:, None]).sum()

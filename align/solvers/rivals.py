@@ -17,7 +17,7 @@ from align.solvers.verdict import SAME
 # boxes and of regular figures.
 _TURNED, _MIRRORED, _TURNED_BY_QUARTERS = 6, 4, 2
 # Where variances are equal, principal axes are any, and mirrors are told by independent components: of so many leading
-# coordinates, from up to so many rows, so many of them. (As many as finalists, so that what is compiled serves both.)
+# coordinates, from up to so many rows, so many of them.
 _COMPONENTS, _ROWS, _MIRRORS = 8, 10_000, 3
 
 

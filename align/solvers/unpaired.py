@@ -66,8 +66,9 @@ def unpaired(
     restarts: of each kind of start; 2 up to 128 dimensions and 3 beyond, unless given.
     finalists, clusters, subset: how many candidates are refined (two at least, which must agree), centroids, and rows
         in an iteration, up to 128.
-    sample: rows of either side that are looked at, up to 128 dimensions four times as many. Rows more than ten times as
-        far from the median as is usual are left out, where they are at most a hundredth of a side that is concrete.
+    sample: rows of either side that are looked at; four times as many where distances decide, and all that have labels.
+        Rows more than ten times as far from the median as is usual are left out, where they are at most a hundredth of
+        a side that is concrete.
     contrast: of what chance attains, the discrepancy that is trusted at most; beyond 128 dimensions less where rows are
         few.
 
@@ -116,24 +117,16 @@ def _check_forms(forms):
 
 def _fit(key, source, target, pairs, labels, settings):
     """Search, finish with the pairs, and judge; see `unpaired`."""
-    sides = zip((source, target), labels or (None, None), strict=True)
-    (source, source_labels), (target, target_labels) = (far_out.without(*side) for side in sides)
-    labels = None if labels is None else (source_labels, target_labels)
+    sides = [far_out.without(*side) for side in zip((source, target), labels or (None, None), strict=True)]
     if labels is None:
-        source, target = _ordered(source), _ordered(target)
-    wide = min(source.shape[1], target.shape[1]) > _WIDE and min(len(source), len(target)) >= FEWEST_ROWS
-    if not wide:
-        search = between_narrow
-    elif _in_few_directions(source, target):
-        search = _between_leading
-    else:
-        search = between_wide
-    sides = zip((source, target), labels or (None, None), strict=True)
+        sides = [(_ordered(rows), None) for rows, _ in sides]
+    search = _search_for(*(rows for rows, _ in sides))
     if search is between_wide:  # narrow clouds are taken so where they are scored
-        looked_at = [once(*side) for side in sides]
-    else:
-        looked_at = [_some(jax.random.fold_in(key, i), *side, settings.sample) for i, side in enumerate(sides)]
-    (source, source_labels), (target, target_labels) = looked_at
+        sides = [once(*side) for side in sides]
+    elif labels is None:
+        most = _SAMPLES * settings.sample
+        sides = [(_some(jax.random.fold_in(key, i), rows, most), None) for i, (rows, _) in enumerate(sides)]
+    (source, source_labels), (target, target_labels) = sides
     labels = None if labels is None else (source_labels, target_labels)
     fitted, rests, evidence, criteria = search(key, source, target, pairs, labels, settings)
 
@@ -150,12 +143,15 @@ def _fit(key, source, target, pairs, labels, settings):
     return dataclasses.replace(fitted, converged=rests, trusted=trusted, details=details)
 
 
-def _some(key, array, labels, sample):
-    """Return rows at random of what has more than are looked at, and their labels, in the order in which they came."""
-    if len(array) <= _SAMPLES * sample:
-        return array, labels
-    rows = jnp.sort(jax.random.permutation(key, len(array))[: _SAMPLES * sample])
-    return array[rows], None if labels is None else jnp.asarray(labels)[rows]
+def _search_for(source, target):
+    if min(source.shape[1], target.shape[1]) <= _WIDE or min(len(source), len(target)) < FEWEST_ROWS:
+        return between_narrow
+    return _between_leading if _in_few_directions(source, target) else between_wide
+
+
+def _some(key, array, most):
+    """Return at most so many rows, at random, in the order in which they came."""
+    return array if len(array) <= most else array[jnp.sort(jax.random.permutation(key, len(array))[:most])]
 
 
 def _in_few_directions(source, target):

@@ -1,12 +1,13 @@
 """From blocks of rows to a record, on the host, whose BLAS multiplies a matrix with itself at half the price."""
 
+import contextlib
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from scipy.linalg import blas
 
-from align.arrays import checks
+from align.arrays import checks, inputs
 from align.streaming.record import BLOCK, Statistics, as_rows, check_blocks, finished, merge
 
 # From this many times the weight of the rows whose mean is the shift, the sums begin again about another: where those
@@ -56,7 +57,10 @@ def _parts(blocks):
 
 def _dense(part):
     """Return a part of a block as NumPy's; ValueError for what NumPy takes for one object, such as a sparse matrix."""
-    array = np.asanyarray(part)
+    array = part
+    with contextlib.suppress(TypeError):  # text and masks, which are refused by name
+        array = inputs.as_numpy(part)
+    array = np.asanyarray(array)
     if array.dtype == object and array.ndim == 0:
         shape = f" {part.shape}" if hasattr(part, "shape") else ""
         raise ValueError(f"blocks must hold arrays of real numbers; one has {type(part).__name__}{shape}")

@@ -92,7 +92,7 @@ def rows(candidate: Candidate) -> list[dict]:
     """Give the row of a candidate, without what is measured."""
     row = {"table": TABLE, **dataclasses.asdict(candidate), "settings": candidate.settings.described()}
     left_out = row.pop("held_out")
-    row["settings"] |= {"held_out": left_out} if left_out else {}
+    row["settings"] |= validation.identity(candidate.dataset, left_out)
     return [json.loads(json.dumps(row))]  # tuples compare as the lists that are read
 
 
@@ -114,7 +114,7 @@ def work(candidate: Candidate, store, advance: Callable[[float], None]) -> None:
     encoder = models.ConvEncoder(candidate.latent, *candidate.encoder)
     model = models.Autoencoder(encoder, models.ConvDecoder(*candidate.decoder, sigmoid=True))
     identity = {"kind": "autoencoder", "dataset": data.name, "model": "conv", "latent": candidate.latent}
-    identity |= {"held_out": candidate.held_out} if candidate.held_out else {}
+    identity |= validation.identity(candidate.dataset, candidate.held_out)
     identities = [{**identity, "seed": seed} for seed in range(candidate.seeds)]
     trained = networks.obtain(model, identities, train, train, candidate.settings, store.networks)
     codes = [[models.encode(model, params, images) for images in (train, test)] for params in trained]

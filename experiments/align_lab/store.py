@@ -149,7 +149,8 @@ def times_of_the_paper(results: Path) -> list[dict]:
                 found.append({**one, "task": str(one["task"]), "seconds": float(one["seconds"])})
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise rows.RowError(f"{path}, line {number} is no time of a task: {error!r}") from error
-    return [one for one in found if one.get("asked", "") == found[-1].get("asked", "")]
+    last = found[-1].get("asked") if found else None
+    return [one for one in found if last is None or one.get("asked", last) == last]  # older lines do not say
 
 
 @functools.cache

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def define_flag() -> None:
     """Define --held_out."""
     text = "Training images that are tested on in place of the test images, for choices: the last of MNIST and "
-    text += "Fashion-MNIST, of other images a draw."
+    text += "Fashion-MNIST as they are standardised by themselves, of other images a draw."
     flags.DEFINE_integer("held_out", 0, text, 0)
 
 
@@ -34,8 +34,15 @@ def order(name: str, count: int) -> np.ndarray:
     return np.arange(count) if family(name) in FAMILIES else np.random.default_rng(0).permutation(count)
 
 
+def identity(name: str, count: int) -> dict:
+    """Give what tells networks and rows with images held out from those without."""
+    if not count:
+        return {}
+    return {"held_out": count} if family(name) in FAMILIES else {"held_out": count, "drawn": True}
+
+
 def splits(data: "Dataset", count: int) -> tuple["Split", "Split"]:
-    """Give what is trained on, and what is tested on: the last so many training images, or the test images for 0."""
+    """Give what is trained on, and what is tested on: so many training images, the last in `order`, or the test's."""
     if not count:
         return data.train, data.test
     rows = order(data.name, len(data.train.images))

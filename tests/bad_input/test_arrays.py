@@ -56,6 +56,7 @@ def with_object(value):
     return changed
 
 
+ROWS = np.array([*[np.ones(2)] * 3, None], object)
 NUMBERS, ALONE = "array of real numbers", "expected numbers alone: fill in or drop what is missing"
 NO_ARRAYS = {
     f"an object of {kind}": (with_object(value), f"object (6, 3) (its values are of dtype object, one {kind};", ALONE)
@@ -63,6 +64,11 @@ NO_ARRAYS = {
     for kind in [type(value).__name__]
 } | {
     "nothing in a list": ([[1.0, None]], "it is list (its values are of dtype object, one NoneType;", ALONE),
+    "a column of rows": (
+        np.array([*[np.ones(2)] * 3, None], object)[:3],
+        "its values are rows, one in each",
+        "numpy.stack",
+    ),
     "objects without an axis": (np.array(1.0, object), "it is object ()", NUMBERS),
     "objects beyond all floats": (with_object(10**400), "it is object (6, 3)", NUMBERS),
     "objects beyond float32": (with_object(1e300), "holds values beyond the range of float32", ""),
@@ -284,11 +290,7 @@ def test_files_that_are_no_maps(tmp_path, name, read):
 
 @pytest.mark.parametrize(
     ("where", "error"),
-    [
-        ("nowhere/map.safetensors", FileNotFoundError),
-        ("file/map.safetensors", NotADirectoryError),
-        ("", IsADirectoryError),
-    ],
+    [("nowhere/m.safetensors", FileNotFoundError), ("file/m.safetensors", NotADirectoryError), ("", IsADirectoryError)],
 )
 def test_places_where_no_map_can_be_written(tmp_path, where, error):
     (tmp_path / "file").touch()

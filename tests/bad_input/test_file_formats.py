@@ -52,6 +52,9 @@ WRONG = [
     (("fit", "x.npy", "x.npy", "--weights", "scalars", *OUT[:1], "m.safetensors"), "2.npy holds a single number"),
     (("fit", "x.npy", "x.npy", "--id", "scalar.npy", *ID[2:]), "scalar.npy has ids of shape [] and <U2"),
     (("fit", "scalar.safetensors:a", "scalar.safetensors:a", "--id", "one", *ID[2:]), "has ids of shape [] and int64"),
+    (apply("words.parquet:id"), "words.parquet: column id is string; expected numbers, or lists of them"),
+    (("fit", "x.npy", "x.npy", "--id", "ids.csv", *ID[2:]), "expected the name of a file of ids", "ids.csv", ".npz"),
+    (("fit", "x.npy", "x.npy", "--id", "objects.npy", *ID[2:]), "no numbers; save text by .astype(str)"),
     (apply("torn.npy"), "torn.npy is not a readable .npy file", "EOF in multi-line statement"),
     (apply("secret.npz"), "secret.npz is not a readable .npz file: x: File 'x.npy' is encrypted"),
     (apply("method.npz"), "method.npz is not a readable .npz file: x: That compression method is not supported"),
@@ -135,6 +138,8 @@ def write(x):
     np.save("tiny.npy", 1e-9 * x)
     np.save("scalar.npy", "d0")
     save_file({"a": x, "one": np.array(3)}, "scalar.safetensors")
+    Path("ids.csv").write_text("a\nb\nc\nd\n")
+    np.save("objects.npy", np.array(["a", "b", "c", "d"], object))
     Path("scalars").mkdir()
     np.save("scalars/1.npy", np.ones(3)), np.save("scalars/2.npy", 1.0)
     vectors, names = pa.array(list(x)), [f"w{row}" for row in range(4)]

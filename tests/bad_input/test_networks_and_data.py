@@ -24,6 +24,10 @@ def settings(argument, value, expected):
         for value in (0.0, -1e-3, float("nan"), float("inf"), "1e-3", None)
     }
     | {
+        f"weight_decay {value!r}": settings("weight_decay", value, "at least 0 and finite")
+        for value in (-0.1, float("nan"), "0.1")
+    }
+    | {
         f"schedule {value!r}": settings("schedule", value, "one of onecycle, constant")
         for value in ("step", "", "OneCycle", None)
     }
@@ -47,6 +51,7 @@ def test_settings(refusal):
         )
         for value in ("resnet", "", "Conv", None)
     }
+    | {"no dataset": Refusal(lambda: models.autoencoder("conv", 5, None), "dataset", "it is None", "the name of one")}
     | {
         f"latent {value!r}": Refusal(
             lambda value=value: models.autoencoder("mlp", value, "mnist"), "latent", f"it is {value!r}", "at least 1"

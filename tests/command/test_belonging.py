@@ -196,6 +196,24 @@ def test_a_space_is_kept_as_text(rows):
             np.testing.assert_allclose(getattr(kept, name), getattr(space, name), atol=1e-3)
 
 
+def test_rows_of_zero_and_a_few_far_out_change_nothing_of_a_space():
+    random = np.random.default_rng(0)
+    for few in (100, 2000):
+        rows = random.normal(size=(few, 16)).astype(np.float32) + 4
+        spoilt = rows.copy()
+        spoilt[7], spoilt[20:30] = 100 * spoilt[7], 0
+        space = fingerprint.take(spoilt)
+        assert space.spread == pytest.approx(4, rel=0.1)
+        assert np.linalg.norm(space.mean - rows.mean(0)) < 0.5
+        for new in (random.normal(size=(200, 16)) + 4, spoilt, spoilt[:40]):
+            assert fingerprint.foreign(space, new) is None
+    # Unit rows about a mean that is long beside their spread, a tenth of them zero: the very file that was fitted.
+    near = random.normal(size=(1000, 64)) * 0.1 + 8
+    near /= np.linalg.norm(near, axis=1, keepdims=True)
+    near[::10] = 0
+    assert fingerprint.foreign(fingerprint.take(near), near) is None and fingerprint.take(near).unit
+
+
 def test_few_rows_are_judged_by_what_cannot_be_mistaken():
     source, target = sample(160)
     few, many = fingerprint.take(source[:60]), fingerprint.take(source[:4000])

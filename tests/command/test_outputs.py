@@ -13,6 +13,7 @@ from on_files import run
 from align import files
 from align.__main__ import main
 from align.command import printing, running
+from align.maps import AffineMap
 
 
 @pytest.fixture
@@ -78,3 +79,10 @@ def test_interrupted_before_the_run(monkeypatch, capfd):
     finally:
         signal.signal(signal.SIGINT, before)
     assert raised.value.code == 130 and capfd.readouterr().err == "align: interrupted\n"
+
+
+def test_what_is_no_regular_file_is_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match=r"no regular file.*pipe"):
+        AffineMap.identity(2).save(tmp_path / "pipe")
+    assert not (tmp_path / "pipe").is_file()

@@ -63,6 +63,8 @@ def test_what_is_held_out_takes_the_place_of_the_test(tmp_path):
 def test_what_is_held_out_of_images_that_lie_class_by_class_has_every_class():
     images = np.arange(400.0).reshape(100, 2, 2, 1)
     known = Split(images, np.repeat(np.arange(5), 20)), Split(images[:10], np.zeros(10, int))
+    assert validation.identity("mnist_sample", 40) == {"held_out": 40} and validation.identity("flowers", 0) == {}
+    assert validation.identity("flowers-0123abcd", 40) == {"held_out": 40, "drawn": True}
     train, test = validation.splits(Dataset("flowers-0123abcd", "a folder", *known), 40)
     assert set(train.labels) == set(test.labels) == set(range(5)) and len(test.images) == 40
     np.testing.assert_array_equal(np.sort(np.r_[train.images, test.images], 0), images)

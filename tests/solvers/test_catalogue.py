@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from align import solvers, stitching, streaming
+from align import solvers, streaming
 from align.command import parser
 from align.solvers import SEVERAL, SOLVERS, Known
 from align.streaming.fits import FAMILIES
@@ -43,10 +43,6 @@ def test_dimensions_that_a_solver_cannot_map_between_are_refused(name, dimension
     else:
         with pytest.raises(ValueError, match=r"source.*dimensions"):
             SOLVERS[name].fit(x, y, **options)
-
-
-def test_what_was_once_among_the_solvers_is_found_there():
-    assert solvers.statistics is streaming and solvers.stitching is stitching
 
 
 def test_solvers_get_their_share_of_what_is_known():

@@ -18,6 +18,7 @@ SYMMETRIC = MATRICES.mT @ MATRICES
 CASES = {
     "eigh": (lapack.eigh, SYMMETRIC, np.linalg.eigh),
     "svd": (lapack.svd, MATRICES, lambda x: np.linalg.svd(x, full_matrices=False)),
+    "svd_with_all_axes": (lapack.svd_with_all_axes, SYMMETRIC, np.linalg.svd),
     "qr": (lapack.qr, MATRICES, np.linalg.qr),
     "triangle": (lapack.triangle, MATRICES, lambda x: np.linalg.qr(x, mode="r")),
     "inverse_cholesky": (lapack.inverse_cholesky, SYMMETRIC, lambda x: np.linalg.inv(np.linalg.cholesky(x))),

@@ -183,12 +183,6 @@ def test_rotations_of_very_many_dimensions_are_not_tried(d, goals):
     assert jax.eval_shape(solvers.ridge, x, x).details.path_leave_one_out.shape == (goals, 60)
 
 
-def test_a_given_map_must_fit():
-    x, y = related(9, 4, 5)
-    with pytest.raises(ValueError, match=r"towards must map 4 to 5 dimensions; its weight is \(4, 4\)"):
-        solvers.ridge(x, y, towards=solvers.affine(x, x))
-
-
 def test_the_condition_is_infinite_where_nothing_counts():
     target = np.arange(40, dtype=np.float32).reshape(20, 2)
     fitted = solvers.ridge(np.ones((20, 3), np.float32), target, strengths=[0.0], towards="zero")

@@ -7,6 +7,7 @@ from itertools import product
 import numpy as np
 
 from align import models
+from align_lab import validation
 from align_lab.heads import code_maps
 from align_lab.heads.classifiers import Classified, encoded, images
 from align_lab.heads.head_plans import TABLE, Heads
@@ -26,6 +27,7 @@ def rows(heads: Heads) -> list[dict]:
         columns |= {"source_model": heads.source.model, "target_model": heads.target.model}
         columns |= {"latent": heads.source.latent, "anchors": count, "source_seed": s, "target_seed": t}
         settings = {**heads.source.settings.described(), "held_out": heads.source.held_out, "cloud": heads.cloud}
+        settings |= validation.identity(heads.source.dataset, heads.source.held_out)
         listed.append({**columns, "settings": settings})
     return listed
 

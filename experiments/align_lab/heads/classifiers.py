@@ -40,7 +40,7 @@ class Classified(NamedTuple):
 
 
 def images(wanted: Classifiers, store: Store) -> Images:
-    """Give the images; those that are held out are the last of the training set, and take the place of the test set."""
+    """Give the images; those that are held out of the training set take the place of the test set."""
     train, test = validation.splits(store.data(wanted.dataset), wanted.held_out)
     labels = [np.asarray(split.labels, np.int32) for split in (train, test)]
     return Images(jnp.asarray(train.images), labels[0], jnp.asarray(test.images), labels[1])
@@ -90,5 +90,5 @@ def _architecture(wanted, store):
 
 def _identities(wanted):
     identity = {"kind": "classifier", "dataset": wanted.dataset, "model": wanted.model, "latent": wanted.latent}
-    identity |= {"held_out": wanted.held_out} if wanted.held_out else {}
+    identity |= validation.identity(wanted.dataset, wanted.held_out)
     return [{**identity, "seed": seed} for seed in wanted.seeds]

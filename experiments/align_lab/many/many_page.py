@@ -75,7 +75,7 @@ def write(results: Path) -> Path:
         parts += [markdown.table(["anchors", "method", *COLUMNS.values(), "draws"], lines), ""]
         known = ("dataset", "latent", "group", "settings")
         parts += _by_themselves([row for row in alike if all(row[name] == first[name] for name in known)])
-    return pages.write(results, TABLE, "\n".join(parts), rows)
+    return pages.write(results, TABLE, "\n".join(parts), [*rows, *alike])
 
 
 def changed(row: dict) -> str:
