@@ -54,7 +54,7 @@ def _design(latents):
     """Return whitened latents and a column of ones `[n, d + 1]`: information I / n per sample on average."""
     centred = latents - latents[:1]  # about one of them first: what is constant is zero, and not the rounding of a mean
     centred = centred - centred.mean(0, keepdims=True)
-    values, keep, vectors = axes_of(centred, (centred == 0).all(0).sum())
+    values, keep, vectors = axes_of(centred, matmul(centred.T, centred), (centred == 0).all(0).sum())
     values = values / latents.shape[0]
     keep &= values > (4 * jnp.finfo(latents.dtype).eps) ** 2 * (latents.mean(0) ** 2).sum()  # no rounding of far ones
     white = matmul(centred, vectors * jnp.where(keep, lax.rsqrt(jnp.where(keep, values, 1)), 0)[None])

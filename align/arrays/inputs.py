@@ -8,7 +8,6 @@ float64 becomes float32 where x64 is off, with a `PrecisionWarning`; integers be
 import contextlib
 import decimal
 import numbers
-import warnings
 from typing import Any
 
 import jax
@@ -68,10 +67,10 @@ def _of_numbers(value):
     """Return a list of numbers, or of lists of them, as NumPy has it; None of anything else: most lists are long."""
     if any(isinstance(each, np.ma.MaskedArray) or callable(getattr(each, "detach", None)) for each in value):
         return None
-    with warnings.catch_warnings(), contextlib.suppress(TypeError, ValueError, RuntimeError, Warning):
-        warnings.simplefilter("error")  # a masked number is one
+    with contextlib.suppress(Exception):  # which is said of its parts
         array = np.asarray(value)
-        return array if array.dtype.kind in "biuf" else None
+        if array.dtype.kind in "biu" or (array.dtype.kind == "f" and not np.isnan(array).any()):  # a mask becomes NaN
+            return array
     return None
 
 

@@ -54,7 +54,8 @@ def principal(
     centred = jnp.where(varies[None], centred, 0)
     # One component is the largest, which products never lose.
     least = array.shape[1] - 1 if components == 1 else (~varies).sum()
-    variances, keep, vectors = axes_of(centred * jnp.sqrt(weights)[:, None], least)
+    products = matmul(centred.T * weights[None], centred)
+    variances, keep, vectors = axes_of(centred * jnp.sqrt(weights)[:, None], products, least)
     variances, keep, vectors = variances[::-1], keep[::-1], vectors[:, ::-1]
     # The side of the heavier tail, so that the coordinates of a cloud do not depend on how it is turned.
     vectors = vectors * jnp.where(matmul(weights, matmul(centred, vectors) ** 3) < 0, -1, 1)[None].astype(array.dtype)

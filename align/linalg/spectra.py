@@ -3,7 +3,6 @@
 import jax
 import jax.numpy as jnp
 
-from align.arrays.products import matmul
 from align.linalg import lapack
 from align.linalg.care import with_care
 
@@ -11,16 +10,19 @@ from align.linalg.care import with_care
 LOST = 10
 
 
-def axes_of(rows: jax.Array, constant: jax.Array | int = 0) -> tuple[jax.Array, jax.Array, jax.Array]:
+def axes_of(
+    rows: jax.Array, products: jax.Array, constant: jax.Array | int = 0
+) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Return squares `[d]` of the singular values of rows `[n, d]`, ascending, which count, and axes `[d, d]`.
 
-    constant: how many of the least are no loss, as those of dimensions that are zero in all rows. Products square the
-    condition, so that in them what is below the root of the precision, as a share of the largest, is rounding.
+    products: of the rows, `[d, d]`, which square the condition: in them what is below the root of the precision, as a
+    share of the largest, is rounding. constant: how many of the least are no loss, as those of dimensions that are zero
+    in all rows.
     """
     n, d = rows.shape
     if n <= d:  # about their mean they are never of full rank
         return axes_of_rows(rows)
-    squares, axes = lapack.eigh(matmul(rows.T, rows))
+    squares, axes = lapack.eigh(products)
     rounding = d * jnp.finfo(rows.dtype).eps
     lost = squares[jnp.minimum(constant, d - 1)] < LOST * rounding * squares[-1]
     ways = [

@@ -2,12 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 from absl import flags
 
 from align.dataset_names import FAMILIES, family
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from align.data import Dataset, Split
 
 
@@ -26,11 +27,13 @@ def checked(count: int, data: "Dataset") -> int:
     return count
 
 
-def order(name: str, count: int) -> np.ndarray:
+def order(name: str, count: int) -> "np.ndarray":
     """Give an order `[count]` of the images of a data set that says nothing of what they show.
 
     That in which they are, or, as other images may lie class by class, a draw, always the same.
     """
+    import numpy as np  # --help answers without it
+
     return np.arange(count) if family(name) in FAMILIES else np.random.default_rng(0).permutation(count)
 
 

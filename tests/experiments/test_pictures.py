@@ -232,7 +232,11 @@ def test_times_are_of_one_experiment(tmp_path):
     assert [line["seconds"] for line in times_of_the_paper(one.results)] == [60, 60, 6]
     one.asked = "five networks"
     one.log_time("train", 90), one.log_time("draw", 9)
-    assert [line["seconds"] for line in times_of_the_paper(one.results)] == [90, 9]
+    assert [line["seconds"] for line in times_of_the_paper(one.results)] == [
+        60,
+        90,
+        9,
+    ]
 
 
 def test_singular_values(experiment, few):
