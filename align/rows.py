@@ -146,6 +146,11 @@ def read(path: Path, *, copies: bool = False) -> list[dict]:
         raise RowError(others[0])
     if copies:
         return rows
+    return once(rows)
+
+
+def once(rows: Iterable[dict]) -> list[dict]:
+    """Give the first of the rows of each identity."""
     first: dict[tuple, dict] = {}
     for row in rows:
         first.setdefault(identity(row), row)

@@ -20,8 +20,9 @@ def followed(path: Path) -> Path:
 def replacing(path: str | os.PathLike[str], *, overwrite: bool = True) -> Iterator[Path]:
     """Yield a path beside `path` to write to; it takes the place of `path` at the end, and is removed on an error.
 
-    A link stays, and what it leads to is replaced; so do the permissions of what is replaced. FileExistsError where
-    there is a file at the end that must not be overwritten. OSError names the file where the disk is full.
+    A link stays, and what it leads to is replaced, by a file of the same permissions. FileExistsError where there is a
+    file at the end that must not be overwritten. OSError names the file where the disk is full, and what is there where
+    it is no regular file.
     """
     path = followed(Path(path))
     if not path.parent.is_dir():  # said of what was asked for, not of the path beside it

@@ -16,7 +16,8 @@ from scipy import linalg
 SAMPLED = 1000  # rows that say enough of a space
 _DIRECTIONS = 256  # of S, the others taken for alike
 _FEW = 20  # rows whose mean says too little
-# Rows this many times as far from the median as is usual are left out, where they are no more than such a share.
+# Rows this many times as far from the median as is usual are left out, where they are no more than such a share of the
+# sample: of a hundredth of a file, which fits between clouds leave out, a sample may hold more.
 _FAR_OUT, _FEW_FAR = 10.0, 0.05
 _ENOUGH, _ROUGH = 250, 100  # rows behind a fingerprint that can tell codes apart, and that can where they differ much
 _FAR, _FARTHER = 0.5, 0.7  # places from which on rows are of another space, by these two

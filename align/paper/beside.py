@@ -26,10 +26,7 @@ def key_of(row: dict) -> Key:
 def summarise(rows: Iterable[dict]) -> dict[Key, Summary]:
     """Average the rows of each cell; the standard deviation divides by their number."""
     cells = defaultdict(list)
-    first: dict = {}
-    for row in rows:
-        first.setdefault(results.identity(row), row)
-    for row in first.values():
+    for row in results.once(rows):
         cells[key_of(row)].append(row["test_error"])
     summaries = {}
     for key, errors in cells.items():

@@ -120,8 +120,7 @@ class Defaults(NamedTuple):
             flags.DEFINE_list("anchors", None, counts)
         if self.methods:
             where = "align_lab/methods.py" + (" or align_lab/representations.py" if self.relative else "")
-            names = f"Methods, by their names in {where}."
-            flags.DEFINE_list("methods", list(self.methods), names)
+            flags.DEFINE_list("methods", list(self.methods), f"Methods, by their names in {where}.")
         flags.DEFINE_integer(
             "seeds",
             3,

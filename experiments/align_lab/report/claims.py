@@ -41,19 +41,17 @@ def won(rows: Rows, table: int, better: str, worse: str, **options) -> tuple[int
 
 
 def linear_beats_rigid(rows):
-    wins = Counter()
+    wins, counts = Counter(), Counter()
     for table in (1, 3):
         for latent in sorted({row["latent"] for row in rows[table] if row["method"] == "linear"}):
             below, count = won(rows, table, "linear", "rigid", latent=latent)
             wins[latent] += below
-            wins[None] += below
-            wins["of", latent] += count
-            wins["of", None] += count
-    if not wins["of", None]:
-        raise LookupError("no rows of linear and rigid maps")
-    each = "; ".join(f"{latent}: {wins[latent]} of {wins['of', latent]}" for latent in wins if isinstance(latent, int))
-    text = f"linear below rigid on {wins[None]} of {wins['of', None]} comparisons, from all pairs and from anchors"
-    return f"{text}; at latent {each}", wins[None] > 0.9 * wins["of", None]
+            counts[latent] += count
+    if not counts:
+        raise LookupError("no rows of linear maps")
+    each = "; ".join(f"{latent}: {wins[latent]} of {count}" for latent, count in counts.items())
+    text = f"linear below rigid on {wins.total()} of {counts.total()} comparisons, from all pairs and from anchors"
+    return f"{text}; at latent {each}", wins.total() > 0.9 * counts.total()
 
 
 def stitching_falls_behind(rows):
@@ -86,12 +84,12 @@ def stitching_needs_many_pairs(rows):
 def linear_is_best_from_anchors(rows):
     best = Counter()
     settings = sorted({(row["latent"], row["anchors"]) for row in rows[3] if row["method"] == "linear"})
+    if not settings:
+        raise LookupError("no rows of linear maps in table 3")
     for latent, count in settings:
         methods = ("linear", "rigid", *(f"stitching_k{k}" for k in (1, 2, 4)))
         found = {method: mean(rows, 3, method, latent=latent, anchors=count) for method in methods}
         best[min(found, key=lambda method: found[method])] += 1
-    if not settings:
-        raise LookupError("no rows of linear maps in table 3")
     text = ", ".join(f"{method} in {count}" for method, count in best.most_common())
     return f"best of the {len(settings)} settings of Table 3: {text}", best["linear"] == len(settings)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from align import paper
-from align.rows import identity, sorted_out
+from align.rows import once, sorted_out
 from align.rows import read as read_rows
 
 TITLES = {
@@ -32,10 +32,7 @@ def read(results: Path) -> tuple[Rows, list[str]]:
         file = results / "rows" / f"table{number}.jsonl"
         found, others = sorted_out(file)
         problems += others
-        unique: dict = {}
-        for row in found:
-            unique.setdefault(identity(row), row)  # the first stands, as everywhere
-        rows[number] = list(unique.values())
+        rows[number] = once(found)
         problems += [f"{file.name}: {text}" for text in _doubts(number, len(found), rows[number])]
     return rows, problems
 
