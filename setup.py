@@ -60,7 +60,7 @@ setup(
         "sklearn": ["scikit-learn>=1.6"],
         "notebooks": ["jupyterlab>=4"],
         # What experiments/benchmarks.py measures against.
-        "bench": ["torch>=2.4", "scikit-learn>=1.6", "faiss-cpu>=1.9", "latentis", "qc-procrustes>=1.1"],
+        "bench": ["torch>=2.4", "scikit-learn>=1.6", "faiss-cpu>=1.11", "latentis", "qc-procrustes>=1.1"],
         "docs": ["pdoc>=15", "scikit-learn>=1.6"],
         # What experiments/embedding_switch.py and between_encoders.py encode texts with.
         "embed": [

@@ -1,7 +1,7 @@
 """Pictures as PNG files; matplotlib is imported when the first one is drawn."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -124,7 +124,7 @@ def curves(
         line[0].set_ylabel(y)
     if scales[1] == "log":
         _plain_numbers(axes[0][0].yaxis)
-    _legend_below(figure, axes.flat[: len(panels)], columns=2 * columns)
+    legend_below(figure, axes.flat[: len(panels)], 2 * columns)
     return save(figure, path, about=about)
 
 
@@ -147,7 +147,7 @@ def dots(path: Path, panels: Mapping[str, Mapping[str, Mapping[str, float]]], x:
         axis.set_title(title, fontsize=10)
         axis.grid(alpha=0.3, which="both")
     axes[0][0].invert_yaxis()
-    _legend_below(figure, axes.flat, columns=4)
+    legend_below(figure, axes.flat, 4)
     return save(figure, path, about=about)
 
 
@@ -165,8 +165,8 @@ def _plain_numbers(axis):
     axis.set_minor_formatter(ticker.NullFormatter())
 
 
-def _legend_below(figure, axes, columns):
-    """Name what the axes show once, below all of them, where it hides nothing."""
+def legend_below(figure: Any, axes: Iterable[Any], columns: int) -> None:
+    """Name what the axes of a figure of constrained layout show once, below all of them, where it hides nothing."""
     shown = {name: mark for axis in axes for mark, name in zip(*axis.get_legend_handles_labels(), strict=True)}
     figure.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=columns, fontsize=8)
 

@@ -44,7 +44,7 @@ def obtain(
     context: str = "",
     after_round: Callable[[int, float], None] = lambda epochs, loss: None,
 ) -> list[Any]:
-    """Give the trained parameters of networks of one architecture, training those (parts) that are not there yet.
+    """Give the trained parameters of networks of one architecture, training what is missing of them.
 
     model, inputs, targets, settings, loss, constants: as for `training.fit`.
     identities: what each network is, at least its `kind` and `seed`; with the settings and the architecture, what a

@@ -20,9 +20,14 @@ from align_lab.many.many_page import DATA, gains
 from align_lab.rigidity import rigidity_page
 
 # The pages, and the places in them that are filled.
-PAGES = {"guide.md": ("networks",), "switching.md": ("index", "queries", "swaps", "database")}
-PAGES |= {"encoders.md": ("crossings",)}
-PAGES |= {"classification.md": ("heads", "families"), "rigidity.md": ("factors",), "networks.md": ("gains",)}
+PAGES = {
+    "guide.md": ("networks",),
+    "switching.md": ("index", "queries", "swaps", "database"),
+    "encoders.md": ("crossings",),
+    "classification.md": ("heads", "families"),
+    "rigidity.md": ("factors",),
+    "networks.md": ("gains",),
+}
 FOLDER = Path(__file__).parent
 RESULTS = Path(__file__).parents[1] / "experiments" / "results"
 # Where a figure is looked for, in this order: the ladder of knowledge has all of them from the same anchors.
@@ -64,8 +69,10 @@ ENCODERS = ("orthogonal", "rigid", "linear", "affine", "ridge")
 
 KNOWN_PAIRS = {"all pairs": None, "1,000 pairs": 1000, "100 pairs": 100, "20 pairs": 20, "10 pairs": 10}
 # Of networks that differ in a factor.
-OF_FACTORS = {"its own": ("autoencoder", None)}
-OF_FACTORS |= {f"`{m}`, {n or 'all'} pairs": (m, n) for n in (100, None) for m in ("rigid", "similarity", "linear")}
+OF_FACTORS = {
+    "its own": ("autoencoder", None),
+    **{f"`{m}`, {n or 'all'} pairs": (m, n) for n in (100, None) for m in ("rigid", "similarity", "linear")},
+}
 # Of heads on mapped codes: a line for each method and number of pairs.
 HEADS = {
     "the target's own codes": ("classifier", None),
@@ -82,14 +89,19 @@ HEADS = {
 }
 
 # Which family is compared with which, and from how many pairs.
-FAMILIES = [("rigid", "affine", 100), ("rigid", "affine", None)]
-FAMILIES += [("stitching_k2", "ridge", count) for count in (100, 1000, None)]
-FAMILIES += [("stitching_k2", "rigid", count) for count in (100, 1000, None)]
+FAMILIES = [
+    ("rigid", "affine", 100),
+    ("rigid", "affine", None),
+    *(("stitching_k2", other, count) for other in ("ridge", "rigid") for count in (100, 1000, None)),
+]
 WORDS = {"rigid": "`rigid`", "affine": "`affine`", "ridge": "`ridge`", "stitching_k2": "a trained MLP"}
 WITHIN, BETWEEN = "within an architecture", "between architectures"
 # Of networks of what architectures, and whether between two of them.
-AMONG = {"another seed": (WITHIN, {"conv", "mlp", "residual"}), "conv ↔ mlp": (BETWEEN, {"conv", "mlp"})}
-AMONG |= {"another architecture": (BETWEEN, {"conv", "mlp", "residual"})}
+AMONG = {
+    "another seed": (WITHIN, {"conv", "mlp", "residual"}),
+    "conv ↔ mlp": (BETWEEN, {"conv", "mlp"}),
+    "another architecture": (BETWEEN, {"conv", "mlp", "residual"}),
+}
 
 
 def networks(results: Path) -> dict[tuple[str, str], str]:
@@ -248,9 +260,8 @@ def tables(results: Path) -> dict[str, dict[tuple[str, str], str]]:
     }
 
 
-def fill(page: str, names: Iterable[str], results: Path) -> str:
-    """Give the text of a page with the figures of its places made anew."""
-    found = tables(results)
+def fill(page: str, names: Iterable[str], found: dict[str, dict[tuple[str, str], str]]) -> str:
+    """Give the text of a page with the tables that were found in its places."""
     for name in names:
         page = markdown.fill(page, name, layout(found[name]) if found[name] else NO_ROWS)
     return page
@@ -279,6 +290,7 @@ def _errors(files, columns):
 
 
 if __name__ == "__main__":
+    made = tables(RESULTS)
     for name, places in PAGES.items():
         path = FOLDER / name
-        print(f"filled {markdown.write(path, fill(path.read_text(), places, RESULTS))}")
+        print(f"filled {markdown.write(path, fill(path.read_text(), places, made))}")

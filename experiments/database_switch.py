@@ -9,7 +9,7 @@ batch, and each document is searched by it from then on. At every stage: the rec
 milliseconds of a query. With --kills, the process that fills is killed so many times, at any moment, and resumed, while
 queries go on; every answer is compared with what a table without faults gives. Four minutes for 20 kills.
 
-`pip install lancedb`.
+`pip install -e '.[database]'`.
 """
 
 from align_lab import launch

@@ -153,9 +153,6 @@ def test_undefined_is_not_finite():
         assert not jnp.isfinite(metric(x, constant))
 
 
-X = np.zeros((6, 3), np.float32)
-
-
 def test_a_row_however_far_off_spoils_no_other_place():
     target = np.random.default_rng(0).normal(size=(50, 8)).astype(np.float32)
     prediction = target.copy()

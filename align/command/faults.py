@@ -29,7 +29,8 @@ def usable(
     """Return the mask `[n]` of rows to use of corresponding arrays, and what is wrong with others, by array.
 
     Rows that hold NaN or infinity are an error, unless --skip-bad-rows leaves them out, and zero rows with them.
-    weights: of these rows, which may be zero, and alike. Duplicates are looked for within a block, of 32 MiB.
+    weights: further files of the same rows, in which zeros and copies are no fault. Duplicates are looked for within a
+    block, of 32 MiB.
     """
     sound, faults = np.ones(arrays[0].shape[0], bool), {}
     for place, array in enumerate((*arrays, *weights)):

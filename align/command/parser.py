@@ -223,7 +223,7 @@ def _add_output(sub, of="", anyway=""):
 
 
 def _positive(text):
-    if not text.isdigit() or int(text) == 0:
+    if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a positive integer")
     return int(text)
 

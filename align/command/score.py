@@ -5,7 +5,7 @@ import functools
 
 import numpy as np
 
-from align import files
+from align import files, metrics
 from align.command import belonging, blocks, codes, faults, limits, pairing, parser, places, printing, searched
 from align.maps import AffineMap
 from align.metrics import running_sums
@@ -99,8 +99,6 @@ def _sample(rows, arguments):
 
 def _compared(x, y, metric):
     """Return what a sample of x `[n, d]` says beside y: retrieval where they share their dimensions, and alignment."""
-    from align import metrics
-
     result = {}
     if x.shape == y.shape:
         ranks = np.asarray(metrics.retrieval_ranks(x, y, metric=metric))

@@ -45,7 +45,7 @@ def comparison(rows: Sequence[dict]) -> list[dict]:
             {
                 "latent": str(key.latent),
                 "anchors": "" if key.anchors is None else str(key.anchors),
-                "method": f"{key.method} (own)" if key.own and key.method != "autoencoder" else key.method,
+                "method": key.title,
                 "networks": key.source_model if key.own else f"{key.source_model} → {key.target_model}",
                 "ours": f"{ours.mean:.4f} ± {ours.std:.4f}",
                 "paper": "" if theirs is None else f"{theirs.mean:.3f} ± {theirs.deviation:.4f}",

@@ -19,6 +19,17 @@ class Key(NamedTuple):
     anchors: int | None
     own: bool
 
+    @property
+    def title(self) -> str:
+        """Name the method, and whether it is a network by itself, which an autoencoder always is."""
+        return f"{self.method} (own)" if self.own and self.method != "autoencoder" else self.method
+
+    @property
+    def direction(self) -> str:
+        """Name the architecture, or those of source and target where they differ."""
+        same = self.source_model == self.target_model
+        return self.source_model if same else f"{self.source_model} → {self.target_model}"
+
 
 class Printed(NamedTuple):
     """A mean and the standard deviation in units of 1e-3, as printed."""

@@ -33,14 +33,13 @@ _CLUSTERED, _COMPONENTS, _STARTS = 10_000, 32, 16
 _SCORED, _IMAGES, _TURNS, _HALVES = 1000, 500, 8, 16
 # Candidates agree where they differ by less than this share of the variance; unrelated rotations differ by 2.
 _AGREE = 0.25
-
-
-FORMS = ((0.0, None), (0.5, None), (0.0, 10), (1.0, None))
 _LEAST_AGREEMENT = 1 - _AGREE / 2
 # A map of d x d numbers is told by d axes of either cloud; with fewer rows for each, axes are those of the draw.
 _ROWS_A_DIMENSION = 4
 # Rows that differ by less than this share of their mean are constant.
 _ROUNDING = 1e-5
+# How far centroids are whitened before they are compared, and in how many leading components, None for all.
+FORMS = ((0.0, None), (0.5, None), (0.0, 10), (1.0, None))
 
 
 class Settings(NamedTuple):

@@ -24,7 +24,7 @@ from align.solvers.wide_search import directions, effective_rank
 # Beyond so many dimensions on both sides, distances are all alike and third moments plenty, if the variance is spread
 # over more than so many of them.
 _WIDE, _SPREAD_OVER = 128, 64
-# Samples that are looked at up to there.
+# Up to there at most so many times `sample` rows of a side are looked at.
 _SAMPLES = 4
 
 

@@ -91,14 +91,14 @@ def _over_latents(ours):
             counts[key.latent].add(key.anchors)
     most = max(map(len, counts.values()), default=1)
     panels: dict[str, drawing.Curves] = {}
-    floor, named = _floor(ours), {_direction(key) for key in ours} != {"conv"}
+    floor, named = _floor(ours), {key.direction for key in ours} != {"conv"}
     for place in range(most):
         lines, beside = defaultdict(dict), defaultdict(dict)
         for key, summary in sorted(ours.items(), key=lambda item: item[0].latent):
             here = sorted(counts[key.latent])
             if key.anchors and (place >= len(here) or key.anchors != here[place]):
                 continue
-            name = f"{_method(key)}, {_direction(key)}" if named else _method(key)
+            name = f"{key.title}, {key.direction}" if named else key.title
             lines[name][key.latent] = summary.mean - floor
             if key in paper.CELLS:
                 beside[name][key.latent] = paper.CELLS[key].mean - floor
@@ -114,14 +114,14 @@ def _settings(ours):
     """A panel per latent dimension and number of anchors; a line per method and direction."""
     settings = sorted({(key.latent, key.anchors) for key in ours if key.anchors})
     settings = settings or [(latent, None) for latent in sorted({key.latent for key in ours})]
-    methods = list(dict.fromkeys(_method(key) for key in ours))
+    methods = list(dict.fromkeys(key.title for key in ours))
     panels = {}
     for latent, anchors in settings:
         panel = panels[f"latent {latent}" + (f", {anchors} anchors" if anchors else "")] = {"ours": {}, "paper": {}}
-        for key, summary in sorted(ours.items(), key=lambda item: methods.index(_method(item[0]))):
+        for key, summary in sorted(ours.items(), key=lambda item: methods.index(item[0].title)):
             if key.latent != latent or key.anchors not in (None, anchors) or key.method.startswith("decoder_only_"):
                 continue
-            name = f"{_method(key)}, {_direction(key)}"
+            name = f"{key.title}, {key.direction}"
             panel["ours"][name] = summary.mean
             if key in paper.CELLS:
                 panel["paper"][name] = paper.CELLS[key].mean
@@ -134,7 +134,7 @@ def _variants(ours):
     for key, summary in ours.items():
         if key.method.startswith("decoder_only") and key.anchors:
             setting = f"latent {key.latent}, {key.anchors} anchors"
-            panels[setting][_direction(key)][key.method] = summary.mean
+            panels[setting][key.direction][key.method] = summary.mean
     return {title: panel for title, panel in panels.items() if any(len(series) > 1 for series in panel.values())}
 
 
@@ -142,11 +142,3 @@ def _floor(ours):
     """Give the error that no network of a picture can go below on the test images of MNIST, 0 where some can."""
     bounded = (key.dataset == "mnist" and not key.target_model.endswith("-linear") for key in ours)
     return paper.MNIST_FLOOR if all(bounded) else 0
-
-
-def _method(key):
-    return f"{key.method} (own)" if key.own and key.method != "autoencoder" else key.method
-
-
-def _direction(key):
-    return key.source_model if key.source_model == key.target_model else f"{key.source_model} → {key.target_model}"

@@ -18,7 +18,7 @@ from align_lab.store import Store
 
 def wanted(**changes):
     known = {"dataset": "mnist_sample", "model": "conv", "settings": ((50, None),), "methods": (), "seeds": (0, 1, 2)}
-    return classification.Classified(**{**known, "overrides": recipes.Overrides({"epochs": 1}), **changes})
+    return classification.ClassifyAsked(**{**known, "overrides": recipes.Overrides({"epochs": 1}), **changes})
 
 
 def planned(tmp_path, **changes):

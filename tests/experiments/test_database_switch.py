@@ -51,7 +51,7 @@ def test_rows_of_other_vectors_or_settings_are_not_taken_for_these(tmp_path):
     measures = {"recall": 0.5, "milliseconds": 1.0}
     row = database_stages.rows(moved)[0]
     store.add([row | measures, row | measures | {"queries": 3, "recall": 0.25}])
-    told = list(database_asked.pictures(database_asked.Asked(moved), store))
+    told = list(database_asked.pictures(database_asked.DatabaseAsked(moved), store))
     assert told == ["the old encoder, kept: recall@10 0.500, 1.0 ms a query"]
     np.savez(tmp_path / "drawn.npz", one=-np.eye(9), two=np.eye(9))
     with pytest.raises(ValueError, match=r"rows by the name drawn of SHA-256 [0-9a-f]+; these are of SHA-256"):

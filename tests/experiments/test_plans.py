@@ -1,18 +1,20 @@
 """Plans read without anything being run: what every experiment trains, and which rows it asks for."""
 
 import dataclasses
+import functools
 import json
 import re
 from collections import Counter
 
 import pytest
+from absl import flags
 from result_rows import ROW
 from running import EXPERIMENTS
 
-from align import paper, rows
+from align import models, paper, rows, training
 from align.training import Settings
 from align_lab import candidates, cells, launch, recipes, tables
-from align_lab.asked import Asked
+from align_lab.asked import Asked, Defaults
 from align_lab.ladder import climbing, spaces
 from align_lab.plans import Cell, Networks, Rungs
 from align_lab.screen import Screen
@@ -36,6 +38,23 @@ def asked(experiment, dataset=None, **changes):
 
 def asked_rows(plan):
     return [row for record in plan if isinstance(record, Cell) for row in cells.rows(record)]
+
+
+def test_flags_offer_what_the_library_has():
+    """Flags are defined before JAX is imported, and cannot read these lists."""
+    values = flags.FlagValues()
+    with pytest.MonkeyPatch.context() as patch:
+        for kind in ("enum", "string", "list", "integer", "float"):
+            define = functools.partial(getattr(flags, f"DEFINE_{kind}"), flag_values=values)
+            patch.setattr(flags, f"DEFINE_{kind}", define)
+        Defaults().define_flags()
+    for flag, offered in (
+        ("model", models.MODELS),
+        ("last_layer", models.LAST_LAYERS),
+        ("schedule", training.SCHEDULES),
+        ("initial", training.INITIALS),
+    ):
+        assert tuple(values[flag].parser.enum_values) == tuple(offered), flag
 
 
 def test_a_plan_is_plain_data(store):

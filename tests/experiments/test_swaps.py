@@ -99,7 +99,7 @@ def test_intervals_hold_the_truth(tmp_path):
     assert [row["figure"] for row in rows] == list(interval_coverage.FIGURES)
     assert all(0.8 <= row["coverage"] <= 1 and 0 < row["width"] < 0.2 for row in rows)
     store.add([rows[0] | {"draws": 20, "coverage": 0.123}])
-    told = list(interval_trials.pictures(interval_trials.Asked(Library("sample", "", 0, 0), (50,), 40), store))
+    told = list(interval_trials.pictures(interval_trials.IntervalsAsked(Library("sample", "", 0, 0), (50,), 40), store))
     assert len(told) == len(interval_coverage.FIGURES) and "12.3%" not in " ".join(told)
     published = results.read(EXPERIMENTS / "results/rows/intervals.jsonl")
     # Where 50 queries miss next to nothing one draw in seven misses nothing, and its interval has no width.

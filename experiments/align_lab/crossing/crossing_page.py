@@ -107,15 +107,12 @@ def plot(rows: Sequence[dict], path: Path) -> Path | None:
     places = sorted({pairs for texts, _, _, pairs in found if pairs != texts})
     if not places:
         return None
-    size = (4.4 * len(counts) + 0.4, 4.4)
-    figure, axes = drawing.plots().subplots(1, len(counts), figsize=size, sharey=True, squeeze=False)
+    look = {"figsize": (4.4 * len(counts) + 0.4, 4.4), "sharey": True, "squeeze": False, "layout": "constrained"}
+    figure, axes = drawing.plots().subplots(1, len(counts), **look)
     for axis, texts in zip(axes[0], counts, strict=True):
         _panel(axis, texts, places, {cell[1:]: methods for cell, methods in found.items() if cell[0] == texts})
     axes[0][0].set_ylabel("top-1 among held-out texts")
-    handles = dict(pair[::-1] for axis in axes.flat for pair in zip(*axis.get_legend_handles_labels(), strict=True))
-    columns = min(4, 2 * len(counts))
-    figure.legend(handles.values(), handles.keys(), loc="lower center", ncols=columns, fontsize=9, frameon=False)
-    figure.tight_layout(rect=(0, 0.02 + 0.05 * -(-len(handles) // columns), 1, 1))
+    drawing.legend_below(figure, axes.flat, min(4, 2 * len(counts)))
     return drawing.save(figure, path, dpi=150)
 
 

@@ -23,7 +23,7 @@ TRAINING = {"epochs": 3, "batch": 128, "learning_rate": 3e-3}
 
 
 @dataclasses.dataclass(frozen=True)
-class Classified(Asked):
+class ClassifyAsked(Asked):
     """What is asked: architectures, both ways between any two of them, steps, images held out, and those of a cloud."""
 
     models: tuple[str, ...] = ARCHITECTURES
@@ -60,7 +60,7 @@ class Choices:
         flags.FLAGS["learning_rate"].help = "Learning rate of Adam, at its peak; the default is 3e-3."
         flags.FLAGS["weight_decay"].help = "Weight decay; the default is 0."
 
-    def read(self, given: flags.FlagValues, store) -> Classified:
+    def read(self, given: flags.FlagValues, store) -> ClassifyAsked:
         """Read the flags; ValueError names the one whose value makes no sense."""
         check_names("models", given.models, ARCHITECTURES)
         check_names("steps", given.steps, STEPS)
@@ -68,10 +68,10 @@ class Choices:
         left_out = validation.checked(given.held_out, store.data(asked["dataset"]))
         asked |= {"models": tuple(dict.fromkeys(given.models))}
         steps = tuple(step for step in STEPS if step in given.steps)
-        return Classified(**asked, steps=steps, held_out=left_out, cloud=given.cloud)
+        return ClassifyAsked(**asked, steps=steps, held_out=left_out, cloud=given.cloud)
 
 
-def plan(wanted: Classified, store) -> list:
+def plan(wanted: ClassifyAsked, store) -> list:
     """Plan the trainings, and every step between every two architectures, both ways and within one."""
     images, plan = len(store.data(wanted.dataset).train.images) - wanted.held_out, []
     for latent in wanted.latents:
@@ -87,7 +87,7 @@ def plan(wanted: Classified, store) -> list:
     return plan
 
 
-def pictures(wanted: Classified, store):
+def pictures(wanted: ClassifyAsked, store):
     """Write the tables of all rows, and draw them."""
     from align_lab.heads import classify_page
 

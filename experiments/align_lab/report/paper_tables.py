@@ -15,14 +15,14 @@ def table(number: int, rows: list[dict], notes: dict[str, str]) -> str:
     lines = []
     for source, target in dict.fromkeys((key.source_model, key.target_model) for key in keys):
         for latent, anchors in sorted(settings, key=lambda setting: (setting[0], setting[1] or 0)):
-            texts = []
+            line = []
             for method, own in columns:
                 known = None if method == "autoencoder" else anchors
-                key = paper.Key(number, DATASETS[number], method, source, target, latent, known, own)
-                texts.append(_cell(ours.get(key), theirs.get(key)))
+                line.append(paper.Key(number, DATASETS[number], method, source, target, latent, known, own))
+            texts = [_cell(ours.get(key), theirs.get(key)) for key in line]
             if any(texts):
-                lines.append([str(latent), str(anchors or ""), _direction(source, target), *texts])
-    names = [f"{method} (own)" if own and method != "autoencoder" else method for method, own in columns]
+                lines.append([str(latent), str(anchors or ""), line[0].direction, *texts])
+    names = [key.title for key in {(key.method, key.own): key for key in keys}.values()]
     laid_out = markdown.table(["latent", "anchors", "networks", *names], lines)
     head = f"## Table {number}: {TITLES[number]}\n"
     return "\n".join([head, laid_out, "", *_verdict(ours, theirs), "", notes.get(f"table {number}", "")])
@@ -45,10 +45,6 @@ def _cell(ours, theirs):
     lines += [f"{theirs.mean:.3f} ± {theirs.std:g}"] if theirs else []
     lines += [f"× {ours.mean / theirs.mean:.3f}"] if ours and theirs else []
     return "<br>".join(lines)
-
-
-def _direction(source, target):
-    return source if source == target else f"{source} → {target}"
 
 
 def ablation(rows: list[dict], notes: dict[str, str]) -> str:
@@ -90,6 +86,6 @@ def headline(rows: Rows) -> str:
             key = paper.Key(number, dataset, method, first, target, latent, None if own else anchors, own)
             theirs = paper.CELLS.get(key)
             texts.append(f"**{ours[key].mean:.3f}** ({theirs.mean:.3f})" if key in ours and theirs else "")
-        if any(texts):
-            lines.append([dataset, _direction(source, target), str(latent), str(anchors), *texts])
+        if any(texts):  # the last key is that of a transfer
+            lines.append([dataset, key.direction, str(latent), str(anchors), *texts])
     return markdown.table(["data", "networks", "latent", "anchors", *columns], lines)

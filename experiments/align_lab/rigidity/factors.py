@@ -65,7 +65,7 @@ class Factors(Asked):
         settings = Settings(**{**variant.training, **self.overrides.given})
         return Varied(self.dataset, name, variant.architecture, latent, self.seeds, settings)
 
-    def training(self, latent: int, *, relative: bool = False) -> "Settings":
+    def training(self, latent: int, *models: str, relative: bool = False) -> "Settings":
         """Give how the networks of the first variant are trained."""
         return self.varied(self.variants[0], latent).settings
 

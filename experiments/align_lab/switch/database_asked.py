@@ -15,7 +15,7 @@ _BETWEEN = "minilm:mpnet"  # of what is shipped
 
 
 @dataclasses.dataclass(frozen=True)
-class Asked:
+class DatabaseAsked:
     """What is moved: from one encoder to another, and how often it is killed."""
 
     moved: Moved
@@ -45,7 +45,7 @@ class Choices:
         flags.DEFINE_integer("queries", 200, "Queries.", 1, 1_000_000)
         flags.DEFINE_integer("kills", 0, "How often what fills the table is killed.", 0, 10_000)
 
-    def read(self, given: flags.FlagValues, store) -> Asked:
+    def read(self, given: flags.FlagValues, store) -> DatabaseAsked:
         """Read the flags; ValueError names the one whose value makes no sense, MissingPackage without LanceDB."""
         from align_lab.switch import database
         from align_lab.texts import vectors
@@ -60,15 +60,15 @@ class Choices:
         if (least := given.documents + given.pairs + given.queries) > (texts := len(arrays[names[0]])):
             raise ValueError(f"--documents, --pairs and --queries take {least:,} texts; --vectors has {texts:,}")
         spaces = (Space(name, library) for name in names)
-        return Asked(Moved(*spaces, given.documents, given.pairs, given.kills))
+        return DatabaseAsked(Moved(*spaces, given.documents, given.pairs, given.kills))
 
 
-def plan(asked: Asked, store) -> list[Moved]:
+def plan(asked: DatabaseAsked, store) -> list[Moved]:
     """Plan the one switch."""
     return [asked.moved]
 
 
-def pictures(asked: Asked, store):
+def pictures(asked: DatabaseAsked, store):
     """Say what came of it, a line for each stage."""
     for row in rows_of(plan(asked, store), store, TABLE):
         found = f"recall@10 {row['recall']:.3f}"

@@ -12,7 +12,7 @@ TABLE = "intervals"
 
 
 @dataclasses.dataclass(frozen=True)
-class Asked:
+class IntervalsAsked:
     """What is drawn: numbers of queries, and how often."""
 
     library: Library
@@ -36,22 +36,22 @@ class Choices:
         flags.DEFINE_list("queries", ["50", "200", "500"], "Numbers of queries in a draw.")
         flags.DEFINE_integer("draws", 1000, "Draws of each.", 1, 1_000_000)
 
-    def read(self, given: flags.FlagValues, store) -> Asked:
+    def read(self, given: flags.FlagValues, store) -> IntervalsAsked:
         """Read the flags; ValueError names the one whose value makes no sense."""
         queries = integers("queries", given)
         if min(queries, default=0) < 2:
             raise ValueError(f"--queries must be whole numbers from 2; it is {','.join(given.queries)!r}")
         from align_lab.texts import vectors
 
-        return Asked(Library(vectors.SAMPLE, "", 0, 0), queries, given.draws)
+        return IntervalsAsked(Library(vectors.SAMPLE, "", 0, 0), queries, given.draws)
 
 
-def plan(asked: Asked, store) -> list[Intervals]:
+def plan(asked: IntervalsAsked, store) -> list[Intervals]:
     """Plan the draws."""
     return [Intervals(asked.library, queries, asked.draws) for queries in asked.queries]
 
 
-def pictures(asked: Asked, store):
+def pictures(asked: IntervalsAsked, store):
     """Say what came of it, a line for each figure."""
     for row in rows_of(plan(asked, store), store, TABLE):
         yield f"{row['queries']} queries, {row['figure']}: the interval holds the truth in {row['coverage']:.1%}"

@@ -149,7 +149,8 @@ def plot(rows: list[dict], path: Path) -> Path:
     between = _between(rows)
     wide = min(3, len(between))
     high = -(-len(between) // wide)
-    figure, axes = drawing.plots().subplots(high, wide, figsize=(3.2 * wide + 0.6, 2.9 * high + 0.9), squeeze=False)
+    size = (3.2 * wide + 0.6, 2.9 * high + 0.9)
+    figure, axes = drawing.plots().subplots(high, wide, figsize=size, squeeze=False, layout="constrained")
     for axis, pair in itertools.zip_longest(axes.flat, between):
         if pair is None:
             axis.set_axis_off()
@@ -175,7 +176,5 @@ def plot(rows: list[dict], path: Path) -> Path:
         axis.set_xlabel("pairs")
     for line in axes:
         line[0].set_ylabel("recall@10")
-    handles = dict(pair[::-1] for axis in axes.flat for pair in zip(*axis.get_legend_handles_labels(), strict=True))
-    figure.legend(handles.values(), handles.keys(), loc="lower center", ncols=5, fontsize=8, frameon=False)
-    figure.tight_layout(rect=(0, 0.09, 1, 1))
+    drawing.legend_below(figure, axes.flat, 5)
     return drawing.save(figure, path, dpi=150)

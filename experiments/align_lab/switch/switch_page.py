@@ -68,8 +68,8 @@ def plot(rows: list[dict], path: Path) -> Path:
     columns = _columns(rows)
     methods = dict.fromkeys(row["method"] for row in rows if row["anchors"])
     styles = {method: f"C{k}{STYLES[k % len(STYLES)]}" for k, method in enumerate(methods)}
-    size = (3 * len(columns) + 1, 6)
-    figure, axes = drawing.plots().subplots(2, len(columns), figsize=size, sharex=True, squeeze=False)
+    look = {"figsize": (3 * len(columns) + 1, 6), "sharex": True, "squeeze": False, "layout": "constrained"}
+    figure, axes = drawing.plots().subplots(2, len(columns), **look)
     for (direction, line), (old, asking) in itertools.product(zip(DIRECTIONS, axes, strict=True), columns):
         axis = line[columns.index((old, asking))]
         cells = summary(rows, old=old, asking=asking, direction=direction)
@@ -84,7 +84,5 @@ def plot(rows: list[dict], path: Path) -> Path:
     for axis, bottom, (old, asking) in zip(*axes, columns, strict=True):
         axis.set_title(f"{old}\nasked by {asking}", fontsize=9)
         bottom.set_xlabel("anchors")
-    handles = dict(pair[::-1] for axis in axes.flat for pair in zip(*axis.get_legend_handles_labels(), strict=True))
-    figure.legend(handles.values(), handles.keys(), loc="lower center", ncols=7, fontsize=8, frameon=False)
-    figure.tight_layout(rect=(0, 0.05, 1, 1))
+    drawing.legend_below(figure, axes.flat, 7)
     return drawing.save(figure, path, dpi=150)

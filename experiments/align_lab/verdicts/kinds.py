@@ -17,4 +17,3 @@ KINDS = (
     "Gaussian, decaying",
     "Gaussian, few directions",
 )
-UNSOLVABLE = tuple(kind for kind in KINDS if kind != SOLVABLE)
