@@ -8,7 +8,7 @@ from flax import linen as nn
 from jax import Array
 
 from align.arrays import inputs
-from align.models.shares import block_of, in_blocks, in_shares
+from align.models.shares import block_of, in_blocks, in_shares, of_its_shape
 
 
 def reconstruction_error(decoder: nn.Module, params: Any, codes: Array, images: Array) -> Array:
@@ -17,10 +17,13 @@ def reconstruction_error(decoder: nn.Module, params: Any, codes: Array, images: 
     This is the paper's "test reconstruction error": its values carry no scale factor, its standard deviations 1e-3.
     Outside of `jit` and `vmap`, a convolutional decoder has a share of the codes on every core of a CPU.
 
-    ValueError where what is decoded has another shape than the images.
+    ValueError for codes of another dimension than the decoder was trained on, and where what is decoded has another
+    shape than the images.
     """
     (codes,) = inputs.as_floats(codes=codes)
-    return in_shares(_errors, decoder, (decoder, params), codes, inputs.as_array("images", images)).mean()
+    images = inputs.as_array("images", images)
+    with of_its_shape("codes", codes):
+        return in_shares(_errors, decoder, (decoder, params), codes, images).mean()
 
 
 @partial(jax.jit, static_argnums=(0, 4))

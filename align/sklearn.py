@@ -66,6 +66,8 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, MultiOutputMixi
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
             counted = sample_weight > 0  # a solver may look at how many rows there are
+            if counted.sum() < 2:
+                raise ValueError(f"sample_weight must be positive for two rows or more; it is for {counted.sum()}")
             X, y, sample_weight = X[counted], y[counted], sample_weight[counted]
         target = (y[:, None] if y.ndim == 1 else y).astype(X.dtype, copy=False)
         with enable_x64(X.dtype == np.float64):

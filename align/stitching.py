@@ -47,7 +47,7 @@ class StitchingMap(NamedTuple):
     params: Any
 
     def __call__(self, x: ArrayLike) -> Array:
-        x = inputs.as_array("x", x)
+        (x,) = inputs.as_floats(x=x)
         d_source = self.params["params"]["Dense_0"]["kernel"].shape[-2]
         if x.ndim == 0 or x.shape[-1] != d_source:
             raise ValueError(f"x must be [..., {d_source}] for this map; it is {x.shape}")
@@ -84,7 +84,7 @@ def stitch_pairs(
     sources: Sequence[ArrayLike],
     targets: Sequence[ArrayLike],
     *,
-    weights: Sequence[ArrayLike] | None = None,
+    weights: Sequence[ArrayLike | None] | None = None,
     factor: int = 2,
     settings: training.Settings = SETTINGS,
     after_round: Callable[[dict[int, training.State]], None] = lambda done: None,
@@ -100,10 +100,16 @@ def stitch_pairs(
     counts |= {} if weights is None else {"weights": len(weights)}
     if not all(counts.values()) or len(set(counts.values())) > 1:
         raise ValueError(f"{', '.join(counts)} must be as many, at least one; they are {[*counts.values()]}")
+    if not isinstance(settings, training.Settings):
+        raise ValueError(f"settings must be training.Settings; they are {settings!r}")
     for key in keys:
         checks.check_key(key)
-    given = zip(sources, targets, [None] * len(sources) if weights is None else weights, strict=True)
-    pairs = [inputs.as_pairs(*each) for each in given]
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((keys, sources, targets, weights))):
+        raise ValueError("source, target and key must be known: a network is trained step by step, not under jit")
+    weights = [None] * len(sources) if weights is None else weights
+    if len({each is None for each in weights}) > 1:
+        raise ValueError("weights must be given for every network, or for none; some are None")
+    pairs = [inputs.as_pairs(*each) for each in zip(sources, targets, weights, strict=True)]
     for source, target, heavy in pairs:
         inputs.check_finite(source=source, target=target)
         inputs.check_squares(source=source, target=target)

@@ -77,7 +77,7 @@ class Settings:
 
 
 def _is_finite(value):
-    return isinstance(value, numbers.Real) and math.isfinite(value)
+    return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
 class State(NamedTuple):
@@ -162,6 +162,8 @@ def fit(
     A network's result does not depend on those beside it. ValueError unless there are as many keys as states, and as
     many arrays in a list, and unless inputs are as many as targets, at least one.
     """
+    if getattr(keys, "ndim", 1) == 0:
+        raise ValueError(f"keys must be a list, one per state; it is one key for {len(states)} states")
     if len(keys) != len(states):
         raise ValueError(f"keys must be one per state; there are {len(keys)} for {len(states)} states")
     inputs, targets = (_as_arrays(*data, len(states)) for data in (("inputs", inputs), ("targets", targets)))

@@ -153,6 +153,15 @@ def test_undefined_is_not_finite():
         assert not jnp.isfinite(metric(x, constant))
 
 
+def test_an_exact_prediction_has_derivatives():
+    target = np.random.default_rng(0).normal(size=(12, 4)).astype(np.float32)
+    for metric in (metrics.relative_residual, metrics.r_squared):
+        np.testing.assert_array_equal(jax.grad(metric)(target, target), 0 * target)
+    near = target + 1e-2 * np.random.default_rng(1).normal(size=target.shape).astype(np.float32)
+    scale = np.sum((target - target.mean(0)) ** 2)
+    np.testing.assert_allclose(jax.grad(metrics.r_squared)(near, target), 2 * (target - near) / scale, rtol=1e-4)
+
+
 def test_a_row_however_far_off_spoils_no_other_place():
     target = np.random.default_rng(0).normal(size=(50, 8)).astype(np.float32)
     prediction = target.copy()

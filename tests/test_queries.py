@@ -57,6 +57,14 @@ def test_scales_at_the_ends_of_the_range():
     assert np.isnan(longer[1]).all()
 
 
+def test_derivatives_where_a_point_is_mapped_to_zero():
+    points = np.float32([[-10, 5, 0], [-10, 21, 0]])  # of which the second is
+    for name in ("norms", "documents"):
+        by_weight = jax.grad(lambda one, x, name=name: getattr(one, name)(x).sum(), allow_int=True)
+        whole, first = by_weight(SMALL, points), by_weight(SMALL, points[:1])
+        np.testing.assert_array_equal(whole.weight, first.weight)
+
+
 def test_a_batched_map_and_one_under_jit():
     both = jax.tree.map(lambda a: jnp.stack([a, 2 * a]), SMALL)
     queries, documents = np.random.default_rng(0).normal(size=(2, 2, 4, 3)).astype(np.float32)

@@ -130,6 +130,7 @@ def test_what_does_not_vary_has_a_deviation_of_1(value):
     constant = np.full((3, 5), value, np.float32)  # whose mean rounds
     varying = constant * np.float32(1 + np.arange(15).reshape(3, 5))
     np.testing.assert_array_equal(relative.layer_normalised(constant), 0)
+    assert relative.layer_normalised(constant[:0]).shape == (0, constant.shape[1])
     np.testing.assert_allclose(relative.standardised(varying, constant), varying - constant, rtol=1e-6)
     params = {"params": {"Dense_0": {"kernel": np.ones((5, 2), np.float32), "bias": np.zeros(2, np.float32)}}}
     np.testing.assert_array_equal(relative.absorb_standard(params, constant)["params"]["Dense_0"]["kernel"], 1)

@@ -79,16 +79,21 @@ class AffineMap:
 
     def __call__(self, x: ArrayLike) -> jax.Array:
         """Map points `[..., d_source]` to `[..., d_target]`; a batched map takes `[*batch, n, d_source]`."""
-        x = inputs.as_array("x", x)
-        batched = self.weight.ndim > 2
-        if x.ndim < 1 + batched or x.shape[-1] != self.d_source:
-            expected = f"[{'..., n' if batched else '...'}, {self.d_source}]"
-            raise ValueError(f"x must be {expected} for a map of weight {self.weight.shape}; it is {x.shape}")
-        dtype = inputs.float_dtype(x=x, weight=self.weight)
-        x, weight, bias = (a.astype(dtype) for a in (x, self.weight, self.bias))
-        moved = matmul(x, weight)
+        points = self._points(x, self.d_source, f" for a map of weight {self.weight.shape}")
+        dtype = inputs.float_dtype(x=points, weight=self.weight)
+        points, weight, bias = (a.astype(dtype) for a in (points, self.weight, self.bias))
+        moved = matmul(points, weight)
         bias = bias[..., None, :] if bias.ndim > 1 else bias
         return moved + lax.expand_dims(bias, range(moved.ndim - bias.ndim))
+
+    def _points(self, x, dimensions, which):
+        """Return x as an array of points of so many dimensions, in the batch axes of the map if it has any."""
+        x, batch = inputs.as_array("x", x), self.weight.shape[:-2]
+        if x.ndim < 1 + bool(batch) or x.shape[-1] != dimensions:
+            raise ValueError(f"x must be [{'..., n' if batch else '...'}, {dimensions}]{which}; it is {x.shape}")
+        if any(a != b and 1 not in (a, b) for a, b in zip(batch[::-1], x.shape[-3::-1], strict=False)):
+            raise ValueError(f"x must be [{', '.join(map(str, batch))}, n, {dimensions}]{which}; it is {x.shape}")
+        return x
 
     def queries(self, x: ArrayLike) -> jax.Array:
         """Turn queries `[..., d_target]` of the target space into queries `[..., d_source + 1]` of unmapped documents.
@@ -105,21 +110,15 @@ class AffineMap:
 
         A batched map takes `[*batch, n, d_target]`.
         """
-        x = inputs.as_array("x", x)
-        if x.ndim == 0 or x.shape[-1] != self.d_target:
-            raise ValueError(
-                f"x must be [..., {self.d_target}], queries of the space that weight {self.weight.shape} maps to; "
-                f"it is {x.shape}"
-            )
-        dtype = inputs.float_dtype(x=x, weight=self.weight)
+        points = self._points(x, self.d_target, f", queries of the space that weight {self.weight.shape} maps to")
+        dtype = inputs.float_dtype(x=points, weight=self.weight)
         both = jnp.concatenate([self.weight, self.bias[..., None, :]], -2).astype(dtype)
-        return matmul(x.astype(dtype), both.swapaxes(-1, -2))
+        return matmul(points.astype(dtype), both.swapaxes(-1, -2))
 
     def norms(self, x: ArrayLike) -> jax.Array:
         """Return ‖self(x)‖, `[...]`, for points `[..., d_source]`: what scores of `queries` are divided by."""
-        mapped = self(x)
-        scaled, power = unit(mapped, axis=-1)
-        return power[..., 0] * jnp.linalg.norm(scaled, axis=-1)
+        scaled, power = unit(self(x), axis=-1)
+        return (power * _norms(scaled))[..., 0]
 
     def documents(self, x: ArrayLike) -> jax.Array:
         """Return points `[..., d_source]` as documents `[..., d_source + 1]` for `queries`: x and 1, over ‖self(x)‖.
@@ -128,7 +127,7 @@ class AffineMap:
         but for the length of the query. A document that the map sends to zero is zero.
         """
         scaled, power = unit(self(x), axis=-1)
-        norms = jnp.linalg.norm(scaled, axis=-1, keepdims=True)  # times the power it may leave the range of floats
+        norms = _norms(scaled)  # times the power it may leave the range of floats
         x = inputs.as_array("x", x).astype(norms.dtype)
         x = jnp.broadcast_to(x, (*norms.shape[:-1], x.shape[-1]))
         longer = jnp.concatenate([x, jnp.ones_like(norms)], -1)
@@ -207,6 +206,13 @@ class AffineMap:
     def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
         """Read the description that `save` put into the file; ValueError for a file that `save` did not write."""
         return map_file.read(path)[1]
+
+
+def _norms(x):
+    """Return the norms `[..., 1]` of points `[..., d]`, with a derivative of zero at zero."""
+    squares = jnp.sum(x**2, -1, keepdims=True)
+    zero = squares == 0  # which NaN is not
+    return jnp.where(zero, 0, jnp.sqrt(jnp.where(zero, 1, squares)))
 
 
 _FIELDS = tuple(field.name for field in dataclasses.fields(AffineMap))

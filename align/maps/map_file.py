@@ -1,6 +1,7 @@
 """The file of a map: safetensors that hold its arrays, its diagnostics and a description."""
 
 import os
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -17,6 +18,8 @@ def write(
     """Write arrays by name, weight `[..., d_source, d_target]` among them, and metadata, whole or not at all."""
     from safetensors.numpy import save
 
+    if not isinstance(metadata, Mapping):
+        raise ValueError(f"metadata must be a dict of texts; it is {metadata!r}")
     if taken := [name for name, own in _FORMAT.items() if str(metadata.get(name, own)) != own]:
         raise ValueError(f"metadata must leave {', '.join(taken)} to the file, which says by it what it is")
 

@@ -10,9 +10,16 @@ from jax.typing import ArrayLike
 from align.arrays import checks
 from align.arrays.products import matmul
 from align.arrays.scales import unit
-from align.metrics.comparable import centre, centred_sets, check_rows, comparable, mean, squared_distances, without
-
-FAR = 8  # rows that are looked at apart from the others, as one alone may outweigh them
+from align.metrics.comparable import (
+    centred_sets,
+    check_rows,
+    comparable,
+    greatest,
+    mean,
+    middle_of_most,
+    squared_distances,
+    without,
+)
 
 
 def linear_cka(x: ArrayLike, y: ArrayLike, *, unbiased: bool = False) -> Array:
@@ -124,9 +131,8 @@ def _check_bandwidth(bandwidth):
 def _sets_about_most(x, y, finite_x, finite_y):
     """Return both sets `[..., n, d]`, or batches of them, in common units of about 1, and the rows `[..., n]` to count.
 
-    Each is about the mean of most of its rows, and zero in the others. What HSIC_1 and distances are does not depend on
-    the point, but in float32 one row a million times as long as the others draws the mean away from them, and what they
-    have of it hides what they differ by.
+    Each is about the mean of most of its rows, and zero in the others: what HSIC_1 and distances are does not depend on
+    the point.
     """
     kept = finite_x & finite_y
     about = jnp.vectorize(_about_most, signature="(n,d),(n)->(n,d)")
@@ -134,19 +140,8 @@ def _sets_about_most(x, y, finite_x, finite_y):
 
 
 def _about_most(x, kept):
-    about = centre(x, kept)
-    for _ in range(1 if len(x) > 1000 else 2):  # one draws the mean of few so far away that it hides the next
-        norms = lax.stop_gradient(jnp.sum(about * about, 1))
-        nearest = jnp.argmin(jnp.where(kept, norms, jnp.inf))
-        most = kept.at[_greatest(norms)].set(False).at[nearest].set(True)
-        about = x - lax.stop_gradient(x[nearest])[None]
-        about = without(about - mean(about, most)[None], ~kept)
-    return about
-
-
-def _greatest(norms):
-    """Return where the `FAR` greatest of the norms `[n]` are, or the greater half of few."""
-    return lax.top_k(lax.stop_gradient(norms), min(FAR, len(norms) // 2))[1]
+    first, middle = middle_of_most(x, kept)
+    return without(x - first - middle, ~kept)
 
 
 def _gaussian(x, kept, bandwidth):
@@ -210,8 +205,8 @@ def _linear_unbiased(x, y):
     if _few(x, y):  # whose diagonals may be much larger than the rest, which they would round if taken out later
         return _hsic_unbiased, matmul(x, x.T), matmul(y, y.T)
     norms = [jnp.sum(a * a, 1) for a in (x, y)]
-    far = _greatest(norms[0])
-    far = jnp.concatenate([far, _greatest(norms[1].at[far].set(-1))])  # no row twice
+    far = greatest(norms[0])
+    far = jnp.concatenate([far, greatest(norms[1].at[far].set(-1))])  # no row twice
     near = jnp.ones(len(x), bool).at[far].set(False)
     own, times = far[:, None] == jnp.arange(len(x), dtype=far.dtype)[None], jnp.where(near, 2, 1).astype(x.dtype)
 

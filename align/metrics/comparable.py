@@ -11,6 +11,7 @@ from align.arrays.scales import unit
 
 SETS = ("x", "y")
 PREDICTION = ("prediction", "target")
+FAR = 8  # rows that are looked at apart from the others, as one alone may outweigh them
 
 
 def comparable(
@@ -83,14 +84,35 @@ def centre(x: jax.Array, kept: jax.Array) -> jax.Array:
     return jnp.where(kept[:, None], x - mean(x, kept)[None], 0)
 
 
+def middle_of_most(x: jax.Array, kept: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Return a row of `x` `[n, d]` among those kept, `[n]`, and the mean of most of them about it, `[1, d]` each.
+
+    In float32 one row a million times as long as the others draws the mean of all away from them, and what they have of
+    it hides what they differ by.
+    """
+    about = centre(x, kept)
+    for _ in range(1 if len(x) > 1000 else 2):  # one draws the mean of few so far away that it hides the next
+        norms = lax.stop_gradient(jnp.sum(about * about, 1))
+        nearest = jnp.argmin(jnp.where(kept, norms, jnp.inf))
+        most = kept.at[greatest(norms)].set(False).at[nearest].set(True)
+        first = lax.stop_gradient(x[nearest])[None]
+        middle = mean(x - first, most)[None]
+        about = without(x - first - middle, ~kept)
+    return first, middle
+
+
+def greatest(norms: jax.Array) -> jax.Array:
+    """Return where the `FAR` greatest of the norms `[n]` are, or the greater half of few."""
+    return lax.top_k(norms, min(FAR, len(norms) // 2))[1]
+
+
 def about_middle(x: jax.Array, kept: jax.Array, scale: jax.Array | float, *others: jax.Array) -> tuple[jax.Array, ...]:
-    """Return `x` `[n, d]` and others `[..., d]` about the mean of the rows of `x` that are kept, `[n]`, or close to it.
+    """Return `x` `[n, d]` and others `[..., d]` about the mean of most rows of `x` that are kept, `[n]`, or near it.
 
     scale: the power of two that all were divided by. Where `x` was of integers, so is the point: differences of
         integers and their products are exact while below 2^24, and distances that are equal stay equal.
     """
-    first = x[jnp.argmax(kept)][None]
-    middle = mean(x - first, kept)[None]
+    first, middle = middle_of_most(x, kept)
     whole = (x * scale == jnp.round(x * scale)).all() & (scale < 1 / jnp.finfo(x.dtype).eps)
     middle = jnp.where(whole, jnp.round(middle * scale) / scale, middle)
     return tuple(a - first - middle for a in (x, *others))

@@ -25,6 +25,14 @@ def relative_residual(prediction: ArrayLike, target: ArrayLike) -> Array:
 
 @jax.jit
 def _relative_residual(prediction, target, made, known):
+    squared, factor = _unexplained(prediction, target, made, known)
+    exact = squared == 0  # where the root has no derivative: give it the subgradient 0
+    return jnp.where(exact, 0, jnp.sqrt(jnp.where(exact, 1, squared))) * factor
+
+
+@jax.jit
+def _unexplained(prediction, target, made, known):
+    """Return the square of the relative residual, and what its root is then multiplied by."""
     target, scale = unit(target)
     spread = centre(target, known)
     prediction, own = unit(without(prediction, ~known))
@@ -32,7 +40,7 @@ def _relative_residual(prediction, target, made, known):
     error = prediction * (own / larger) - target * (scale / larger)
     error = jnp.where(made[:, None], error, spread * (scale / larger))
     (error, of_error), (spread, of_spread) = (unit(jnp.where(known[:, None], a, 0)) for a in (error, spread))
-    return jnp.sqrt(jnp.sum(error**2) / jnp.sum(spread**2)) * (of_error / of_spread * (larger / scale))
+    return jnp.sum(error**2) / jnp.sum(spread**2), of_error / of_spread * (larger / scale)
 
 
 def r_squared(prediction: ArrayLike, target: ArrayLike) -> Array:
@@ -43,7 +51,8 @@ def r_squared(prediction: ArrayLike, target: ArrayLike) -> Array:
 
     `1 - relative_residual²`, with its invariances and errors, and what it does with rows that are not finite.
     """
-    return 1 - relative_residual(prediction, target) ** 2
+    squared, factor = _unexplained(*comparable(prediction, target, names=PREDICTION))
+    return 1 - squared * factor**2
 
 
 def mean_cosine(prediction: ArrayLike, target: ArrayLike) -> Array:

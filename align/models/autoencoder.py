@@ -12,7 +12,7 @@ from align.dataset_names import family
 from align.models.conv import ConvDecoder, ConvEncoder
 from align.models.mlp import MLPDecoder, MLPEncoder
 from align.models.residual import ResidualEncoder
-from align.models.shares import block_of, in_blocks, in_shares
+from align.models.shares import block_of, in_blocks, in_shares, of_its_shape
 
 MODELS = ("conv", "mlp", "residual")
 LAST_LAYERS = ("sigmoid", "linear")
@@ -104,10 +104,11 @@ def encode(model: nn.Module, params: Any, images: Array) -> Array:
     """Encode images `[n, h, w, c]` to latents `[n, latent]`, in blocks so that memory stays bounded.
 
     Outside of `jit` and `vmap`, a network that is computed fastest on one core of a CPU is given a share of the images
-    on every core.
+    on every core. ValueError for images of another shape than the network was trained on.
     """
     images = inputs.as_array("images", images)
-    return in_shares(_encode, getattr(model, "encoder", model), (model, params), images)
+    with of_its_shape("images", images):
+        return in_shares(_encode, getattr(model, "encoder", model), (model, params), images)
 
 
 @partial(jax.jit, static_argnums=(0, 3))
@@ -119,8 +120,13 @@ def _encode(model, params, images, count=None, start=0):
 
 
 def decode(model: Autoencoder, params: Any, latents: Array) -> Array:
-    """Decode latents `[n, latent]` to images `[n, h, w, c]`, in blocks so that memory stays bounded."""
-    return _decode(model, params, inputs.as_array("latents", latents))
+    """Decode latents `[n, latent]` to images `[n, h, w, c]`, in blocks so that memory stays bounded.
+
+    ValueError for latents of another dimension than the network was trained on.
+    """
+    latents = inputs.as_array("latents", latents)
+    with of_its_shape("latents", latents):
+        return _decode(model, params, latents)
 
 
 @partial(jax.jit, static_argnums=0)

@@ -1,13 +1,15 @@
 """Functions of many rows, block by block so that memory stays bounded, and a share of the blocks on every core."""
 
+import contextlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
 import jax
 import numpy as np
+from flax import errors
 from flax import linen as nn
 from jax import Array, lax
 from jax import numpy as jnp
@@ -19,6 +21,17 @@ def block_of(module: nn.Module) -> int:
     The patches that a convolution makes of so many images fit into the caches of a CPU.
     """
     return getattr(module, "block", 100)
+
+
+@contextlib.contextmanager
+def of_its_shape(name: str, given: Array) -> Iterator[None]:
+    """Name the array where a network that it is given to within was trained on others: ValueError."""
+    try:
+        yield
+    except errors.ScopeParamShapeError as error:
+        raise ValueError(
+            f"{name} must be of the shape that the network was trained on; they are {given.shape}"
+        ) from error
 
 
 def in_blocks(

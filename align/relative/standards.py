@@ -14,7 +14,9 @@ from align.arrays.scales import unit
 def layer_normalised(representation: ArrayLike) -> Array:
     """Bring every sample's similarities `[n, a]` to mean 0 and standard deviation 1: its scale and offset are lost."""
     (representation,) = inputs.as_floats(representation=representation)
-    return _standard(representation, representation, axis=1, name="representation")
+    if representation.ndim != 2 or representation.shape[1] == 0:
+        raise ValueError(f"representation must be [n, a], a at least 1; it is {representation.shape}")
+    return _standard(representation, representation, axis=1)
 
 
 def standardised(representation: ArrayLike, reference: ArrayLike) -> Array:
@@ -23,7 +25,14 @@ def standardised(representation: ArrayLike, reference: ArrayLike) -> Array:
     With the training samples of the same space as reference, the scale of the space as a whole is lost.
     """
     representation, reference = inputs.as_floats(representation=representation, reference=reference)
-    return _standard(representation, reference, axis=0, name="reference")
+    if representation.ndim != 2 or reference.ndim != 2 or representation.shape[1] != reference.shape[1]:
+        raise ValueError(
+            "representation [n, a] and reference [m, a] must agree in a; "
+            f"they are {representation.shape}, {reference.shape}"
+        )
+    if 0 in reference.shape:
+        raise ValueError(f"reference must be [m, a], at least one of each; it is {reference.shape}")
+    return _standard(representation, reference, axis=0)
 
 
 def absorb_standard(params: Any, reference: ArrayLike) -> dict[str, Any]:
@@ -33,7 +42,7 @@ def absorb_standard(params: Any, reference: ArrayLike) -> dict[str, Any]:
     rounding.
     """
     (reference,) = inputs.as_floats(reference=reference)
-    layers = params["params"]
+    layers = params.get("params", {})
     if "Dense_0" not in layers:
         raise ValueError(f"params must have a first layer Dense_0; their layers are {', '.join(layers)}")
     first = layers["Dense_0"]
@@ -50,13 +59,7 @@ def absorb_standard(params: Any, reference: ArrayLike) -> dict[str, Any]:
     return {**params, "params": {**layers, "Dense_0": {"kernel": kernel, "bias": bias}}}
 
 
-def _standard(x, reference, axis, name):
-    if x.ndim != 2 or reference.ndim != 2 or x.shape[1] != reference.shape[1]:
-        raise ValueError(
-            f"representation [n, a] and {name} [m, a] must agree in a; they are {x.shape}, {reference.shape}"
-        )
-    if 0 in reference.shape:
-        raise ValueError(f"{name} must be [m, a], at least one of each; it is {reference.shape}")
+def _standard(x, reference, axis):
     one, offset, spread, power = _mean_and_spread(reference, axis)
     return (x / power - one - offset) / spread
 

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
+import ml_dtypes
 import numpy as np
 
 from align.arrays import checks, inputs
@@ -55,10 +56,17 @@ def found(
     """
     checks.check_counts(top=top)
     candidates = _counts(candidates)
+    if not isinstance(fitted, AffineMap) or fitted.weight.ndim != 2:
+        came = f"of weight {fitted.weight.shape}" if isinstance(fitted, AffineMap) else f"{type(fitted).__name__}"
+        raise ValueError(f"fitted must be one AffineMap; it is {came}")
+    if not isinstance(corpus, Iterable):
+        raise ValueError(f"corpus must be blocks (old, new), as in [(old, new)]; it is {corpus!r}")
     dimensions = fitted.weight.shape
     if not (np.isfinite(fitted.weight).all() and np.isfinite(fitted.bias).all()):
         raise ValueError("fitted is a map of NaN or infinity")
-    raw = np.asarray(new_queries)
+    old_queries, raw = (
+        _numbers(name, each) for name, each in (("old_queries", old_queries), ("new_queries", new_queries))
+    )
     old_queries, new_queries = _queries(old_queries, raw, dimensions)
     many = max((top, *candidates))
     searches = {AGAIN: Best(new_queries, top), OLD: Best(old_queries, many), INDEX: Best(new_queries, many)}
@@ -76,7 +84,7 @@ def found(
                 f"corpus must be blocks [n, {dimensions[0]}] and [n, {dimensions[1]}] of the same documents; "
                 f"one is {shapes[0]} and {shapes[1]}"
             )
-        old, new = (np.asarray(inputs.as_numpy(each)) for each in block)
+        old, new = (_numbers("corpus", each) for each in block)
         for side, each in (("old", old), ("new", new)):
             if not np.isfinite(each).all():
                 raise ValueError(f"corpus holds NaN or infinity in the {side} documents of block {number}")
@@ -112,9 +120,20 @@ def _counts(candidates):
     raise ValueError(f"candidates must be whole numbers, at least 1, as in (10, 20); they are {candidates!r}")
 
 
+def _numbers(name, value):
+    """Return a value as NumPy's array; ValueError where it is masked, or of anything but real numbers."""
+    try:
+        array = np.asarray(inputs.as_numpy(value))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must be an array of real numbers; it is {type(value).__name__} ({error})") from error
+    if array.dtype.kind not in "iuf" and array.dtype != ml_dtypes.bfloat16:
+        raise ValueError(f"{name} must hold real numbers; its dtype is {array.dtype}")
+    return array
+
+
 def _queries(old, new, dimensions):
     """Return the queries of both encoders at unit length."""
-    rows = {"old_queries": np.asarray(old), "new_queries": np.asarray(new)}
+    rows = {"old_queries": old, "new_queries": new}
     for (name, each), d in zip(rows.items(), dimensions, strict=True):
         if each.ndim != 2 or each.shape[1] != d or not len(each):
             raise ValueError(f"{name} must be [queries, {d}], at least one; it is {each.shape}")
@@ -134,6 +153,8 @@ def verdict(measured: Found) -> tuple[bool | None, str]:
     It is open of fewer than six queries, whatever they found (see `bootstrap.estimate`), and where fewer than six of
     them find another share with the map than without (`bootstrap.tell`).
     """
+    if not isinstance(measured, Found):
+        raise ValueError(f"measured must be what `found` returns; it is {type(measured).__name__}")
     ways = measured.ways
     other = max((way for way in (OLD, NO_MAP) if way in ways), key=lambda way: float(ways[way].mean()))
     name = {OLD: "the old encoder, kept,", NO_MAP: "no map at all"}[other]

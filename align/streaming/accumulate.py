@@ -25,6 +25,10 @@ def from_blocks(blocks: Iterable[tuple], *, target_moments: bool = True) -> Stat
     that are masked or of other than real numbers, negative weights, no dimensions, and no rows at all.
     """
     checks.check_flags(target_moments=target_moments)
+    if not isinstance(blocks, Iterable):
+        raise ValueError(
+            f"blocks must be (source, target) or (source, target, weights), each of rows; it is {blocks!r}"
+        )
     sums: Any = None
     for source, target, weights in _parts(blocks):
         if sums is None:

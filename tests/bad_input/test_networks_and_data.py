@@ -2,11 +2,17 @@
 
 from pathlib import Path
 
+import jax
+import numpy as np
 import pytest
 from refusals import Refusal, every
 
 from align import data, models, training
 from align.data import DataError
+from align.evaluation import reconstruction_error
+from align.stitching import StitchingMap, stitch_pairs, stitching
+
+KEY = jax.random.key(0)
 
 
 def settings(argument, value, expected):
@@ -21,7 +27,7 @@ def settings(argument, value, expected):
     }
     | {
         f"learning_rate {value!r}": settings("learning_rate", value, "positive and finite")
-        for value in (0.0, -1e-3, float("nan"), float("inf"), "1e-3", None)
+        for value in (0.0, -1e-3, float("nan"), float("inf"), "1e-3", None, True)
     }
     | {
         f"weight_decay {value!r}": settings("weight_decay", value, "at least 0 and finite")
@@ -60,6 +66,51 @@ def test_settings(refusal):
     }
 )
 def test_autoencoder(refusal):
+    refusal.check()
+
+
+TINY = models.autoencoder("mlp", 4, "mnist", (8, 8, 1))
+IMAGES, CODES = np.zeros((3, 8, 8, 1), np.float32), np.zeros((3, 4), np.float32)
+
+
+@pytest.fixture(scope="module")
+def params():
+    return TINY.init(jax.random.key(0), IMAGES)
+
+
+@pytest.mark.parametrize(
+    ("name", "came", "call"),
+    [
+        ("images", "(3, 9, 8, 1)", lambda p: models.encode(TINY, p, np.zeros((3, 9, 8, 1)))),
+        ("latents", "(3, 5)", lambda p: models.decode(TINY, p, np.zeros((3, 5)))),
+        ("codes", "(3, 5)", lambda p: reconstruction_error(*models.decoder_of(TINY, p), np.zeros((3, 5)), IMAGES)),
+    ],
+)
+def test_arrays_of_another_shape_than_the_networks(params, name, came, call):
+    expected = "of the shape that the network was trained on"
+    Refusal(lambda: call(params), f"{name} must be", f"they are {came}", expected).check()
+
+
+@every(
+    {
+        "one key": Refusal(
+            lambda: training.fit(TINY, [None], jax.random.key(0), IMAGES, IMAGES, training.Settings()),
+            "keys", "it is one key", "a list, one per state",
+        ),
+        "weights for some": Refusal(
+            lambda: stitch_pairs([KEY] * 2, [CODES] * 2, [CODES] * 2, weights=[None, CODES[:, 0] + 1]),
+            "weights", "some are None", "every network, or for none",
+        ),
+        "traced codes": Refusal(lambda: jax.jit(stitching)(KEY, CODES, CODES), "source", "under jit", "must be known"),
+        "settings of another kind": Refusal(
+            lambda: stitching(KEY, CODES, CODES, settings={}), "settings", "they are {}", "training.Settings"
+        ),
+        "complex points": Refusal(
+            lambda: StitchingMap(None, None)(1j * CODES), "x", "complex64", "must hold real numbers"
+        ),
+    }
+)  # fmt: skip
+def test_calls_of_networks(refusal):
     refusal.check()
 
 

@@ -26,6 +26,9 @@ CALLS = {
     "complex queries": (lambda: MAP.queries(np.ones(2, complex)), "x must hold real numbers", "complex"),
     "documents of the target": (lambda: MAP.documents(np.ones((4, 2))), "x must be [..., 3]", "(4, 2)"),
     "a point for a batch of maps": (lambda: BATCH(X[0]), "x must be [..., n, 3]", "(2, 3, 2)", "(3,)"),
+    "a query for a batch of maps": (lambda: BATCH.queries(X[0, :2]), "x must be [..., n, 2]", "(2, 3, 2)", "(2,)"),
+    "points for more maps": (lambda: BATCH(np.ones((5, 4, 3))), "x must be [2, n, 3]", "(5, 4, 3)"),
+    "queries for more maps": (lambda: BATCH.queries(np.ones((5, 4, 2))), "x must be [2, n, 2]", "(5, 4, 2)"),
     "norms of the target": (lambda: MAP.norms(np.ones((4, 2))), "x must be [..., 3]", "(4, 2)"),
 }
 CASES = {
@@ -78,6 +81,13 @@ CASES = {
     "masked values": (lambda: search.estimate(np.ma.masked_less(X[:, 0], 0)), "values", "masked, float32 (20,)"),
     "complex values": (lambda: search.estimate(1j * X[:, 0]), "values must hold real numbers", "complex64"),
     "values of text": (lambda: search.estimate(["a", "b"]), "values must hold real numbers", "<U1"),
+    "masked queries": (lambda: found(old=np.ma.masked_less(X, 0)), "old_queries must be an array", "MaskedArray"),
+    "complex new queries": (lambda: found(new=1j * X[:, :2]), "new_queries must hold real numbers", "complex64"),
+    "masked documents": (lambda: found([(np.ma.array(X), X[:, :2])]), "corpus must be an array", "MaskedArray"),
+    "a batch of maps": (lambda: search.found(BATCH, X, X, []), "fitted must be one AffineMap", "weight (2, 3, 2)"),
+    "no map": (lambda: search.found(None, X, X, []), "fitted must be one AffineMap", "NoneType"),
+    "no corpus": (lambda: found(None), "corpus must be blocks (old, new)", "it is None"),
+    "a verdict on nothing": (lambda: search.verdict(None), "measured must be what `found` returns", "NoneType"),
     "few documents": (lambda: found([(X[:4], X[:4, :2])]), "4 documents", "more than the 10"),
 }  # fmt: skip
 CALLS |= CASES

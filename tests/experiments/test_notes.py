@@ -215,7 +215,9 @@ def test_what_100_pairs_take_of_what_the_clouds_left():
         assert mean[source, "ridge", 1000] / every < most[-1] < mean[source, "ridge", 500] / every
     assert "these take only a seventh of what is left" in NOTES
     assert "would come to {:.2f} and {:.2f} times the error of the map of all pairs".format(*most) in NOTES
-    fewer, more = ([mean[s, "ridge", count] / mean[s, "linear", None] for s in ("conv", "mlp")] for count in (500, 1000))
+    fewer, more = (
+        [mean[s, "ridge", count] / mean[s, "linear", None] for s in ("conv", "mlp")] for count in (500, 1000)
+    )
     assert "({:.2f} and {:.2f} from 500, {:.2f} and {:.2f} from 1,000)".format(*fewer, *more) in NOTES
 
 
