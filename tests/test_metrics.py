@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.spatial
 from metric_samples import rotation, sample
 
 from align import metrics
@@ -222,3 +223,21 @@ def test_running_sums_of_a_constant_target_have_no_spread():
     for sums in (whole, running_sums.merge(whole, running_sums.add_up(target[:7], target[:7]))):
         assert sums.spread == 0 and np.isnan(running_sums.relative_residual(sums))
         assert np.isnan(running_sums.r_squared(sums))
+
+
+@pytest.mark.parametrize("far", [1e4, 1e6, 1e9])
+def test_rows_of_great_length_hide_no_others_from_neighbours_and_ranks(far):
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(500, 16))
+    y = x + 0.5 * rng.normal(size=x.shape)
+    x[3] *= far
+    y[3] *= far
+    x, y = x.astype(np.float32), y.astype(np.float32)
+    one, two = (a.astype(np.float64) for a in (x, y))
+    near = [np.argsort(scipy.spatial.distance.cdist(a, a), axis=1)[:, 1:11] for a in (one, two)]
+    overlap = np.mean([len(set(a) & set(b)) / 10 for a, b in zip(*near, strict=True)])
+    assert abs(metrics.mutual_knn_overlap(x, y, k=10) - overlap) < 2e-3  # the far row's own neighbours are rounding
+    distances = scipy.spatial.distance.cdist(one, two)
+    ranks = 1 + (distances < distances.diagonal()[:, None]).sum(1)
+    found = metrics.retrieval_ranks(x, y, metric="euclidean")
+    assert (np.delete(found, 3) == np.delete(ranks, 3)).mean() > 0.99

@@ -187,7 +187,7 @@ def as_strengths(value: ArrayLike) -> jax.Array:
     """Return `[k]` penalties as an array; ValueError where they are none, no numbers, negative or not finite."""
     array = as_array("strengths", value)
     if array.ndim != 1 or array.size == 0:
-        raise ValueError(f"strengths must be [k], at least one; it is {array.shape}")
+        raise ValueError(f"strengths must be [k], at least one, as in [0.1, 1]; it is {array.shape}")
     float_dtype(strengths=array)
     check_finite(strengths=array)
     if not isinstance(array, jax.core.Tracer):

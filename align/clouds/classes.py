@@ -14,6 +14,8 @@ Indices = jax.Array | np.ndarray
 Rows = tuple[Indices, Indices]
 # Numbers that are held at a time to say which row is of which class.
 _HELD = 2**26
+# Classes that may be of one row each: more of them are names of rows.
+_MANY = 100
 
 
 def share(
@@ -44,6 +46,16 @@ def share(
     position = {label: i for i, label in enumerate(shared)}
     of_first, of_second = (np.array([position.get(label, -1) for label in own.tolist()]) for own in (first, second))
     return of_first[in_first], of_second[in_second], len(shared)
+
+
+def check_several(positions: np.ndarray, count: int, name: str) -> None:
+    """ValueError where many classes are of one row: `positions` `[n]` among so many, −1 for rows of no class."""
+    rows = int((positions >= 0).sum())
+    if count > max(_MANY, rows // 2):
+        raise ValueError(
+            f"{name}_labels must name classes of several rows; they name {count:,} of {rows:,} rows: where each row "
+            "has a name of its own, rows are pairs"
+        )
 
 
 def group(

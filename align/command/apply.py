@@ -28,6 +28,7 @@ def apply(arguments: argparse.Namespace) -> bool | None:
     fitted = places.load_map(arguments.map)
     if arguments.inverse:
         fitted = fitted.inverse()
+    places.check_column(arguments, arguments.input)
     rows = places.open_rows(arguments.input, arguments.column)
     places.check_takes(fitted, rows, arguments)
     places.check_output(arguments)

@@ -3,11 +3,13 @@
 import argparse
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import numpy as np
 
 from align import files, metrics
+from align.arrays import far_rows
 from align.command import blocks
 from align.maps import AffineMap
 from align.solvers import Solver
@@ -19,6 +21,10 @@ _AS_THE_MEAN = 0.99
 _UNRELATED = 0.05
 # A share of rows that are copies of others from which on these are worth a warning.
 _MANY_COPIES = 0.05
+# Pairs from which on it can be told that some of them are wrong, and a share of these that is worth a warning.
+_RANKED, _ASTRAY = 100, 0.05
+# By how many deviations the means of classes must differ more than those of rows at random, or labels say nothing.
+_DEVIATIONS = 4
 # What solvers that judge by pairs left out call their residual.
 _LEFT_OUT = ("leave_one_out", "generalised")
 
@@ -72,6 +78,39 @@ def constant(target: np.ndarray, rows: int, rank: jax.Array | None = None) -> st
     return None
 
 
+def far_out(rows: np.ndarray) -> np.ndarray:
+    """Return which of the rows `[n, d]` are far out, `[n]`; none where these are not few, as by `align.clouds`."""
+    return far_rows.far_out(rows, most=0.01) if len(rows) >= _RANKED else np.zeros(len(rows), bool)
+
+
+def unlabelled(clouds: dict[str, np.ndarray], labels: dict[str, Any]) -> str | None:
+    """Return in words that labels `[n]` say nothing of the clouds `[n, d]` of both sides; None where they do."""
+    known = [labels[f"{name}_labels"] for name in clouds]
+    shared = np.intersect1d(*known)
+    if len(shared) < 2:
+        return f"source and target labels have {len(shared)} class in common: its mean says where, and nothing else"
+    for (name, cloud), own in zip(clouds.items(), known, strict=True):
+        inside = np.isin(own, shared)
+        rows, of_class = cloud[inside].astype(np.float64), np.unique(own[inside], return_inverse=True)[1]
+        sizes = np.bincount(of_class)
+        free = len(rows) - len(sizes)
+        if free < 1:
+            continue
+        rows -= rows.mean(0)
+        sums = np.zeros((len(sizes), rows.shape[1]))
+        np.add.at(sums, of_class, rows)
+        between, total = (sums**2 / sizes[:, None]).sum(), (rows**2).sum(0)
+        ratio = between / (len(sizes) - 1) / max((total.sum() - between) / free, np.finfo(float).tiny)
+        # Of labels at random its mean is 1, and its deviation that of a mean of so many squares.
+        squares = (len(sizes) - 1) * total.sum() ** 2 / max((total**2).sum(), np.finfo(float).tiny)
+        if total.any() and ratio < 1 + _DEVIATIONS * np.sqrt(2 / squares):
+            return (
+                f"the {name} labels say nothing of the {name} rows: the means of the classes differ no more than those "
+                "of rows drawn at random; are they the labels of these rows?"
+            )
+    return None
+
+
 def copied(target: np.ndarray) -> str | None:
     """Return in words that many rows `[n, d]`, which are searched for, are copies of others; None where few are."""
     copies = metrics.bad_rows(target).duplicate
@@ -103,6 +142,22 @@ def as_the_mean(residual: float, rows: int, alignment: float | None = None) -> s
         return text
     related = "" if alignment is None else f" (linear CKA {alignment:.2g}: the rows look unrelated)"
     return f"{text}{related}; are source and target in correspondence?"
+
+
+def astray(ranks: np.ndarray) -> str | None:
+    """Return in words that a part of the pairs is wrong, by the rank `[n]` of each counterpart among n; None if not so.
+
+    What a map errs by makes ranks the rarer the greater they are. Those of wrong pairs are spread evenly: as many in
+    the last two quarters as in the second, twice.
+    """
+    n = len(ranks)
+    first, second, last = np.mean(ranks <= n / 10), np.mean((ranks > n / 4) & (ranks <= n / 2)), np.mean(ranks > n / 2)
+    if n < _RANKED or 2 * last < _ASTRAY or last < 1.4 * second or first < 0.25:
+        return None
+    return (
+        f"some {200 * last:.0f} % of the rows are mapped no nearer to their counterparts than to any others: wrong "
+        "pairs, or codes that say nothing, which the other rows are not told from"
+    )
 
 
 def unrelated(alignment: float) -> bool:

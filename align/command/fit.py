@@ -1,6 +1,7 @@
 """`align fit`: from two files of codes to the file of a map."""
 
 import argparse
+import itertools
 
 import jax
 import numpy as np
@@ -40,6 +41,8 @@ def fit(arguments: argparse.Namespace) -> bool:
     places.check_output(arguments, suffixes=(".safetensors",))
     fit_rows = _from_pairs if solver.needs == "pairs" else _from_clouds
     _check_used(solver, arguments)
+    beside = (arguments.pairs or ()), (arguments.clouds or ()), (arguments.among,)
+    places.check_column(arguments, arguments.source, arguments.target, *itertools.chain(*beside))
     arguments = parser.filled(arguments)
     fitted, known, spaces = fit_rows(solver, chosen, arguments)
 
@@ -71,11 +74,14 @@ def _from_pairs(solver, chosen, arguments):
     sound, bad = faults.usable(arguments, source, target, weights=weights)
     counts = _column(arguments, weights[0]) if weights else None
     if counts is not None:
+        if (below := sound & (counts < 0)).any():
+            row = weights[0].number(int(np.argmax(below)))
+            raise ValueError(f"{weights[0].name}: weights must not be negative, as the first in row {row} is")
         sound &= counts != 0
     held, used = _selections(sound, arguments)
     copies = _copies_of_held(arguments, source, target, held, used)
     used &= ~copies
-    rows, between, equal = int(used.sum()), {}, None
+    rows, between, equal, far = int(used.sum()), {}, None, {}
     if sum(array.nbytes for array in arrays) / len(used) * rows > arguments.memory * 2**30:
         # Of y, the ends of its blocks.
         fitted, spaces, y = streamed.fit(solver, chosen, arguments, arrays, used, counts)
@@ -84,6 +90,7 @@ def _from_pairs(solver, chosen, arguments):
         x, y, *w = (np.concatenate(part) for part in parts)
         rows_of = (x, y, w[0][:, 0] if w else None)
         equal = first_of_equal(x, y)
+        far = {array.name: faults.far_out(part) for array, part in zip((source, target), (x, y), strict=True)}
         with threads.for_dimensions(max(x.shape[1], y.shape[1])):
             beside, between, of_others = _beside(arguments, x, y)
             fitted, bad = _run(arguments, solver, rows_of, chosen | beside), bad | of_others
@@ -99,8 +106,17 @@ def _from_pairs(solver, chosen, arguments):
         counted = faults.effective(np.ones(rows) if counts is None else counts[used], equal)
         mean = faults.as_the_mean(faults.corrected_residual(fitted, counted, solver), rows)
         doubt = mean or faults.unchecked(fitted, counted, solver)
-    if warning := faults.constant(y, rows, fitted.rank) or doubt:
-        known["warnings"] = [warning]
+    warnings = [faults.constant(y, rows, fitted.rank) or doubt]
+    for name, lie in far.items():
+        if lie.any():
+            bad.setdefault(name, {})["far_out"] = int(lie.sum())
+            row = source.number(int(np.flatnonzero(used)[np.argmax(lie)]))
+            warnings.append(
+                f"{name} has {lie.sum()} of {rows} rows that lie more than ten times as far from the others as is "
+                f"usual, first row {row}: they may decide the map alone"
+            )
+    if any(warnings):
+        known["warnings"] = list(filter(None, warnings))
     return fitted, known | ({"bad_rows": bad} if bad else {}), spaces
 
 
@@ -162,9 +178,11 @@ def _from_clouds(solver, chosen, arguments):
     sizes = {f"{name}_rows": len(cloud) for name, cloud in clouds.items()}
     known = _told(fitted, chosen, arguments) | sizes | ({"pairs": len(pairs[0])} if pairs else {})
     known |= {"bad_rows": bad} if bad else {}
-    warning = faults.constant(clouds["target"], sizes["target_rows"], fitted.rank) or faults.restless(fitted)
-    if warning:
-        known["warnings"] = [warning]
+    of_target = clouds["target"], sizes["target_rows"]
+    of_labels = faults.unlabelled(clouds, labels) if any(given.values()) else None
+    constant = faults.constant(*of_target) or of_labels or faults.constant(*of_target, fitted.rank)
+    if warnings := list(filter(None, [constant, faults.restless(fitted)])):
+        known["warnings"] = warnings
     return fitted, known, belonging.spaces(arguments, *clouds.values(), tuple(map(len, clouds.values())))
 
 
@@ -177,6 +195,10 @@ def _beside(arguments, x, y):
     sound = {file: _sound(file, arguments) for file in named}
     bad = {array: counts for _, counted in sound.values() for array, counts in counted.items()}
     beside = {} if arguments.among is None else {"among": sound[arguments.among][0]}
+    if beside and beside["among"].shape[1] != x.shape[1]:
+        raise ValueError(
+            f"--among {arguments.among} has {beside['among'].shape[1]} dimensions, and the source {x.shape[1]}"
+        )
     if arguments.clouds is None:
         return beside, {}, bad
     clouds = [sound[file][0] for file in arguments.clouds]

@@ -19,6 +19,8 @@ def choose(arguments: argparse.Namespace) -> Solver:
         for name, given in (("for", arguments.purpose), ("among", arguments.among), ("clouds", arguments.clouds)):
             if given is not None:
                 raise ValueError(f"--{name} is for --solver auto, which chooses by it; --solver is {arguments.solver}")
+    elif arguments.weights is not None:
+        raise ValueError(f"--weights {arguments.weights}: --solver auto takes all pairs for equally good")
     solver = _NAMED[arguments.solver]
     labels = (arguments.source_labels, arguments.target_labels)
     if solver.needs == "labels" and None in labels:

@@ -119,6 +119,20 @@ def check_output(arguments: argparse.Namespace, suffixes: tuple[str, ...] = file
                 raise ValueError(f"{path} is read as the {role}; expected another place for the output")
     if os.path.lexists(path) and not replaces(arguments):
         raise FileExistsError(f"{path} exists; --overwrite or --force replaces it")
+    if others := files.lost(arguments.output):
+        raise ValueError(
+            f"{path} holds {', '.join(others)} as well, which would be lost: a file is written anew; expected another "
+            "file, or its name alone to replace all of it"
+        )
+
+
+def check_column(arguments: argparse.Namespace, *names: str | None) -> None:
+    """ValueError where --column names an array within files that hold none by name."""
+    given = [name for name in names if name]
+    if arguments.column is not None and all(files.with_key(name, arguments.column) == name for name in given):
+        raise ValueError(
+            f"--column {arguments.column} names an array within a file; none of {', '.join(given)} has any"
+        )
 
 
 def replaces(arguments: argparse.Namespace) -> bool:

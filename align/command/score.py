@@ -25,6 +25,7 @@ def score(arguments: argparse.Namespace) -> bool | int:
     top = arguments.top or parser.TOP
     limits.check_names(arguments.fail_under, top, bool(arguments.corpus))
     fitted = places.load_map(arguments.map)
+    places.check_column(arguments, arguments.source, arguments.target, *(arguments.corpus or ()))
     source, target, _, joined = pairing.open_pairs(arguments)
     places.check_takes(fitted, source, arguments)
     if fitted.weight.shape[1] != target.shape[1]:
@@ -81,11 +82,12 @@ def scores(
         "r_squared": running_sums.r_squared(total),
         "mean_cosine": running_sums.mean_cosine(total),
         "sample": len(x),
-        **_compared(mapped, y, arguments.metric),
-        "unmapped": _compared(x, y, arguments.metric),
+        **_compared(mapped, y, ranks := _ranks(mapped, y, arguments.metric), arguments.metric),
+        "unmapped": _compared(x, y, _ranks(x, y, arguments.metric), arguments.metric),
     }
     mean = faults.as_the_mean(result["relative_residual"], total.rows, result["linear_cka"])
-    return result, faults.constant(np.concatenate(ends), total.rows) or mean or faults.copied(y)
+    constant = faults.constant(np.concatenate(ends), total.rows)
+    return result, constant or faults.astray(ranks) or mean or faults.copied(y)
 
 
 def _sample(rows, arguments):
@@ -97,11 +99,15 @@ def _sample(rows, arguments):
     return sampled
 
 
-def _compared(x, y, metric):
-    """Return what a sample of x `[n, d]` says beside y: retrieval where they share their dimensions, and alignment."""
+def _ranks(x, y, metric):
+    """Return the rank of each row of y `[n, d]` for its row of x; None where they do not share their dimensions."""
+    return np.asarray(metrics.retrieval_ranks(x, y, metric=metric)) if x.shape == y.shape else None
+
+
+def _compared(x, y, ranks, metric):
+    """Return what a sample of x `[n, d]` says beside y: retrieval where there are ranks, and alignment."""
     result = {}
-    if x.shape == y.shape:
-        ranks = np.asarray(metrics.retrieval_ranks(x, y, metric=metric))
+    if ranks is not None:
         # Rows that count as missed rank last, which among few is not beyond k.
         result = {
             f"top_{k}": float(np.mean(ranks <= k) if k < len(x) else metrics.top_k_accuracy(x, y, k=k, metric=metric))

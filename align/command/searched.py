@@ -50,13 +50,13 @@ def measure(
     x, y = x[asks], y[asks]
     watches = belonging.both(arguments, (old.name, new.name))
     pairs = _Pairs([], [])
-    corpus = _watched(fitted, watches, pairs, (part[1:] for part in blocks.chosen(sound, arguments, old, new)))
+    corpus = _watched(fitted, watches, pairs, sound, blocks.chosen(sound, arguments, old, new))
     measured = search.found(fitted, x, y, corpus, top=top)
-    doubt, unrelated = _doubt(pairs)
+    doubt, doubted = _doubt(pairs)
     worth_it, why = search.verdict(measured)
-    if unrelated:
+    if doubted:
         worth_it = None
-        why = f"open: the documents of {old.name} and {new.name} look unrelated, and what is found says nothing then"
+        why = f"open: {doubted} of {old.name} and {new.name} look unrelated, and what is found says nothing then"
     recall = f"recall@{top}"
     told = {
         "queries": len(x),
@@ -83,23 +83,30 @@ class _Pairs(NamedTuple):
     some: list[tuple[np.ndarray, np.ndarray]]
 
 
-def _watched(fitted, watches, pairs, corpus):
-    for old, new in corpus:
+def _watched(fitted, watches, pairs, rows, corpus):
+    """Yield the blocks of a corpus, of which a mask `[n]` chooses the rows, and put down what they say."""
+    (index,) = np.nonzero(rows)
+    some = np.zeros_like(rows)
+    some[np.random.default_rng(0).choice(index, min(len(index), _SOME), replace=False)] = True
+    for block, old, new in corpus:
         for watch, documents in zip(watches, (old, new), strict=True):
             watch.look(documents)
         mapped = np.asarray(fitted(old))
         pairs.sums.append(running_sums.add_up(mapped, new))
-        if sum(len(rows) for rows, _ in pairs.some) < _SOME:
-            pairs.some.append((mapped[:_SOME], new[:_SOME]))
+        looked_at = some[block][rows[block]]
+        pairs.some.append((mapped[looked_at], new[looked_at]))
         yield old, new
 
 
 def _doubt(pairs):
-    """Return in words that documents do not correspond, by the map, if so; and whether they look unrelated besides."""
+    """Return in words that documents do not correspond, by the map, if so; and which look unrelated."""
     total = functools.reduce(running_sums.merge, pairs.sums)
     mapped, new = (np.concatenate(rows) for rows in zip(*pairs.some, strict=True))
     if len(mapped) < _FEW:
-        return None, False
+        return None, None
     alignment = float(metrics.linear_cka(mapped, new, unbiased=True))
-    doubt = faults.as_the_mean(running_sums.relative_residual(total), total.rows, alignment)
-    return doubt, doubt is not None and faults.unrelated(alignment)
+    mean = faults.as_the_mean(running_sums.relative_residual(total), total.rows, alignment)
+    if mean is not None and faults.unrelated(alignment):
+        return mean, "the documents"
+    astray = faults.astray(np.asarray(metrics.retrieval_ranks(mapped, new)))
+    return astray or mean, astray and "some documents"

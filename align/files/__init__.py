@@ -16,7 +16,7 @@ from align.files.ids import Ids, Match, check_count, ids_apart, match, open_ids
 from align.files.joins import chosen, put_in_order
 from align.files.naming import finds, split_name, with_key
 from align.files.opened import MissingPackage, Rows
-from align.files.opening import dtypes_of, keeps_others, open_column, open_rows, writing
+from align.files.opening import dtypes_of, keeps_others, lost, open_column, open_rows, writing
 from align.files.unit_rows import to_unit, unit
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "finds",
     "ids_apart",
     "keeps_others",
+    "lost",
     "match",
     "open_column",
     "open_ids",

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from align.files import arrow_tables, faiss_indexes, hdf, numpy_files, tensors, vecs, word_vectors
@@ -18,6 +19,7 @@ class Format(NamedTuple):
     beside: whether it holds more of a row than its vector: columns where it is keyed, else a word, which is the id.
     in_folders: whether a folder of such files is meant by its own name; what else ends so may be no vectors.
     dtypes: those that are written; None for any.
+    names: a path to the names of the arrays within, where writing one of them leaves the others out.
     """
 
     open: Callable[..., Rows]
@@ -27,6 +29,7 @@ class Format(NamedTuple):
     beside: bool = False
     in_folders: bool = True
     dtypes: tuple[str, ...] | None = None
+    names: Callable[[Path], list[str]] | None = None
 
 
 _TABLE = Format(arrow_tables.open_table, arrow_tables.table_ids, arrow_tables.write_table, keyed=True, beside=True)
@@ -35,8 +38,20 @@ _INDEX = Format(faiss_indexes.open_index, faiss_indexes.index_ids, in_folders=Fa
 
 FORMATS = {
     ".npy": Format(numpy_files.open_npy, None, numpy_files.write_npy),
-    ".npz": Format(numpy_files.open_npz, numpy_files.npz_ids, numpy_files.write_npz, keyed=True),
-    ".safetensors": Format(tensors.open_safetensors, tensors.safetensors_ids, tensors.write_safetensors, keyed=True),
+    ".npz": Format(
+        numpy_files.open_npz,
+        numpy_files.npz_ids,
+        numpy_files.write_npz,
+        keyed=True,
+        names=numpy_files.npz_names,
+    ),
+    ".safetensors": Format(
+        tensors.open_safetensors,
+        tensors.safetensors_ids,
+        tensors.write_safetensors,
+        keyed=True,
+        names=tensors.safetensors_names,
+    ),
     ".parquet": _TABLE,
     ".arrow": _TABLE,
     ".feather": _TABLE,

@@ -59,6 +59,12 @@ def npy_ids(path: Path, key: None = None) -> Iterator[np.ndarray]:
     yield rows.read(0, rows.shape[0]) if rows.shape else native(np.load(path, allow_pickle=False))
 
 
+def npz_names(path: Path) -> list[str]:
+    """Return the names of the arrays of an `.npz` file."""
+    with np.load(path, allow_pickle=False) as arrays:
+        return list(arrays.files)
+
+
 def _read_npz(path, key):
     if not zipfile.is_zipfile(path):
         raise unreadable(path, ".npz", "it is no zip archive")

@@ -76,6 +76,21 @@ def dtypes_of(name: str) -> tuple[str, ...] | None:
     return FORMATS[naming.split_name(name)[0].suffix].dtypes
 
 
+def lost(name: str) -> list[str]:
+    """Return the arrays that a file holds beside the one that a name names, and which are not there once it is written.
+
+    None of a file that cannot be read, or a name that means the file as a whole.
+    """
+    path, key = naming.split_name(name)
+    names = FORMATS[path.suffix].names
+    if key is None or names is None or not path.is_file():
+        return []
+    try:
+        return [other for other in names(path) if other != key]
+    except Exception:  # whatever it is, it is no file of arrays
+        return []
+
+
 @contextlib.contextmanager
 def writing(
     name: str, shape: tuple[int, int], dtype: np.dtype, *, overwrite: bool = True

@@ -30,6 +30,11 @@ def safetensors_ids(path: Path, key: str) -> Iterator[np.ndarray]:
     yield rows.read(0, rows.shape[0]) if rows.shape else _opened(path, lambda file: file.get_tensor(rows.key))
 
 
+def safetensors_names(path: Path) -> list[str]:
+    """Return the names of the arrays of a `.safetensors` file."""
+    return _opened(path, lambda file: list(file.keys()))
+
+
 def _opened(path, use):
     from safetensors import SafetensorError, safe_open
 

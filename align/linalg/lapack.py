@@ -16,11 +16,16 @@ from jax import numpy as jnp
 
 
 def _one_by_one(decompose):
-    function = jax.custom_batching.custom_vmap(decompose)
+    def sound(matrix):  # of what is not finite LAPACK says on the standard output that it is illegal
+        finite = jnp.isfinite(matrix).all()
+        parts = decompose(jnp.where(finite, matrix, jnp.zeros_like(matrix)))
+        return jax.tree.map(lambda part: jnp.where(finite, part, jnp.full_like(part, jnp.nan)), parts)
+
+    function = jax.custom_batching.custom_vmap(sound)
 
     @function.def_vmap
     def _(axis_size, batched, matrix):
-        out = lax.platform_dependent(matrix, cpu=functools.partial(lax.map, function), default=jax.vmap(decompose))
+        out = lax.platform_dependent(matrix, cpu=functools.partial(lax.map, function), default=jax.vmap(sound))
         # XLA (jaxlib 0.10) moves a permutation of three batch axes through the product of two factors the wrong way.
         return lax.optimization_barrier(out), jax.tree.map(lambda _: True, out)
 

@@ -13,12 +13,14 @@ from typing import NamedTuple
 import numpy as np
 from scipy import linalg
 
+from align.arrays import far_rows
+
 SAMPLED = 1000  # rows that say enough of a space
 _DIRECTIONS = 256  # of S, the others taken for alike
 _FEW = 20  # rows whose mean says too little
-# Rows this many times as far from the median as is usual are left out, where they are no more than such a share of the
-# sample: of a hundredth of a file, which fits between clouds leave out, a sample may hold more.
-_FAR_OUT, _FEW_FAR = 10.0, 0.05
+# A share of the sample that may be far out, and is left out: of a hundredth of a file, which fits between clouds leave
+# out, a sample may hold more.
+_FEW_FAR = 0.05
 _ENOUGH, _ROUGH = 250, 100  # rows behind a fingerprint that can tell codes apart, and that can where they differ much
 _FAR, _FARTHER = 0.5, 0.7  # places from which on rows are of another space, by these two
 _FARTHEST = 0.8  # of rows that are nearly one
@@ -99,9 +101,7 @@ def take(rows: np.ndarray, *, total: int | None = None, name: str | None = None,
 
 def _near(rows):
     """Return rows `[n, d]` without a few that are far from the others, which would make up most of their spread."""
-    apart = np.linalg.norm(rows - np.median(rows, 0), axis=1)
-    near = apart <= _FAR_OUT * np.median(apart)
-    return rows[near] if near.mean() >= 1 - _FEW_FAR else rows
+    return rows[~far_rows.far_out(rows, most=_FEW_FAR)]
 
 
 def _spectrum(rows):

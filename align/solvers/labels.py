@@ -218,7 +218,7 @@ def labels(
     subset: rows of each class and side in an iteration.
     tolerance: by what share of the least discrepancy the finish may be above it and be taken; see `polish`.
 
-    ValueError for input that does not fit.
+    ValueError for input that does not fit, and for more than a hundred classes of which most are of one row.
     """
     checks.check_key(key)
     checks.check_counts(restarts=restarts, iterations=iterations, subset=subset)
@@ -228,6 +228,9 @@ def labels(
     for whitening in whitenings:
         checks.check_between(0, 1, whitenings=whitening)
     source, target = inputs.as_clouds(source=source, target=target)
+    *positions, count = classes.share(source, source_labels, target, target_labels)
+    for name, position in zip(("source", "target"), positions, strict=True):
+        classes.check_several(position, count, name)
     start_key, polish_key = jax.random.split(key)
     with threads.for_rows(source, target):
         (source, source_labels), (target, target_labels) = (

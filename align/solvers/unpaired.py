@@ -236,9 +236,10 @@ def _pairs(source, target, pairs):
             f"pairs[0] and pairs[1] must be [rows, dimensions], as many rows; they are {x.shape} and {y.shape}"
         )
     if (x.shape[1], y.shape[1]) != (source.shape[1], target.shape[1]):
+        turned = " (the other way round)" if (y.shape[1], x.shape[1]) == (source.shape[1], target.shape[1]) else ""
         raise ValueError(
             f"pairs must have the dimensions of the clouds, {source.shape[1]} and {target.shape[1]}; "
-            f"they are {x.shape} and {y.shape}"
+            f"they are {x.shape} and {y.shape}{turned}"
         )
     if len(x) < 2:
         raise ValueError(f"pairs must have at least two rows; they have {len(x)}")

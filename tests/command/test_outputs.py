@@ -86,3 +86,14 @@ def test_what_is_no_regular_file_is_not_replaced(tmp_path):
     with pytest.raises(OSError, match=r"no regular file.*pipe"):
         AffineMap.identity(2).save(tmp_path / "pipe")
     assert not (tmp_path / "pipe").is_file()
+
+
+@pytest.mark.parametrize("ending", ["npz", "safetensors"])
+def test_arrays_beside_the_one_that_is_written_are_not_lost(folder, capsys, ending):
+    file = Path(f"pairs.{ending}")
+    before = file.read_bytes()
+    argv = ("apply", "map.safetensors", "x.npy", "--overwrite", "--quiet")
+    assert main([*argv, "-o", f"{file}:x"]) == 2
+    assert f"{file} holds y as well, which would be lost" in capsys.readouterr().err and file.read_bytes() == before
+    assert main([*argv, "-o", str(file)]) == 0  # the file as a whole
+    assert main([*argv, "-o", f"new.{ending}:x"]) == 0 == main([*argv, "-o", f"new.{ending}:x"])

@@ -143,3 +143,16 @@ def test_fits_of_pairs_have_one_thread_until_they_are_done(fit, monkeypatch):
     monkeypatch.setattr(threads, "for_dimensions", watched)
     jax.block_until_ready(jax.tree.leaves(fit()))
     assert waited == [20]
+
+
+@pytest.mark.parametrize("name", ["eigh", "svd", "svd_with_all_axes", "qr", "triangle", "inverse_cholesky"])
+def test_what_is_not_finite_gives_nan_without_a_word(name, capfd):
+    decompose = jax.jit(getattr(lapack, name))
+    sound = np.eye(6, dtype=np.float32) + 0.1
+    for bad in (np.nan, np.inf):
+        matrix = sound.copy()
+        matrix[2, 2] = bad
+        assert all(np.isnan(part).all() for part in jax.tree.leaves(decompose(matrix)))
+        both = jax.vmap(decompose)(np.stack([matrix, sound]))
+        assert all(np.isnan(part[0]).all() and np.isfinite(part[1]).all() for part in jax.tree.leaves(both))
+    assert capfd.readouterr() == ("", "")
