@@ -72,29 +72,12 @@ def between_wide(
     clouds_ = [_shuffled(*each, sample) for each in zip(order_keys, sides, (source, target), strict=True)]
     count = wide_search.number_of_components(*sides)
     known = _known(sides, source, target, pairs, labels)
-    pull = jnp.zeros((count, count), source.dtype)
-    anchors = jnp.zeros((source.shape[1], target.shape[1]), source.dtype)
-    if known is not None:
-        x, y = known
-        white = [wide_search.whitened(side, z, count) for side, z in zip(sides, known, strict=True)]
-        # A pair is worth 1/σ² of a product of white rows, σ² ≈ ½; an entry of the tensors n/12 of a product of third
-        # moments, whose norm is about √(2 k³/n). In units of the normalised tensors n cancels.
-        pull = 12 / count**3 * matmul(white[0].T, white[1])
-        anchors = _ROWS_OF_A_PAIR * matmul(x.T, y) / min(map(len, clouds_))
-
+    pull, anchors = _pulls(known, sides, clouds_, count)
     compared = [z[:_COMPARED] for z in clouds_]
-    found = []
-    for k, (half, candidates, again) in zip(search_keys, searches, strict=True):
-        x, y = (z if half is None else z[half::2] for z in clouds_)
-        white = [wide_search.whitened(side, z, count) for side, z in zip(sides, (x, y), strict=True)]
-        growth = wide_search.BRIEFLY if candidates > 1 else wide_search.AT_LENGTH
-        weights, values = wide_search.coarse(k, white[0], white[1], pull, restarts=restarts, growth=growth)
-        starts = [wide_search.unwhitened(weight, sides) for weight in weights[:candidates]]
-        tried = jnp.stack([_rough(k, start, x, y, anchors) for start in starts])
-        weight = tried[_most_alike(tried, *compared)]
-        for fold in range(again):
-            weight = _rough(jax.random.fold_in(k, fold), weight, x, y, anchors)
-        found.append((weight, values))
+    found = [
+        _searched(k, search, sides, clouds_, compared, pull, anchors, restarts)
+        for k, search in zip(search_keys, searches, strict=True)
+    ]
     tried = jnp.stack([weight for weight, _ in found])
     first = _most_alike(tried, *compared)
     weight, rests = wide_search.staged(wide_search.STAGES[1:], tried[first], clouds_[0], clouds_[1], anchors)
@@ -135,6 +118,36 @@ def between_wide(
         "enough_pairs": narrower,
     }
     return fitted, rests, fit, criteria
+
+
+def _pulls(known, sides, clouds_, count):
+    """Return what known pairs add to the products of third moments `[k, k]`, and of matched rows `[d, e]`."""
+    x, y = clouds_ if known is None else known
+    if known is None:
+        return jnp.zeros((count, count), x.dtype), jnp.zeros((x.shape[1], y.shape[1]), x.dtype)
+    white = [wide_search.whitened(side, z, count) for side, z in zip(sides, known, strict=True)]
+    # A pair is worth 1/σ² of a product of white rows, σ² ≈ ½; an entry of the tensors n/12 of a product of third
+    # moments, whose norm is about √(2 k³/n). In units of the normalised tensors n cancels.
+    pull = 12 / count**3 * matmul(white[0].T, white[1])
+    return pull, _ROWS_OF_A_PAIR * matmul(x.T, y) / min(map(len, clouds_))
+
+
+def _searched(key, search, sides, clouds_, compared, pull, anchors, restarts):
+    """Return the weight `[d, e]` that a search ends at, and the values of its coarse candidates.
+
+    compared: the rows by which one of several is chosen.
+    """
+    half, candidates, again = search
+    x, y = (z if half is None else z[half::2] for z in clouds_)
+    white = [wide_search.whitened(side, z, len(pull)) for side, z in zip(sides, (x, y), strict=True)]
+    growth = wide_search.BRIEFLY if candidates > 1 else wide_search.AT_LENGTH
+    weights, values = wide_search.coarse(key, white[0], white[1], pull, restarts=restarts, growth=growth)
+    starts = [wide_search.unwhitened(weight, sides) for weight in weights[:candidates]]
+    tried = jnp.stack([_rough(key, start, x, y, anchors) for start in starts])
+    weight = tried[_most_alike(tried, *compared)]
+    for fold in range(again):
+        weight = _rough(jax.random.fold_in(key, fold), weight, x, y, anchors)
+    return weight, values
 
 
 def _most_contrast(dimensions, rows, most):
