@@ -3,7 +3,7 @@
 import numpy as np
 
 _FAR = 10.0  # times the median distance from the median
-_LOOKED_AT, _BLOCK = 2_000, 4_096  # rows that the median is of, and whose distances are taken at a time
+_LOOKED_AT, _BLOCK = 500, 4_096  # rows that the median is of, and whose distances are taken at a time
 
 
 def far_out(rows: np.ndarray, *, most: float) -> np.ndarray:

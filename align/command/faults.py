@@ -83,6 +83,14 @@ def far_out(rows: np.ndarray) -> np.ndarray:
     return far_rows.far_out(rows, most=0.01) if len(rows) >= _RANKED else np.zeros(len(rows), bool)
 
 
+def may_decide(far: np.ndarray, name: str, row: int) -> str:
+    """Say that rows of a file are far out, by which of them are, `[n]`, and the number of the first."""
+    return (
+        f"{name} has {far.sum()} of {len(far)} rows that lie more than ten times as far from the others as is usual, "
+        f"first row {row}: they may decide the map alone"
+    )
+
+
 def unlabelled(clouds: dict[str, np.ndarray], labels: dict[str, Any]) -> str | None:
     """Return in words that labels `[n]` say nothing of the clouds `[n, d]` of both sides; None where they do."""
     known = [labels[f"{name}_labels"] for name in clouds]

@@ -72,16 +72,13 @@ def _from_pairs(solver, chosen, arguments):
     places.check_room(source, target)
     arrays = [source, target, *weights]
     sound, bad = faults.usable(arguments, source, target, weights=weights)
-    counts = _column(arguments, weights[0]) if weights else None
+    counts = _counts(arguments, weights[0], sound) if weights else None
     if counts is not None:
-        if (below := sound & (counts < 0)).any():
-            row = weights[0].number(int(np.argmax(below)))
-            raise ValueError(f"{weights[0].name}: weights must not be negative, as the first in row {row} is")
         sound &= counts != 0
     held, used = _selections(sound, arguments)
     copies = _copies_of_held(arguments, source, target, held, used)
     used &= ~copies
-    rows, between, equal, far = int(used.sum()), {}, None, {}
+    rows, between, equal, far = int(used.sum()), {}, None, []
     if sum(array.nbytes for array in arrays) / len(used) * rows > arguments.memory * 2**30:
         # Of y, the ends of its blocks.
         fitted, spaces, y = streamed.fit(solver, chosen, arguments, arrays, used, counts)
@@ -90,7 +87,8 @@ def _from_pairs(solver, chosen, arguments):
         x, y, *w = (np.concatenate(part) for part in parts)
         rows_of = (x, y, w[0][:, 0] if w else None)
         equal = first_of_equal(x, y)
-        far = {array.name: faults.far_out(part) for array, part in zip((source, target), (x, y), strict=True)}
+        lie = [faults.far_out(side) for side in (x, y)]
+        far = [(array, rows_of_it) for array, rows_of_it in zip((source, target), lie, strict=True) if rows_of_it.any()]
         with threads.for_dimensions(max(x.shape[1], y.shape[1])):
             beside, between, of_others = _beside(arguments, x, y)
             fitted, bad = _run(arguments, solver, rows_of, chosen | beside), bad | of_others
@@ -107,14 +105,9 @@ def _from_pairs(solver, chosen, arguments):
         mean = faults.as_the_mean(faults.corrected_residual(fitted, counted, solver), rows)
         doubt = mean or faults.unchecked(fitted, counted, solver)
     warnings = [faults.constant(y, rows, fitted.rank) or doubt]
-    for name, lie in far.items():
-        if lie.any():
-            bad.setdefault(name, {})["far_out"] = int(lie.sum())
-            row = source.number(int(np.flatnonzero(used)[np.argmax(lie)]))
-            warnings.append(
-                f"{name} has {lie.sum()} of {rows} rows that lie more than ten times as far from the others as is "
-                f"usual, first row {row}: they may decide the map alone"
-            )
+    for array, lie in far:
+        bad.setdefault(array.name, {})["far_out"] = int(lie.sum())
+        warnings.append(faults.may_decide(lie, array.name, array.number(int(np.flatnonzero(used)[np.argmax(lie)]))))
     if any(warnings):
         known["warnings"] = list(filter(None, warnings))
     return fitted, known | ({"bad_rows": bad} if bad else {}), spaces
@@ -216,8 +209,13 @@ def _opened(file, arguments):
     return files.unit(rows) if arguments.normalize else rows
 
 
-def _column(arguments, array):
-    return np.concatenate([array.read(*block)[:, 0] for block in blocks.ranges(arguments, array)])
+def _counts(arguments, array, sound):
+    """Return the weights `[n]` of rows; ValueError where one is negative of a row that a mask chooses."""
+    counts = np.concatenate([array.read(*block)[:, 0] for block in blocks.ranges(arguments, array)])
+    if (below := sound & (counts < 0)).any():
+        row = array.number(int(np.argmax(below)))
+        raise ValueError(f"{array.name}: weights must not be negative, as the first in row {row} is")
+    return counts
 
 
 def _sound(file, arguments):
