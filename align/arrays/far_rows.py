@@ -10,7 +10,8 @@ def far_out(rows: np.ndarray, *, most: float) -> np.ndarray:
     """Return which rows `[n, d]` are far from the others, `[n]`; none where they are more than a share `most`."""
     centre = np.median(rows[:: -(-len(rows) // _LOOKED_AT)], 0)
     blocks = (rows[start : start + _BLOCK] for start in range(0, len(rows), _BLOCK))
-    apart = np.concatenate([np.linalg.norm(block - centre, axis=1) for block in blocks])
+    with np.errstate(over="ignore"):  # a square beyond the numbers is far as well
+        apart = np.concatenate([np.linalg.norm(block - centre, axis=1) for block in blocks])
     usual = np.median(apart)
     far = apart > _FAR * usual
     return far if usual and far.mean() <= most else np.zeros(len(rows), bool)

@@ -23,8 +23,9 @@ _UNRELATED = 0.05
 _MANY_COPIES = 0.05
 # Pairs from which on it can be told that some of them are wrong, and a share of these that is worth a warning.
 _RANKED, _ASTRAY = 100, 0.05
-# By how many deviations the means of classes must differ more than those of rows at random, or labels say nothing.
-_DEVIATIONS = 4
+# By how many deviations the means of classes must differ more than those of rows at random, or labels say nothing; rows
+# by which that is told.
+_DEVIATIONS, _LOOKED_AT = 4, 10_000
 # What solvers that judge by pairs left out call their residual.
 _LEFT_OUT = ("leave_one_out", "generalised")
 
@@ -98,11 +99,12 @@ def unlabelled(clouds: dict[str, np.ndarray], labels: dict[str, Any]) -> str | N
     if len(shared) < 2:
         return f"source and target labels have {len(shared)} class in common: its mean says where, and nothing else"
     for (name, cloud), own in zip(clouds.items(), known, strict=True):
-        inside = np.isin(own, shared)
-        rows, of_class = cloud[inside].astype(np.float64), np.unique(own[inside], return_inverse=True)[1]
+        (inside,) = np.nonzero(np.isin(own, shared))
+        some = np.random.default_rng(0).permutation(inside)[:_LOOKED_AT]
+        rows, of_class = cloud[some].astype(np.float64), np.unique(own[some], return_inverse=True)[1]
         sizes = np.bincount(of_class)
         free = len(rows) - len(sizes)
-        if free < 1:
+        if free < 1 or len(sizes) < 2:
             continue
         rows -= rows.mean(0)
         sums = np.zeros((len(sizes), rows.shape[1]))

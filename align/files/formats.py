@@ -33,7 +33,7 @@ class Format(NamedTuple):
 
 
 _TABLE = Format(arrow_tables.open_table, arrow_tables.table_ids, arrow_tables.write_table, keyed=True, beside=True)
-_HDF5 = Format(hdf.open_hdf5, hdf.hdf5_ids, hdf.write_hdf5, keyed=True)
+_HDF5 = Format(hdf.open_hdf5, hdf.hdf5_ids, hdf.write_hdf5, keyed=True, names=hdf.hdf5_names)
 _INDEX = Format(faiss_indexes.open_index, faiss_indexes.index_ids, in_folders=False)
 
 FORMATS = {

@@ -36,6 +36,19 @@ def _key(path, key):
     # By its name, as a walk passes over links, and over all names of a dataset but one.
     if key and _opened(path, lambda file: isinstance(file.get(key), h5py.Dataset)):
         return key
+    found = _datasets(path)
+    matrices = [name for name, dimensions in found.items() if dimensions == 2]
+    return only(path, key, matrices or list(found), list(found))
+
+
+def hdf5_names(path: Path) -> list[str]:
+    """Return the names of the datasets of an HDF5 file."""
+    return list(_datasets(path))
+
+
+def _datasets(path):
+    """Return the axes of each dataset by its name."""
+    h5py = needed("h5py", "h5py", path)
     found = {}
 
     def note(name, one):
@@ -43,8 +56,7 @@ def _key(path, key):
             found[name] = one.ndim
 
     _opened(path, lambda file: file.visititems(note))
-    matrices = [name for name, dimensions in found.items() if dimensions == 2]
-    return only(path, key, matrices or list(found), list(found))
+    return found
 
 
 def _opened(path, use):

@@ -86,7 +86,7 @@ def lost(name: str) -> list[str]:
     if key is None or names is None or not path.is_file():
         return []
     try:
-        return [other for other in names(path) if other != key]
+        return [other for other in names(path) if other != key.strip("/")]
     except Exception:  # whatever it is, it is no file of arrays
         return []
 

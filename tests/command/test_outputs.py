@@ -88,9 +88,12 @@ def test_what_is_no_regular_file_is_not_replaced(tmp_path):
     assert not (tmp_path / "pipe").is_file()
 
 
-@pytest.mark.parametrize("ending", ["npz", "safetensors"])
+@pytest.mark.parametrize("ending", ["npz", "safetensors", "h5"])
 def test_arrays_beside_the_one_that_is_written_are_not_lost(folder, capsys, ending):
     file = Path(f"pairs.{ending}")
+    if ending == "h5":
+        with pytest.importorskip("h5py").File(file, "w") as made:
+            made["x"], made["y"] = np.ones((3, 2)), np.ones((3, 2))
     before = file.read_bytes()
     argv = ("apply", "map.safetensors", "x.npy", "--overwrite", "--quiet")
     assert main([*argv, "-o", f"{file}:x"]) == 2
