@@ -234,7 +234,7 @@ def test_vectors_of_bytes(capsys, rows):
     assert "." not in Path("bytes.vec").read_text()
 
 
-@pytest.mark.parametrize("output", ["z.npy", "z.npz", "z.safetensors", "z.fvecs", "z.h5", "z.h5:of/a group"])
+@pytest.mark.parametrize("output", ["z.npy", "z.npz", "z.safetensors", "z.fvecs", "z.h5", "group.h5:of/a group"])
 def test_other_outputs(capsys, monkeypatch, rows, output):
     small_blocks(monkeypatch)
     run(capsys, "apply", "map.safetensors", "x.npy", "-o", output, "--force")
