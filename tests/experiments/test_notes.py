@@ -236,3 +236,22 @@ def test_how_near_to_all_pairs_the_clouds_come_between_architectures():
 
     said = f"comes within {above('unpaired')} of the map of all pairs, labels within {above('labels')}"
     assert said in " ".join((DOCS.parent / "CHANGELOG.md").read_text().split())
+
+
+def test_nothing_known_between_networks_that_were_trained_again():
+    found = rows.read(RESULTS / "trained_again" / "rows" / "knowledge.jsonl")
+    every = {
+        (row["latent"], row["source_seed"], row["target_seed"]): row["test_error"]
+        for row in found
+        if row["method"] == "linear" and row["anchors"] is None
+    }
+    runs = [row for row in found if row["method"] == "unpaired"]
+    times = {}
+    for row in runs:
+        error = row["test_error"] / every[row["latent"], row["source_seed"], row["target_seed"]]
+        times.setdefault(row["latent"], []).append(error)
+    most = [f"{max(each):.3f}" for each in times.values()]
+    assert list(times) == [10, 30, 50, 100] and all(row["confident"] for row in runs)
+    assert f"all {len(runs)} runs between them were trusted and right, at {min(map(min, times.values())):.3f}" in NOTES
+    assert f"to {max(map(max, times.values())):.3f} times the error" in NOTES
+    assert f"at most {', '.join(most[:3])} and {most[3]} times at latents 10, 30, 50 and 100" in NOTES
