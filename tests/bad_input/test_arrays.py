@@ -202,7 +202,7 @@ CODES = {
             lambda: relative.layer_normalised(X[0]), "representation", "(3,)", "[n, a]"
         ),
         "layer_normalised: no anchors": Refusal(
-            lambda: relative.layer_normalised(X[:, :0]), "representation", "(6, 0)", "at least one of each"
+            lambda: relative.layer_normalised(X[:, :0]), "representation", "(6, 0)", "a at least 1"
         ),
         "layer_normalised: strings": Refusal(
             lambda: relative.layer_normalised(STRINGS), "representation", "<U1", "array of real numbers"

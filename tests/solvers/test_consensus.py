@@ -232,7 +232,7 @@ def test_spaces_that_no_row_links_have_not_converged():
         ({"spaces": (np.eye(3) for _ in range(2))}, "spaces must be a sequence of arrays; it is generator"),
         ({"strengths": [-1.0]}, "strengths must not be negative"),
         ({"strengths": [-np.inf]}, "strengths holds NaN or infinity"),
-        ({"strengths": 1.0}, r"strengths must be \[k\], at least one; it is \(\)"),
+        ({"strengths": 1.0}, r"strengths must be \[k\], at least one, .*; it is \(\)"),
         ({"scaled": "no"}, "scaled must be True or False; it is 'no'"),
     ],
 )
