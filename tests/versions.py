@@ -44,9 +44,11 @@ EXACT = {
         "blocks_do_not_change_neighbours",
     ),
 }
+MANY = ("metrics", "ranks", "solvers", "records", "clouds", "a_map_applied_row_by_row_and_reduced")
 SMOKE = (
     *(f"tests/{file}.py::test_{name}" for file, names in EXACT.items() for name in names),
-    "tests/test_many_rows.py",
+    # But neighbours and batches, which take as long as all these together.
+    *(f"tests/test_many_rows.py::test_{name}" for name in MANY),
     "tests/test_training.py",
     "tests/test_checkpoints.py",
     EXPERIMENT,

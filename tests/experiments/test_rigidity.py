@@ -18,7 +18,7 @@ from align_lab.trainings import Network
 
 # What the factors of the page are called in the generated one, beyond the first, a variant itself.
 FACTORS = {
-    "a constant rate in place of our cycle (`constant`)": "ours → constant",
+    "a constant rate of 1e-3 and b2 0.999 in place of our cycle and 0.99 (`constant`)": "ours → constant",
     "the same after 14 epochs": "ours → constant",
     "one cycle in place of a constant rate, `narrow`": "narrow → narrow+onecycle",
     "a rate of 3e-3 in place of 1e-3": "narrow → narrow+rate3e-3",
