@@ -49,7 +49,7 @@ def share(
 
 
 def check_several(positions: np.ndarray, count: int, name: str) -> None:
-    """ValueError where many classes are of one row: `positions` `[n]` among so many, −1 for rows of no class."""
+    """ValueError where many classes have less than two rows each: `positions` `[n]` among so many, −1 for no class."""
     rows = int((positions >= 0).sum())
     if count > max(_MANY, rows // 2):
         raise ValueError(

@@ -81,7 +81,7 @@ def constant(target: np.ndarray, rows: int, rank: jax.Array | None = None) -> st
 
 def far_out(rows: np.ndarray) -> np.ndarray:
     """Return which of the rows `[n, d]` are far out, `[n]`; none where these are not few, as by `align.clouds`."""
-    return far_rows.far_out(rows, most=0.01) if len(rows) >= _RANKED else np.zeros(len(rows), bool)
+    return far_rows.far_out(rows, most=0.01)
 
 
 def may_decide(far: np.ndarray, name: str, row: int) -> str:

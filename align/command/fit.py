@@ -87,8 +87,8 @@ def _from_pairs(solver, chosen, arguments):
         x, y, *w = (np.concatenate(part) for part in parts)
         rows_of = (x, y, w[0][:, 0] if w else None)
         equal = first_of_equal(x, y)
-        lie = [faults.far_out(side) for side in (x, y)]
-        far = [(array, rows_of_it) for array, rows_of_it in zip((source, target), lie, strict=True) if rows_of_it.any()]
+        sides = zip((source, target), (x, y), strict=True)
+        far = [(array, lie) for array, side in sides if (lie := faults.far_out(side)).any()]
         with threads.for_dimensions(max(x.shape[1], y.shape[1])):
             beside, between, of_others = _beside(arguments, x, y)
             fitted, bad = _run(arguments, solver, rows_of, chosen | beside), bad | of_others

@@ -61,7 +61,7 @@ def npy_ids(path: Path, key: None = None) -> Iterator[np.ndarray]:
 
 def npz_names(path: Path) -> list[str]:
     """Return the names of the arrays of an `.npz` file."""
-    with np.load(path, allow_pickle=False) as arrays:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:  # which closes it whatever it is
         return list(arrays.files)
 
 

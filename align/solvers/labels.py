@@ -218,7 +218,7 @@ def labels(
     subset: rows of each class and side in an iteration.
     tolerance: by what share of the least discrepancy the finish may be above it and be taken; see `polish`.
 
-    ValueError for input that does not fit, and for more than a hundred classes of which most are of one row.
+    ValueError for input that does not fit, and for more than a hundred classes of less than two rows each.
     """
     checks.check_key(key)
     checks.check_counts(restarts=restarts, iterations=iterations, subset=subset)
