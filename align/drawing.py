@@ -58,14 +58,14 @@ def scatter(path: Path, panels: Mapping[str, np.ndarray], labels: np.ndarray, *,
 
 
 class Curves(NamedTuple):
-    """What a panel shows: lines `{name: {x: y}}`, horizontal levels `{name: y}`, and single points `{name: (x, y)}`.
+    """What a panel shows: lines and points `{name: {x: y}}`, and horizontal levels `{name: y}`.
 
     `beside` has lines to compare with those of the same name: dotted, with hollow markers of the same shape.
     """
 
     lines: Mapping[str, Mapping[float, float]]
     levels: Mapping[str, float] = MappingProxyType({})
-    points: Mapping[str, tuple[float, float]] = MappingProxyType({})
+    points: Mapping[str, Mapping[float, float]] = MappingProxyType({})
     beside: Mapping[str, Mapping[float, float]] = MappingProxyType({})
 
 
@@ -103,8 +103,16 @@ def curves(
             axis.plot([], [], marker="o", color="grey", **hollow, label="the paper's, hollow")
         for (name, level), dash in zip(panel.levels.items(), ("-", "--", ":", "-."), strict=False):
             axis.axhline(level, color="black", linestyle=dash, linewidth=1, label=name)
-        for (name, point), marker in zip(panel.points.items(), "x+*12", strict=False):
-            axis.plot(*point, marker=marker, color="grey", linestyle="none", markersize=7, label=name)
+        for (name, points), marker in zip(panel.points.items(), "x+*12", strict=False):
+            axis.plot(
+                list(points),
+                list(points.values()),
+                marker=marker,
+                color="grey",
+                linestyle="none",
+                markersize=7,
+                label=name,
+            )
         axis.set(xscale=scales[0], yscale=scales[1], xlabel=x)
         ticks = sorted({place for line in panel.lines.values() for place in line})
         if scales[0] == "log" and len(ticks) <= 10:

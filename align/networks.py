@@ -1,5 +1,6 @@
 """Trained networks, found again: by what they are, never trained twice, and going on from their last epoch."""
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -10,6 +11,7 @@ import operator
 import os
 import re
 import sys
+import sysconfig
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -23,6 +25,10 @@ from jax import Array
 from align import checkpoints, training
 
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+_GENERATED = {"__init__", "__eq__", "__hash__", "__repr__", "__replace__"}
+_PLAIN = (int, float, complex, str, bytes, list, tuple, dict, np.ndarray, jax.Array)
+_OURS = ("align", "align_lab")
+_INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 
 def named_key(seed: int, *names: str) -> Array:
@@ -48,9 +54,9 @@ def obtain(
 
     model, inputs, targets, settings, loss, constants: as for `training.fit`.
     identities: what each network is, at least its `kind` and `seed`; with the settings and the architecture, what a
-        checkpoint is found by. Functions among the fields of the model count by their name where a module has them,
-        else by what they close over too, lambdas by their code; ValueError for what does not tell it, unless there is a
-        context.
+        checkpoint is found by. The model's own class, and functions and classes in its fields, count by their name
+        where an installed package has them, and else by their code, what they close over and the globals that they
+        name: what was edited is trained anew. ValueError for what does not tell it, unless there is a context.
     folder: where checkpoints are looked for and kept. PermissionError where there is training to do and it cannot be
         written.
     context: names anything else that the networks depend on, as a loss of their own.
@@ -125,11 +131,13 @@ def _describe(model, identity, settings, context):
 
 
 def _architecture(model, context):
-    """Say what a model is: its fields, and of functions, of which it shows but the name, what they are made of."""
+    """Say what a model is: its fields, and of what they show but the name of, what that is made of."""
     said = []
     for value in _fields_of(model):
-        if callable(value):
-            said.append(_function(value, context, ()))
+        if isinstance(value, nn.Module):
+            said += [] if _is_installed(type(value)) else [_class(type(value), context, [])]
+        elif callable(value):
+            said.append(_function(value, context, []))
         elif not context and _ADDRESS.search(repr(value)):
             raise _unsaid(value)
     text = " ".join(_ADDRESS.sub("", repr(model)).split())
@@ -137,8 +145,9 @@ def _architecture(model, context):
 
 
 def _fields_of(value):
-    """Yield what stands in the fields of a module, at any depth, in their order."""
+    """Yield what stands in the fields of a module, at any depth, in their order, and modules themselves."""
     if isinstance(value, nn.Module):
+        yield value
         inner = [getattr(value, field.name, None) for field in dataclasses.fields(value)]
     elif isinstance(value, Mapping):
         inner = list(value.values())
@@ -151,41 +160,86 @@ def _fields_of(value):
         yield from _fields_of(each)
 
 
-def _function(value, context, within):
+def _class(value, context, said):
+    """Say what a class of modules is made of: its bases and its methods. said: as for `_function`."""
+    name = f"{value.__module__}.{value.__qualname__}"
+    if any(value is one for one in said) or _is_installed(value):
+        return name
+    said.append(value)
+    bases = [_class(base, context, said) for base in value.__bases__ if issubclass(base, nn.Module)]
+    # Flax wraps methods. What dataclasses write follows from the fields.
+    own = [one for key, one in vars(value).items() if inspect.isfunction(one) and key not in _GENERATED]
+    return f"{name}({', '.join([*bases, *(_function(inspect.unwrap(one), context, said) for one in own)])})"
+
+
+def _function(value, context, said):
     """Say what something that is called is made of; ValueError where nothing tells it, unless there is a context.
 
-    within: the functions that are being said, which may close over themselves.
+    said: functions and classes that need no more than their name, as they have been said; this one is added.
     """
     name = f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', '')}"
-    if any(value is each for each in within) or _is_named(value):
+    if any(value is one for one in said) or _is_named(value):
         return name
+    said.append(value)
 
     def given(values):
-        return ", ".join(each(one) for one in values)
-
-    def each(one):
-        if callable(one):
-            return _function(one, context, (*within, value))
-        if not context and _ADDRESS.search(repr(one)):
-            raise _unsaid(one)
-        return repr(one)
+        return ", ".join(_value(one, context, said) for one in values)
 
     if isinstance(value, functools.partial):
-        return f"{each(value.func)} of {given([*value.args, *itertools.chain(*sorted(value.keywords.items()))])}"
+        function = _value(value.func, context, said)
+        return f"{function} of {given([*value.args, *itertools.chain(*sorted(value.keywords.items()))])}"
     if inspect.isfunction(value):
         kept = [cell.cell_contents for cell in value.__closure__ or ()]
         kept += [*(value.__defaults__ or ()), *itertools.chain(*sorted((value.__kwdefaults__ or {}).items()))]
-        local = "<locals>" in name and "<lambda>" not in name and value.__module__ != "__main__"
-        return f"{name}{'' if local else f' {_code(value.__code__)}'} of {given(kept)}"
+        if _is_installed(value) and "<lambda>" not in name:
+            return f"{name} of {given(kept)}"
+        return f"{name} {_code(value.__code__)} of {', '.join([given(kept), *_looked_up(value, context, said)])}"
     if hasattr(value, "__wrapped__"):  # as of jit
-        return f"{type(value).__name__} of {each(value.__wrapped__)}"
+        return f"{type(value).__name__} of {_value(value.__wrapped__, context, said)}"
     if not context:
         raise _unsaid(value)
     return type(value).__name__
 
 
+def _value(value, context, said):
+    """Say what a function is given: numbers and words as they are, arrays by what they hold."""
+    if inspect.isclass(value) and issubclass(value, nn.Module):
+        return _class(value, context, said)
+    if callable(value):
+        return _function(value, context, said)
+    if isinstance(value, np.ndarray | jax.Array):  # whose middle is not shown
+        array = np.asarray(value)
+        return f"{array.dtype}{array.shape} {hashlib.sha256(array.tobytes()).hexdigest()[:10]}"
+    if not context and _ADDRESS.search(repr(value)):
+        raise _unsaid(value)
+    return repr(value)
+
+
+def _looked_up(function, context, said):
+    """Yield what a function finds by the names in it: functions, numbers, words and lists of them; no other objects."""
+    for name in _names(function.__code__):
+        found = function.__globals__.get(name)
+        if callable(found) or isinstance(found, _PLAIN):
+            with contextlib.suppress(ValueError):
+                yield f"{name}={_value(found, context, said)}"
+
+
+def _names(code):
+    """List the names that a function, and those within it, look up."""
+    inner = [name for one in code.co_consts if inspect.iscode(one) for name in _names(one)]
+    return sorted({*code.co_names, *inner})
+
+
+def _is_installed(value):
+    """Whether a function or class is of this package or of an installed one: its name says what it does."""
+    file = getattr(sys.modules.get(value.__module__), "__file__", None) or ""
+    return value.__module__.partition(".")[0] in _OURS or any(map(file.startswith, _INSTALLED))
+
+
 def _is_named(value):
-    """Whether a module that was imported has it, under its own name."""
+    """Whether a module that was imported has it, under its own name, and no user may have written it anew."""
+    if inspect.isfunction(value) and not _is_installed(value):
+        return False
     module = sys.modules.get(getattr(value, "__module__", None) or "__main__")
     try:
         return module is not sys.modules["__main__"] and operator.attrgetter(value.__qualname__)(module) is value
@@ -199,5 +253,8 @@ def _unsaid(value):
 
 def _code(code):
     """Give a digest of what a function does, whatever it is called and wherever it stands."""
-    inner = [_code(one) if inspect.iscode(one) else repr(one) for one in code.co_consts]
+    inner = [
+        _code(one) if inspect.iscode(one) else repr(sorted(one, key=repr) if isinstance(one, frozenset) else one)
+        for one in code.co_consts  # a set comes in another order in every process
+    ]
     return hashlib.sha256(repr((code.co_code, code.co_names, inner)).encode()).hexdigest()[:10]

@@ -40,7 +40,7 @@ gc.set_threshold(100_000, 20, 20)  # tracing makes many objects that live long: 
 import jax  # noqa: E402 (reads the environment)
 import pytest  # noqa: E402
 from documents import folder  # noqa: E402, F401 (a fixture)
-from running import call, environment, experiment, few  # noqa: E402, F401 (fixtures)
+from running import call, environment, experiment, few, undrawn  # noqa: E402, F401 (fixtures)
 
 jax.config.update("jax_num_cpu_devices", 2)
 

@@ -26,7 +26,7 @@ def folder(tmp_path, monkeypatch):
     for name, array in {"x": source, "y": target, "old": source, "new": target, "old_index": source}.items():
         np.save(f"{name}.npy", array)
     np.savez("held_out.npz", old=source, new=target)
-    np.save("new_queries.npy", target[:50])
+    np.save("new_queries.npy", target)
     for name, side in (("old", source), ("new", target)):
         np.save(f"few_{name}.npy", side[:30])
         np.save(f"held_{name}.npy", side[30:])

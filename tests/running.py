@@ -13,7 +13,7 @@ import jax
 import pytest
 from absl.flags import FLAGS
 
-from align import data
+from align import data, drawing
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 
@@ -94,6 +94,19 @@ def experiment(call, tmp_path):
 def environment():
     """The environment of a script in a process of its own, with as many devices as here."""
     return {**os.environ, "XLA_FLAGS": xla_flags(), "PYTHONPATH": str(EXPERIMENTS.parent)}
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Close figures in place of drawing them into their files, which stay empty: for tests of what stands beside."""
+
+    def save(figure, path, **_):
+        drawing.plots().close(figure)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        return path
+
+    monkeypatch.setattr(drawing, "save", save)
 
 
 @pytest.fixture

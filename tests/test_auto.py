@@ -170,7 +170,7 @@ def recall(fitted, source, target):
     return shares_found(found.places, wanted.places)
 
 
-@pytest.mark.parametrize(("pairs", "back"), [(100, False), (100, True), (300, False)])
+@pytest.mark.parametrize(("pairs", "back"), [(100, False), (100, True), (200, False)])
 def test_the_choice_is_as_good_as_the_best_family(encoders, pairs, back):
     source, target = encoders[::-1] if back else encoders
     rows = np.random.default_rng(0).permutation(np.arange(5000, 6300))[:pairs]

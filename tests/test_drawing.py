@@ -87,7 +87,7 @@ def test_curves_of_every_panel_and_those_beside_them(tmp_path):
     (height, width), *others = (matplotlib.image.imread(path).shape[:2] for path in (one, two, three))
     assert others == [(height, 2 * width), (2 * height, 2 * width)]
     beside = panel._replace(
-        beside={"a": {x: 3 * y for x, y in line.items()}}, levels={"goal": 0.15}, points={"p": (5, 1)}
+        beside={"a": {x: 3 * y for x, y in line.items()}}, levels={"goal": 0.15}, points={"p": {5: 1}}
     )
     more = drawing.curves(tmp_path / "more.png", {"first": beside}, "x", "y", scales=("log", "log"))
     assert coloured(more) > 1.05 * coloured(one)

@@ -69,7 +69,7 @@ def _main(words, experiment):
         wanted = experiment.defaults.read(FLAGS, store)
         store.asked = hashlib.sha256(repr(wanted).encode()).hexdigest()[:8]
         plan = experiment.plan(wanted, store)
-        costs = [worker(record).cost(record, store) for record in plan]
+        costs = estimated(plan, store)
         out.introduce(wanted.described(store), costs)
         if FLAGS.dry_run:
             out.list_plan(plan, costs)
@@ -115,6 +115,17 @@ def open_store() -> "Store":
 def worker(record: "Record"):
     """Give the module that does what a record asks for."""
     return importlib.import_module(record.worker)
+
+
+def estimated(plan: "Sequence[Record]", store: "Store") -> list[float]:
+    """Estimate the seconds that every record of a plan takes, once the store knows what the rows are of.
+
+    ValueError where there are rows by the same names of something else.
+    """
+    for record in plan:
+        if origin := getattr(worker(record), "origin", None):
+            store.come_from(*origin(record, store))
+    return [worker(record).cost(record, store) for record in plan]
 
 
 def carry_out(plan: "Sequence[Record]", costs: Sequence[float], store: "Store", out: screen.Screen) -> None:

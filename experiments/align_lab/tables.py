@@ -159,7 +159,7 @@ def rotations(wanted, store) -> list:
     """Plan the autoencoders of what is drawn of maps; ValueError where there are too few images for these."""
     images, most = len(store.data(wanted.dataset).train.images), max(wanted.latents, default=0)
     if 2 * most > images:
-        raise ValueError(f"--latent must be at most half the number of training images, {images}; it is {most}")
+        raise ValueError(f"--latent must be at most {images // 2}, as there are {images} training images; it is {most}")
     return trainings(wanted, store)
 
 

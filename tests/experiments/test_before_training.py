@@ -12,7 +12,12 @@ from align_lab.switch import swap_page
 SEARCH = ("--vectors=sample", "--between=minilm:mpnet")
 CASES = {
     "few of a class": ("ablation", "--dataset={}", "--latent=4", "--anchors=8", "need 50 of each; class "),
-    "few images for the maps": ("rotation", "--dataset={}", "--latent=2,21", "at most half the number of training im"),
+    "few images for the maps": (
+        "rotation",
+        "--dataset={}",
+        "--latent=2,21",
+        "at most 20, as there are 40 training images",
+    ),
     "a pair for ridge": ("anchors", "--dataset={}", "--latent=4", "--anchors=1,8", "--methods=ridge", "2 or more for "),
     "a pair on the ladder": ("knowledge", "--spaces={}-4", "--anchors=1,8", "--anchors must be 2 or more for ridge"),
     "a pair of texts": (
@@ -77,3 +82,5 @@ def test_where_no_family_finds_anything_nothing_is_lost():
         "ridge": [0.0],
         "auto": [0.0],
     }
+    # Nor is what no family has been compared with.
+    assert swap_page.regrets([{**known, "method": "auto", "recall": 0.5}]) == {}

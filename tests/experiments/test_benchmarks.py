@@ -25,8 +25,11 @@ from align_lab.bench import (
 
 
 @pytest.fixture
-def case():
+def case(monkeypatch):
     """A question with a peer that runs, one that is not installed, and one that fails; and what was called."""
+    monkeypatch.setattr(
+        harness, "gc", SimpleNamespace(collect=int)
+    )  # before every run, half a second in a process of tests
     called = []
 
     def contender(name, error=None):

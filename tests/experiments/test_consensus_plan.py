@@ -185,7 +185,7 @@ def test_the_page_says_what_the_recipes_do_not(tmp_path):
         ("--methods=", "--methods must have one value or more; it is empty"),
         ("--seeds=2", "--seeds must be 3 or more for a circle; it is 2"),
         ("--anchors=1,20", "--anchors must be 2 or more; the least is 1"),
-        ("--anchors=5000", "--anchors must be at most half the number of training images, 6000"),
+        ("--anchors=5000", "--anchors must be at most 3000, as there are 6000 training images; it is 5000"),
         ("--methods=cca", "--methods must be of rigid, .* there is cca"),
     ],
 )

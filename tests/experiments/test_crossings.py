@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from align import rows as results
+from align_lab import launch
 from align_lab.crossing import (
     assigned_centroids,
     attempts,
@@ -22,6 +23,7 @@ from align_lab.crossing import (
     sides,
 )
 from align_lab.plans import Crossing, Library, Space
+from align_lab.screen import Screen
 from align_lab.store import Store
 from align_lab.texts import vectors
 from align_lab.verdicts.shapes import arms
@@ -151,14 +153,14 @@ def test_rows_are_made_once(library, store):
 
 def test_rows_of_other_texts_by_the_same_name_are_not_taken_for_these(library, store, tmp_path):
     wanted = crossing(library, "one", "turned", pairs=20)
-    assert attempts.cost(wanted, store) > 0
+    assert launch.estimated([wanted], store)[0] > 0
     attempts.work(wanted, store, lambda share: None)
     assert attempts.cost(wanted, store) == 0
     (kept,) = {row["data_source"] for row in store.rows("encoders")}
     with np.load(library.file) as arrays:
         np.savez(library.file, **{name: array[::-1] for name, array in arrays.items()})
     with pytest.raises(ValueError, match=f"rows by the name drawn of {kept}; these are of SHA-256 [0-9a-f]+: name"):
-        attempts.cost(wanted, Store(tmp_path / "workdir"))
+        launch.estimated([wanted], Store(tmp_path / "workdir"))
 
 
 def test_rows_of_another_corpus_beside_the_file_are_not_taken_for_these(library, store, tmp_path):
@@ -167,13 +169,13 @@ def test_rows_of_another_corpus_beside_the_file_are_not_taken_for_these(library,
     path.write_text("".join(lines))
     beside = dataclasses.replace(library, corpus=str(path))
     wanted, of_file = (crossing(beside, "one", target, pairs=20) for target in ("hashed-words", "turned"))
-    attempts.work(wanted, store, lambda share: None)
+    launch.carry_out([wanted], launch.estimated([wanted], store), store, Screen(quiet=True))
     assert attempts.cost(wanted, store) == 0 < attempts.cost(of_file, store)
     path.write_text("".join([*lines[:-1], "59\tanother\n"]))
     again = Store(store.workdir)
     with pytest.raises(ValueError, match=r"these are of SHA-256 [0-9a-f]+; texts SHA-256 [0-9a-f]+: name"):
-        attempts.cost(wanted, again)
-    assert attempts.cost(of_file, again) > 0
+        launch.estimated([wanted], again)
+    assert launch.estimated([of_file], again)[0] > 0
 
 
 def test_flags_that_make_no_sense_are_named(call, library, tmp_path):

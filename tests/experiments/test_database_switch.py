@@ -9,6 +9,7 @@ from running import EXPERIMENTS
 from align import rows as results
 from align.files import MissingPackage
 from align.solvers import AffineMap
+from align_lab import launch
 from align_lab.plans import Library, Moved, Space
 from align_lab.store import Store
 from align_lab.switch import database, database_asked, database_stages
@@ -21,7 +22,7 @@ SIZES = {"documents": 600, "pairs": 60}
 def made(tmp_path_factory):
     store = Store(tmp_path_factory.mktemp("workdir"))
     moved = Moved(Space("minilm", LIBRARY), Space("mpnet", LIBRARY), **SIZES, kills=2)
-    assert database_stages.cost(moved, store) > 0
+    assert launch.estimated([moved], store)[0] > 0
     database_stages.work(moved, store, lambda share: None)
     assert database_stages.cost(moved, store) == 0
     return store.rows(database_asked.TABLE)
@@ -47,7 +48,7 @@ def test_rows_of_other_vectors_or_settings_are_not_taken_for_these(tmp_path):
     library = Library(str(tmp_path / "drawn.npz"), "", 0, 2)
     moved = Moved(Space("one", library), Space("two", library), documents=4, pairs=3, kills=0)
     store = Store(tmp_path / "workdir")
-    assert database_stages.cost(moved, store) > 0
+    assert launch.estimated([moved], store)[0] > 0
     measures = {"recall": 0.5, "milliseconds": 1.0}
     row = database_stages.rows(moved)[0]
     store.add([row | measures, row | measures | {"queries": 3, "recall": 0.25}])
@@ -55,7 +56,7 @@ def test_rows_of_other_vectors_or_settings_are_not_taken_for_these(tmp_path):
     assert told == ["the old encoder, kept: recall@10 0.500, 1.0 ms a query"]
     np.savez(tmp_path / "drawn.npz", one=-np.eye(9), two=np.eye(9))
     with pytest.raises(ValueError, match=r"rows by the name drawn of SHA-256 [0-9a-f]+; these are of SHA-256"):
-        database_stages.cost(moved, Store(tmp_path / "workdir"))
+        launch.estimated([moved], Store(tmp_path / "workdir"))
 
 
 def test_one_version_is_searched_whatever_is_written(tmp_path):

@@ -52,7 +52,7 @@ def asked(texts, **changes):
 def made(wanted, store):
     """Carry out the plan of what is asked; give its rows."""
     plan = switching.plan(wanted, store)
-    launch.carry_out(plan, [launch.worker(one).cost(one, store) for one in plan], store, Screen(quiet=True))
+    launch.carry_out(plan, launch.estimated(plan, store), store, Screen(quiet=True))
     return launch.rows_of(plan, store, searches.TABLE)
 
 
@@ -80,19 +80,19 @@ def test_a_linear_relation_is_recovered(texts, store):
     assert {row["dimensions"] for row in rows if row["direction"] == "index"} == {96}
 
     again = switching.plan(asked(texts), Store(store.workdir))
-    assert [launch.worker(one).cost(one, Store(store.workdir)) for one in again] == [0, 0, 0]
+    assert launch.estimated(again, Store(store.workdir)) == [0, 0, 0]
 
 
 def test_rows_of_another_corpus_by_the_same_name_are_not_taken_for_these(texts, store):
     wanted = asked(texts, solvers=("affine",), anchors=(10,), seeds=(0,))
     (kept,) = {row["data_source"] for row in made(wanted, store)}
     again = Store(store.workdir)
-    assert searches.cost(switching.plan(wanted, again)[-1], again) == 0
+    assert launch.estimated(switching.plan(wanted, again), again) == [0, 0, 0]
     file = Path(texts.corpus)
     file.write_text(file.read_text().replace("amber", "ambergris"))
     changed = Store(store.workdir)
     with pytest.raises(ValueError, match=f"rows by the name corpus of {kept}; these are of SHA-256 [0-9a-f]+: name"):
-        searches.cost(switching.plan(wanted, changed)[-1], changed)
+        launch.estimated(switching.plan(wanted, changed), changed)
 
 
 def test_documents_that_are_asked_are_left_out_of_the_index(texts, store):

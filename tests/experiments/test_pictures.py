@@ -45,6 +45,25 @@ def committed(tmp_path):
     return folder
 
 
+@pytest.fixture(scope="module")
+def kept():
+    return {}
+
+
+@pytest.fixture
+def trained(experiment, few, kept):
+    """A workdir that has the networks of TINY on few images, trained once."""
+    if "networks" in kept:
+        shutil.copytree(kept["networks"], experiment.workdir / "networks")
+    else:
+        run = experiment("full", "--dataset=mnist_sample", *TINY, "--methods=autoencoder")
+        assert run.code == 0, run.err
+        kept["networks"] = experiment.workdir / "networks"
+        shutil.rmtree(experiment.results)
+    return experiment
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_every_page_is_what_its_rows_say(committed, call):
     (committed / "README.md").unlink()
     drawn = [path.name for path in (committed / "pictures").glob("table?.png")]
@@ -195,8 +214,8 @@ def test_a_picture_over_latents_is_of_one_architecture_and_names_it(tmp_path, mo
     assert linear == (["autoencoder, conv-linear", "linear, conv-linear"], [], "test error")
 
 
-def test_a_picture_of_other_methods_or_networks_is_another(experiment, few):
-    known = ("--dataset=mnist_sample", *TINY)
+def test_a_picture_of_other_methods_or_networks_is_another(trained):
+    experiment, known = trained, ("--dataset=mnist_sample", *TINY)
     assert experiment("figures", *known, "--methods=autoencoder,linear").code == 0
     (picture,) = (experiment.results / "pictures").glob("latents_*.png")
     first = picture.read_bytes()
@@ -207,17 +226,17 @@ def test_a_picture_of_other_methods_or_networks_is_another(experiment, few):
     assert len({first, second, picture.read_bytes()}) == 3
 
 
-def test_latents_carried_by_the_means_of_classes(experiment, few):
-    run = experiment("figures", "--dataset=mnist_sample", *TINY, "--methods=means_rigid")
+def test_latents_carried_by_the_means_of_classes(trained):
+    run = trained("figures", "--dataset=mnist_sample", *TINY, "--methods=means_rigid")
     assert run.code == 0, run.err
     assert "latents_mlp_latent4.png" in run.out
 
 
-def test_an_autoencoder_is_no_method_of_its_own_in_a_picture(experiment, few, monkeypatch):
+def test_an_autoencoder_is_no_method_of_its_own_in_a_picture(trained, monkeypatch):
     drawn = []
     monkeypatch.setattr(drawing, "image_grid", lambda path, rows, **said: drawn.append(list(rows)) or path)
     known = ("--dataset=mnist_sample", *TINY, "--anchors=20", "--methods=autoencoder,rigid")
-    assert experiment("anchors", *known).code == 0
+    assert trained("anchors", *known).code == 0
     assert drawn == [["test image", "own", "rigid"]]
 
 
@@ -239,10 +258,10 @@ def test_times_are_of_one_experiment(tmp_path):
     ]
 
 
-def test_singular_values(experiment, few):
-    run = experiment("rotation", "--dataset=mnist_sample", *TINY)
+def test_singular_values(trained):
+    run = trained("rotation", "--dataset=mnist_sample", *TINY)
     assert run.code == 0, run.err
     assert "latent 4: singular values of the maps from all pairs, eight in ten " in run.out
-    assert (experiment.results / "pictures" / "singular_values_mlp.png").stat().st_size > 10_000
-    lines = (experiment.results / "rows" / "timings.jsonl").read_text().splitlines()
-    assert [json.loads(line)["task"] for line in lines] == ["train mnist_sample mlp, latent 4", "pictures"]
+    assert (trained.results / "pictures" / "singular_values_mlp.png").stat().st_size > 10_000
+    lines = (trained.results / "rows" / "timings.jsonl").read_text().splitlines()
+    assert [json.loads(line)["task"] for line in lines] == ["pictures"]

@@ -110,8 +110,8 @@ def test_what_is_right_is_said_of_the_papers_map_as_it_is():
 def test_controls_that_have_not_been_made_are_said():
     runs, controls = maps_between("unpaired", 3), maps_between("control_noise", 3, confident=False)
     for made, words in (
-        (controls, "Of 6 runs between unrelated clouds 0 were."),
-        (controls[1:], "Of 5 runs between unrelated clouds 0 were; 1 of 6 have not been made."),
-        (controls[:3], "Of 3 runs between unrelated clouds 0 were; 3 of 6 have not been made."),
+        (controls, "Of 6 runs between unrelated clouds 0 were reported as confident."),
+        (controls[1:], "Of 5 runs between unrelated clouds 0 were reported as confident; 1 of 6 have not been made."),
+        (controls[:3], "Of 3 runs between unrelated clouds 0 were reported as confident; 3 of 6 have not been made."),
     ):
         assert verdicts.verdicts(50, [*runs, *made], "linear")[1].endswith(words)

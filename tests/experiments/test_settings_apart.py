@@ -15,6 +15,7 @@ from align_lab.many import many_page
 from align_lab.rigidity import rigidity_page
 from align_lab.switch import swap_page
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 ROWS = EXPERIMENTS / "results" / "rows"
 GUIDE_TABLES = runpy.run_path(str(EXPERIMENTS.parent / "docs" / "guide_tables.py"))
 TRAINING = {"settings": {"batch": 32}}

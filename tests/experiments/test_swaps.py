@@ -51,8 +51,8 @@ def test_the_defaults_leave_texts_for_a_cloud_where_one_is_needed(call, tmp_path
 def made(tmp_path_factory):
     store = Store(tmp_path_factory.mktemp("workdir"))
     plan = asked("bars", "families", "auto", "solvers")
-    launch.carry_out(plan, [launch.worker(one).cost(one, store) for one in plan], store, Screen(quiet=True))
-    assert [launch.worker(one).cost(one, store) for one in plan] == [0] * 4
+    launch.carry_out(plan, launch.estimated(plan, store), store, Screen(quiet=True))
+    assert launch.estimated(plan, store) == [0] * 4
     return store.rows(swaps.TABLE), store
 
 
@@ -94,8 +94,10 @@ def test_adapters_learn_a_linear_map(name, dimensions, monkeypatch):
 
 def test_intervals_hold_the_truth(tmp_path):
     store = Store(tmp_path)
-    interval_coverage.work(Intervals(Library("sample", "", 0, 0), 50, 40), store, lambda share: None)
+    plan = [Intervals(Library("sample", "", 0, 0), 50, 40)]
+    launch.carry_out(plan, launch.estimated(plan, store), store, Screen(quiet=True))
     rows = store.rows(interval_coverage.TABLE)
+    assert {row["data_source"] for row in rows} == {"the shipped sample"}
     assert [row["figure"] for row in rows] == list(interval_coverage.FIGURES)
     assert all(0.8 <= row["coverage"] <= 1 and 0 < row["width"] < 0.2 for row in rows)
     store.add([rows[0] | {"draws": 20, "coverage": 0.123}])

@@ -201,7 +201,7 @@ def kept():
 
 
 @pytest.fixture
-def finished(kept, call, tmp_path, tmp_path_factory):
+def finished(kept, call, few, tmp_path, tmp_path_factory):
     """A copy of a finished run."""
     if not kept:
         experiment = Experiment(tmp_path_factory.mktemp("finished") / "workdir", call)

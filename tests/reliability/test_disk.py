@@ -47,7 +47,7 @@ def at_most(size):
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
-def test_a_full_disk(disk, remount, call):
+def test_a_full_disk(disk, remount, call, few):
     experiment = Experiment(disk / "workdir", call)
     assert experiment("anchors", *RUN).code == 0
     before = contents(experiment.workdir)
@@ -89,7 +89,7 @@ def test_a_save_that_fails_says_so_once(disk, remount, monkeypatch):
     assert [str(error) for error in printed] == ["no room"] and sys.unraisablehook is hook
 
 
-def test_a_disk_that_cannot_be_written(disk, remount, call):
+def test_a_disk_that_cannot_be_written(disk, remount, call, few):
     experiment = Experiment(disk / "workdir", call)
     remount("ro")
     nothing = experiment("anchors", *RUN)

@@ -45,6 +45,8 @@ def test_a_run_that_is_stopped_is_finished_by_the_same_command(uninterrupted, ca
     assert outcome.recovered, outcome.why
     if number == signal.SIGTERM:
         assert outcome.watched.code == 130 and outcome.watched.seconds < 10
+        told = outcome.watched.err.strip()
+        assert told == "Interrupted. What was finished is kept: the same command goes on from there."
 
 
 def test_moments_are_drawn_from_every_stage_and_repeat():

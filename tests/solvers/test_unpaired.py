@@ -130,10 +130,10 @@ def test_degenerate_clouds_are_not_trusted_and_nothing_breaks():
     assert fitted.weight.shape == (2, 4) and np.isfinite(fitted(source)).all()
     assert not bool(fitted.trusted)
     # One point, two points, and a pair that is there twice, from which no regression follows.
-    nothing, two = np.ones_like(source), np.repeat(source[::10][:2], [7, 8], axis=0)
+    nothing, still, two = np.ones_like(source), np.ones_like(target), np.repeat(source[::10][:2], [7, 8], axis=0)
     pairs_of_one = source[:2], target[[0, 0]]
     for x, y, pairs in (
-        (nothing, target, None), (target, nothing, None), (nothing, nothing, None), (two, target, None),
+        (nothing, target, None), (source, still, None), (nothing, still, None), (two, target, None),
         (source, target, pairs_of_one),
     ):  # fmt: skip
         fitted = FIT(KEY, x, y, pairs=pairs)

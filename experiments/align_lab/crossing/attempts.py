@@ -35,26 +35,24 @@ def rows(crossing: Crossing) -> list[dict]:
     return [{**columns, "method": method, "key": key} for method, key in cells]
 
 
-def cost(crossing: Crossing, store: Store) -> float:
-    """Estimate the seconds that two cores take for the rows that are not there yet."""
-    _say_source(crossing, store)
-    share = 0.1 + crossing.texts / 12_000
-    return sum(share * SECONDS[row["method"]] for row in store.missing(rows(crossing)))
-
-
-def _say_source(crossing, store):
-    """Tell the store which texts the rows of a crossing are of."""
+def origin(crossing: Crossing, store: Store) -> tuple[str, str, str]:
+    """Give the table, the name of the texts in its rows, and what these are."""
     from align_lab.texts import vectors
 
     library, names = crossing.source.library, (crossing.source.encoder, crossing.target.encoder)
-    store.come_from(TABLE, vectors.name(library), vectors.source(library, store, *names))
+    return TABLE, vectors.name(library), vectors.source(library, store, *names)
+
+
+def cost(crossing: Crossing, store: Store) -> float:
+    """Estimate the seconds that two cores take for the rows that are not there yet."""
+    share = 0.1 + crossing.texts / 12_000
+    return sum(share * SECONDS[row["method"]] for row in store.missing(rows(crossing)))
 
 
 def work(crossing: Crossing, store: Store, advance: Callable[[float], None]) -> None:
     """Make the rows of a crossing that are not there yet, one by one."""
     from align_lab.crossing import ranked, sides
 
-    _say_source(crossing, store)
     missing = store.missing(rows(crossing))
     for row in sorted(missing, key=lambda row: row["key"]):
         known = sides.sides(crossing, row["key"], store)

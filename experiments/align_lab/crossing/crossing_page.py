@@ -39,7 +39,8 @@ def tables(rows: Sequence[dict]) -> str:
     for (dataset, held_out), own in parted(rows, "dataset", "held_out").items():
         of_all = crossing_sums.references(own)
         parts += [f"## {dataset}, {held_out:,} texts held out"]
-        parts += [f"![Top-1 against the number of known pairs](../pictures/{_picture(dataset, held_out)})"]
+        if _known_pairs(own):
+            parts += [f"![Top-1 against the number of known pairs](../pictures/{_picture(dataset, held_out)})"]
         parts += [*_found(own, of_all), *_beside(own)]
         parts += [*_controls(own, of_all), *_calibration(own, of_all)]
     return "\n\n".join(parts) + "\n"
@@ -102,9 +103,8 @@ def plot(rows: Sequence[dict], path: Path) -> Path | None:
 
     Means over the ordered pairs of encoders that all methods of a panel have rows of.
     """
-    found = crossing_sums.cells(rows)
+    found, places = crossing_sums.cells(rows), _known_pairs(rows)
     counts = sorted({texts for texts, *_ in found})
-    places = sorted({pairs for texts, _, _, pairs in found if pairs != texts})
     if not places:
         return None
     look = {"figsize": (4.4 * len(counts) + 0.4, 4.4), "sharey": True, "squeeze": False, "layout": "constrained"}
@@ -114,6 +114,11 @@ def plot(rows: Sequence[dict], path: Path) -> Path | None:
     axes[0][0].set_ylabel("top-1 among held-out texts")
     drawing.legend_below(figure, axes.flat, min(4, 2 * len(counts)))
     return drawing.save(figure, path, dpi=150)
+
+
+def _known_pairs(rows):
+    """List the numbers of known pairs, but for those of the maps that know all."""
+    return sorted({pairs for texts, _, _, pairs in crossing_sums.cells(rows) if pairs != texts})
 
 
 def _panel(axis: Any, texts, places, found):

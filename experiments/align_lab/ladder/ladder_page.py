@@ -95,13 +95,12 @@ def picture(spaces: Sequence[Networks], store: Store) -> Path | None:
 
 def _papers(dataset, latent, source, target):
     """Give the paper's errors from anchors as points."""
-    return {
-        f"paper, {key.method}": (key.anchors, cell.mean)
-        for key, cell in paper.CELLS.items()
-        if (key.dataset, key.latent, key.source_model, key.target_model) == (dataset, latent, source, target)
-        and key.method in ("rigid", "linear")
-        and key.anchors
-    }
+    found: dict[str, dict[int, float]] = {}
+    for key, cell in paper.CELLS.items():
+        here = (key.dataset, key.latent, key.source_model, key.target_model) == (dataset, latent, source, target)
+        if here and key.anchors and key.method in ("rigid", "linear"):
+            found.setdefault(f"paper, {key.method}", {})[key.anchors] = cell.mean
+    return found
 
 
 def _name(dataset, latent):

@@ -74,9 +74,9 @@ class Choices(NamedTuple):
         if {"pairs", "few"} & set(steps):
             check_pairs(counts, ("ridge",))
         of_families = any(name in MODELS_OF for name, _ in spaces)
-        if of_families:
-            check_both_families(given.dataset)
         asked = self.networks.read(given, store, None if of_families else spaces[0][0])
+        if of_families:
+            check_both_families(store.published(asked.dataset))
         return Ladder(**vars(asked), spaces=spaces, steps=steps, counts=counts, keys=given.keys)
 
 
@@ -96,7 +96,7 @@ def plan(wanted: Ladder, store) -> list:
         (stranger,) = spaces.get(("mnist", latent), (None,))
         stranger = None if stranger in networks else stranger
         plan += [*networks, *(Rungs(step, networks, wanted.keys, wanted.counts, stranger) for step in wanted.steps)]
-    return plan
+    return list(dict.fromkeys(plan))  # two names may be of the same data
 
 
 def _networks(wanted: Ladder, store, name: str, latent: int) -> tuple[Networks, ...]:
@@ -113,8 +113,7 @@ def pictures(wanted: Ladder, store):
     """Draw the ladder of every space, and write the tables."""
     from align_lab.ladder import ladder_page
 
-    for name, latent in wanted.spaces:
-        networks = _networks(wanted, store, name, latent)
+    for networks in dict.fromkeys(_networks(wanted, store, *space) for space in wanted.spaces):
         if drawn := ladder_page.picture(networks, store):
             yield f"Picture: {drawn}"
     yield f"Tables: {ladder_page.write(store.results)}"

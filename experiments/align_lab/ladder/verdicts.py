@@ -39,7 +39,8 @@ def verdicts(latent: int, found: list[dict], reference: str) -> list[str]:
         text += f"{max(ratios):.2f} times its error."
     text += f" A run took {median(row['seconds'] for row in runs):.0f} s by the clock (median)."
     if controls := [row for row in found if row["method"].startswith("control")]:
-        text += f" Of {len(controls)} runs between unrelated clouds {sum(row['confident'] for row in controls)} were"
+        text += f" Of {len(controls)} runs between unrelated clouds {sum(row['confident'] for row in controls)} were "
+        text += "reported as confident"
         lacking = _lacking(controls, {_pair(row) for row in [*runs, *controls]})
         text += f"; {lacking} of {len(controls) + lacking} have not been made." if lacking else "."
     return ["", text]

@@ -57,9 +57,10 @@ class Choices:
         if min(anchors) < 2:
             raise ValueError(f"--anchors must be 2 or more; the least is {min(anchors)}")
         asked = vars(self.networks.read(given, store)) | {"methods": tuple(dict.fromkeys(given.methods))}
-        images, most = len(store.data(asked["dataset"]).train.images), max(POOLS) * max(anchors)
-        if most > images:
-            raise ValueError(f"--anchors must be at most half the number of training images, {images}")
+        images, most = len(store.data(asked["dataset"]).train.images), max(anchors)
+        if max(POOLS) * most > images:
+            limit = images // max(POOLS)
+            raise ValueError(f"--anchors must be at most {limit}, as there are {images} training images; it is {most}")
         return Gathered(**asked, groups=groups, draws=tuple(range(given.draws)))
 
 

@@ -46,7 +46,7 @@ def work(likeness: Likeness, store: Store, advance: Callable[[float], None]) -> 
     tests, errors = [jnp.asarray(end.test) for end in ends], np.full((len(ends), len(ends)), np.nan)
     for i, j in permutations(range(len(ends)), 2):
         errors[i, j] = error(j, solvers.rigid(ends[i].train, ends[j].train)(tests[i]))
-        advance(1 / errors.size)
+        advance(1 / (errors.size - len(ends)))
     apart = {name: matrix.sum(1) / (len(ends) - 1) for name, matrix in distances(tests).items()}
     seconds = round((time.perf_counter() - began) / len(ends), 2)
     found = [

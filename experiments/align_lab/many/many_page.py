@@ -73,7 +73,7 @@ def write(results: Path) -> Path:
             parts += ["Which networks are alike, by two distances:", ""]
             parts += [f"![The networks as a matrix, a tree and points](../pictures/{points.name})", ""]
         parts += [markdown.table(["anchors", "method", *COLUMNS.values(), "draws"], lines), ""]
-        known = ("dataset", "latent", "group", "settings")
+        known = ("dataset", "latent", "group")
         parts += _by_themselves([row for row in alike if all(row[name] == first[name] for name in known)])
     return pages.write(results, TABLE, "\n".join(parts), [*rows, *alike])
 
@@ -120,18 +120,23 @@ def gains(rows: list[dict]) -> dict[tuple[str, str], str]:
 
 
 def _by_themselves(rows):
-    """Give the table of the networks, and how well distances foretell errors, from five networks on."""
-    if not rows:
-        return []
-    lines = [[row["network"], *(f"{row[name]:.4f}" for name in MEASURES)] for row in rows]
-    parts = [markdown.table(["network", *MEASURES.values()], lines), ""]
-    if len(rows) > 4:
-        from scipy import stats
+    """Give a table of the networks for each training, and how well distances foretell errors, from five networks on."""
+    trainings: dict[str, list[dict]] = {}
+    for row in rows:
+        trainings.setdefault(changed(row), []).append(row)
+    parts = []
+    for training, own in trainings.items():
+        if len(trainings) > 1:
+            parts += [f"Networks trained {f'with {training}' if training else 'as they are by default'}:", ""]
+        lines = [[row["network"], *(f"{row[name]:.4f}" for name in MEASURES)] for row in own]
+        parts += [markdown.table(["network", *MEASURES.values()], lines), ""]
+        if len(own) > 4:
+            from scipy import stats
 
-        transfers = [row["into"] + row["out_of"] for row in rows]
-        found = {name: stats.spearmanr([row[name] for row in rows], transfers).statistic for name in FORETELLING}
-        told = ", ".join(f"{MEASURES[name]} {value:+.2f}" for name, value in found.items())
-        parts += [f"Rank correlation with the errors of its maps, into and out of it: {told}.", ""]
+            transfers = [row["into"] + row["out_of"] for row in own]
+            found = {name: stats.spearmanr([row[name] for row in own], transfers).statistic for name in FORETELLING}
+            told = ", ".join(f"{MEASURES[name]} {value:+.2f}" for name, value in found.items())
+            parts += [f"Rank correlation with the errors of its maps, into and out of it: {told}.", ""]
     return parts
 
 

@@ -22,6 +22,7 @@ DATASETS = {number: "mnist" if number < 5 else "fashion_mnist" for number in TIT
 Rows = dict[int, list[dict]]
 SETTINGS = "different settings"  # in the words of a problem
 # Of the rows of the factors: variants trained as the paper says, Adam at a rate of 1e-3 throughout and batches of 64.
+PROVENANCE = {"settings", "data_source", "device", "versions"}
 PAPERS = ("constant", "narrow", "narrow+pytorch")
 
 
@@ -32,6 +33,9 @@ def read(results: Path) -> tuple[Rows, list[str]]:
         file = results / "rows" / f"table{number}.jsonl"
         found, others = sorted_out(file)
         problems += others
+        if strangers := [row for row in found if not row.keys() >= PROVENANCE]:
+            problems.append(f"{file.name}: {len(strangers)} rows without {', '.join(sorted(PROVENANCE))}, left out")
+            found = [row for row in found if row.keys() >= PROVENANCE]
         rows[number] = once(found)
         problems += [f"{file.name}: {text}" for text in _doubts(number, len(found), rows[number])]
     return rows, problems

@@ -184,7 +184,8 @@ def _shapes(group):
         residuals = [mean(rows, method, None, "residual") for method in ("rigid", "similarity", "linear")]
         least = [fmean(forced_plot.of_pairs(rows, scaled=scaled).values()) for scaled in (False, True)]
         figures = [*quantiles, *least, *residuals]
-        words = [f"{fmean(scales):.0f}", f"{max(scales) / min(scales):.2f}", f"{dimensions:.1f}", f"{silent:.1f}"]
+        ratio = max(scales) / min(scales) if min(scales) else float("inf")
+        words = [f"{fmean(scales):.0f}", f"{ratio:.2f}", f"{dimensions:.1f}", f"{silent:.1f}"]
         lines.append([name, *words, *(f"{figure:.2f}" for figure in figures)])
     note = (
         "Of the networks: scale (root mean square distance of test codes from their mean), that of the largest seed\n"

@@ -58,10 +58,14 @@ def rows(moved: Moved) -> list[dict]:
     return made + ([{**columns, "method": KILLED, "share": None, "kills": moved.kills}] if moved.kills else [])
 
 
+def origin(moved: Moved, store: Store) -> tuple[str, str, str]:
+    """Give the table, the name of the texts in its rows, and what these are."""
+    library = moved.old.library
+    return TABLE, vectors.name(library), vectors.source(library, store)
+
+
 def cost(moved: Moved, store: Store) -> float:
     """Estimate the seconds that two cores take for the rows that are not there yet."""
-    library = moved.old.library
-    store.come_from(TABLE, vectors.name(library), vectors.source(library, store))
     missing = store.missing(rows(moved))
     return 4.0 * len(missing) + 10.0 * sum(row["kills"] for row in missing)
 

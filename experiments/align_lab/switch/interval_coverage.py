@@ -12,7 +12,7 @@ from align_lab.texts import vectors
 
 DOCUMENTS, PAIRS = 5000, 600
 OLD, INDEX, GAIN = "old encoder", "mapped index", "mapped index - old encoder"
-AGAIN = {count: f"{count} candidates again" for count in (100, 500)}  # of 500 few miss any
+AGAIN = {count: f"{count} candidates again" for count in (100, 500)}  # with 500 candidates few queries miss any
 FIGURES = (OLD, INDEX, GAIN, *AGAIN.values())
 
 
@@ -21,6 +21,11 @@ def rows(asked: Intervals) -> list[dict]:
     columns = {"table": TABLE, "dataset": vectors.name(asked.library), "method": "studentised bootstrap"}
     sizes = {"documents": DOCUMENTS, "queries": asked.queries, "draws": asked.draws}
     return [{**columns, "figure": figure, **sizes} for figure in FIGURES]
+
+
+def origin(asked: Intervals, store: Store) -> tuple[str, str, str]:
+    """Give the table, the name of the texts in its rows, and what these are."""
+    return TABLE, vectors.name(asked.library), vectors.source(asked.library, store)
 
 
 def cost(asked: Intervals, store: Store) -> float:

@@ -56,10 +56,14 @@ def rows(switch: Switch) -> list[dict]:
     ]
 
 
+def origin(switch: Switch, store: Store) -> tuple[str, str, str]:
+    """Give the table, the name of the texts in its rows, and what these are."""
+    texts = switch.new.texts
+    return TABLE, corpus.name(texts), corpus.source(texts, store)
+
+
 def cost(switch: Switch, store: Store) -> float:
     """Estimate the seconds that two cores take for the rows that are not there yet."""
-    texts = switch.new.texts
-    store.come_from(TABLE, corpus.name(texts), corpus.source(texts, store))
     return SECONDS * len(_missing(switch, store))
 
 

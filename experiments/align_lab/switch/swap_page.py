@@ -107,7 +107,8 @@ def _table(rows, between):
 def regrets(rows: list[dict]) -> dict[str, list[float]]:
     """Give, by method, how far its recall lies below that of the best single family, relative, cell by cell.
 
-    A cell is an ordered pair of encoders and a number of pairs; its recalls are means over the seeds.
+    A cell is an ordered pair of encoders and a number of pairs that a family has rows of; its recalls are means over
+    the seeds.
     """
     drawn: dict[tuple, dict[str, list[float]]] = {}
     for row in rows:
@@ -117,7 +118,9 @@ def regrets(rows: list[dict]) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {}
     for of_cell in drawn.values():
         means = {method: float(np.mean(recalls)) for method, recalls in of_cell.items()}
-        best = max(means.get(method, 0.0) for method in SINGLE)
+        if not (single := [means[method] for method in SINGLE if method in means]):
+            continue
+        best = max(single)
         for method, recall in means.items():
             found.setdefault(method, []).append(1 - recall / best if best else 0.0)
     return found

@@ -45,10 +45,14 @@ def rows(swap: Swap) -> list[dict]:
     return made
 
 
+def origin(swap: Swap, store: Store) -> tuple[str, str, str]:
+    """Give the table, the name of the texts in its rows, and what these are."""
+    library = swap.old.library
+    return TABLE, vectors.name(library), vectors.source(library, store)
+
+
 def cost(swap: Swap, store: Store) -> float:
     """Estimate the seconds that two cores take for the rows that are not there yet."""
-    library = swap.old.library
-    store.come_from(TABLE, vectors.name(library), vectors.source(library, store))
     return sum(SECONDS.get(row["method"], 2.0) for row in _missing(swap, store))
 
 

@@ -77,7 +77,7 @@ class Choices:
         check_names("solvers", given.solvers, solvers_of_pairs())
         anchors = integers("anchors", given)
         texts = Texts(expanded(given.pairs), given.documents, given.queries)
-        if not TOP < texts.queries < texts.documents - max(anchors, default=0):
+        if not TOP < texts.queries <= texts.documents - max(anchors, default=1):
             raise ValueError(
                 f"--documents={texts.documents}, --queries={texts.queries}, --anchors={','.join(map(str, anchors))}; "
                 f"expected queries + anchors <= documents, and more than {TOP} queries"
