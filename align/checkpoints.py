@@ -21,7 +21,7 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-from align.arrays.locks import wait_for_turn
+from align.arrays.locks import turn
 from align.training import State
 
 
@@ -40,7 +40,7 @@ def save(folder: Path, state: State, description: dict) -> None:
     described = ocp.args.JsonSave({**description, "sha256": _digest(state)})
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _turn(folder):
+        with turn(folder):
             if latest_epoch(folder) >= int(state.epoch):
                 return
             with _uninterrupted(), _one_word(), _whole_or_not_at_all(folder), _manager(folder) as manager:
@@ -64,7 +64,7 @@ def restore(folder: Path, like: State, description: dict) -> State | None:
             raise CheckpointError(f"{folder} must be the folder of a network; it is a file")
         return None
     # Read-only: another run may be saving into the folder, and opening it for writing clears what is unfinished there.
-    with _turn(folder, shared=True), _manager(folder, read_only=True) as manager:
+    with turn(folder, shared=True), _manager(folder, read_only=True) as manager:
         epoch = latest_epoch(folder)  # not the manager's: it passes over what is damaged
         if not epoch:
             return None
@@ -114,17 +114,6 @@ def latest_epoch(folder: Path) -> int:
     """Give the epoch of the newest checkpoint in a folder, 0 where there is none, without reading it."""
     epochs = (entry for entry in folder.glob("*") if entry.name.isascii() and entry.name.isdigit() and entry.is_dir())
     return max((int(entry.name) for entry in epochs), default=0)
-
-
-@contextlib.contextmanager
-def _turn(folder: Path, *, shared: bool = False) -> Iterator[None]:
-    """Have a folder to oneself, or to those that only read it."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        wait_for_turn(descriptor, shared=shared)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 @contextlib.contextmanager

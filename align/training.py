@@ -188,7 +188,8 @@ def fit(
         arguments = (_stack(states, grid), _stack(keys, grid), *data, constants)
         leaves, tree = jax.tree.flatten(arguments)
         shapes = tree, tuple((jnp.shape(x), jnp.result_type(x)) for x in leaves)
-        run = compile_epochs(model, settings, samples, shared, tuple(devices[:width]), shapes, loss)
+        numerics = tuple(getattr(jax.config, name) for name in ("jax_default_matmul_precision", "jax_enable_x64"))
+        run = compile_epochs(model, settings, samples, shared, tuple(devices[:width]), shapes, loss, numerics)
         trained = jax.device_get(run(*arguments))
         for slot, index in enumerate(chosen):
             where = np.unravel_index(slot, grid.shape)
@@ -229,9 +230,13 @@ def compile_epochs(
     shared: tuple[bool, ...],
     devices: tuple[jax.Device, ...],
     shapes: tuple,
-    loss: Loss = squared_error,
+    loss: Loss,
+    numerics: tuple,
 ) -> jax.stages.Compiled:
-    """Compile an epoch of several networks: a program per device, on its networks one beside the other."""
+    """Compile an epoch of several networks: a program per device, on its networks one beside the other.
+
+    numerics: JAX's settings of precision, which are those of the program.
+    """
     per_network = [None if same else 0 for same in shared]
 
     def several(states, keys, inputs, targets, constants):

@@ -2,11 +2,6 @@
 
 import functools
 import itertools
-import os
-import socket
-import subprocess
-import sys
-import textwrap
 import tracemalloc
 
 import jax
@@ -248,53 +243,3 @@ def test_lists_are_arrays():
     expected = streaming.from_arrays(np.array(x), np.array(y), weights=np.array([1, 2, 1]))
     assert_same(streaming.from_arrays(x, y, weights=[1, 2, 1]), expected)
     assert_same(streaming.from_blocks([(x[:1], y[:1], [1]), (x[1:], y[1:], [2, 1])]), expected)
-
-
-WORKER = """
-    import sys
-    import jax, numpy as np
-    port, process, folder = sys.argv[1], int(sys.argv[2]), sys.argv[3]
-    jax.config.update("jax_num_cpu_devices", 1)
-    jax.config.update("jax_cpu_collectives_implementation", "gloo")
-    jax.distributed.initialize(f"localhost:{port}", num_processes=2, process_id=process)
-    from align import streaming
-    x, y = np.load(folder + "/x.npy", mmap_mode="r"), np.load(folder + "/y.npy", mmap_mode="r")
-    # Each process reads its own rows only; first with shards of unequal length, merged, then as one sharded array.
-    mine = slice(0, 1000) if process == 0 else slice(1000, None)
-    merged = streaming.across_processes(streaming.from_arrays(x[mine], y[mine]))
-    mesh = jax.make_mesh((2,), ("rows",))
-    sharding = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("rows"))
-    half = np.split(np.arange(len(x)), 2)[process]
-    whole = [jax.make_array_from_process_local_data(sharding, np.asarray(a[half])) for a in (x, y)]
-    sharded = streaming.from_sharded(*whole, mesh)
-    np.savez(f"{folder}/{process}.npz", *merged, *sharded)
-"""
-
-
-def test_two_processes_equal_one(tmp_path):
-    x, y = rows()
-    np.save(tmp_path / "x.npy", x)
-    np.save(tmp_path / "y.npy", y)
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = str(free.getsockname()[1])
-    environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
-    workers = [
-        subprocess.Popen(
-            [sys.executable, "-c", textwrap.dedent(WORKER), port, str(process), str(tmp_path)],
-            env=environment,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for process in (0, 1)
-    ]
-    errors = [worker.communicate()[1] for worker in workers]
-    assert [worker.returncode for worker in workers] == [0, 0], "\n".join(errors)
-    one = streaming.from_arrays(x, y)
-    for process in (0, 1):
-        with np.load(tmp_path / f"{process}.npz") as saved:
-            arrays = [saved[f"arr_{k}"] for k in range(12)]
-        for record in (streaming.Statistics(*arrays[:6]), streaming.Statistics(*arrays[6:])):
-            assert_same(record, one)
-            there, here = streaming.fit(record, "affine"), streaming.fit(one, "affine")
-            np.testing.assert_allclose(there.weight, here.weight, rtol=0, atol=1e-6 * np.abs(here.weight).max())

@@ -50,6 +50,16 @@ def test_one_device_gives_what_two_do():
     assert max(largest_difference(a, b) for a, b in zip(one, two, strict=True)) <= 1e-5
 
 
+def test_a_program_is_of_the_precision_that_is_set():
+    fitted([0])
+    known = training.compile_epochs.cache_info().misses
+    fitted([0])
+    assert training.compile_epochs.cache_info().misses == known
+    with jax.default_matmul_precision("highest"):
+        fitted([0])
+    assert training.compile_epochs.cache_info().misses == known + 1
+
+
 def test_the_order_of_samples_does_not_depend_on_those_beside_it_for_any_kind_of_keys(monkeypatch):
     keys = jax.random.split(jax.random.key(0, impl="rbg"), 2)
     data, device = problem(), jax.local_devices()[:1]

@@ -2,6 +2,20 @@
 
 import contextlib
 import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def turn(folder: Path, *, shared: bool = False) -> Iterator[None]:
+    """Have a folder to oneself, or to those that only read it."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        wait_for_turn(descriptor, shared=shared)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def wait_for_turn(descriptor: int, *, shared: bool = False) -> None:

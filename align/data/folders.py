@@ -26,7 +26,11 @@ def read_folder(name: str, folder: str | os.PathLike) -> dict[str, bytes]:
     Raises SourceUnavailable where files are missing, DataError where one is there and cannot be read.
     """
     folder = paths.user_path(folder)
-    places = (folder / name, folder, folder / TORCHVISION.get(name, name))
+    return read_files(folder, (folder / name, folder, folder / TORCHVISION.get(name, name)))
+
+
+def read_files(folder: Path, places: tuple[Path, ...]) -> dict[str, bytes]:
+    """Read the four files from the first of several places that has each; raises as `read_folder`, of the folder."""
     found = {file: _find(file, places) for file in idx.ALL_FILES}
     missing = [file for file, path in found.items() if path is None]
     if missing:

@@ -90,7 +90,7 @@ def at(path: Path, name: str) -> Found:
 
 
 def _idx(folder: Path, name: str) -> Found:
-    files = folders.read_folder(folder.name, folder)
+    files = folders.read_files(folder, (folder,))
     parts: list[Raw] = []
     for images, labels in idx.FILES.values():
         called = (f"{images} ({folder})", f"{labels} ({folder})")

@@ -9,7 +9,7 @@ from jax import lax
 
 from align.arrays.double import enable_x64
 from align.arrays.products import matmul
-from align.streaming.record import BLOCK, Statistics, check_blocks, finished, merge
+from align.streaming.record import BLOCK, Statistics, check_blocks, check_statistics, finished, merge
 
 
 def from_sharded(
@@ -60,14 +60,28 @@ def from_sharded(
     return finished(shift, total, (first[:d], first[d:]), upper[:d, :d], upper[:d, d:], upper[d:, d:])
 
 
-def across_processes(mine: Statistics) -> Statistics:
-    """Return the merge of every process' record, on every process (`jax.distributed` must be initialised)."""
+def across_processes(mine: Statistics | None) -> Statistics:
+    """Return the merge of every process' record, on every process (`jax.distributed` must be initialised).
+
+    mine: None from a process without rows, which has to call this all the same: the others wait for it. ValueError, in
+    every process, where records have other dimensions, or there is none.
+    """
     from jax.experimental import multihost_utils
 
+    if mine is not None:
+        check_statistics(mine)
+    own = (0, 0, 0) if mine is None else (*mine.cross.shape, mine.target.ndim)
+    shapes = np.asarray(multihost_utils.process_allgather(np.array(own))).reshape(-1, 3)
+    there = [k for k, one in enumerate(shapes) if one.any()]
+    if len(kinds := {tuple(map(int, shapes[k])) for k in there}) != 1:
+        told = "; ".join(f"{a} and {b}{'' if full == 2 else ', for fits alone'}" for a, b, full in sorted(kinds))
+        raise ValueError(f"records of all processes must share their dimensions; they have {told or 'no rows at all'}")
+    ((d, e, full),) = kinds
+    nothing = Statistics(*(np.zeros(shape) for shape in ((), (d,), (e,), (d, d), (d, e), (e,) * full)))
     with enable_x64(True):
-        gathered = multihost_utils.process_allgather(mine)
-    parts = [Statistics(*(np.asarray(field[k]) for field in gathered)) for k in range(jax.process_count())]
-    return merge(*parts)
+        gathered = multihost_utils.process_allgather(nothing if mine is None else mine)
+    fields = [np.asarray(field).reshape(-1, *np.shape(like)) for field, like in zip(gathered, nothing, strict=True)]
+    return merge(*(Statistics(*(field[k] for field in fields)) for k in there))
 
 
 def _sum_block(sums, source, target, weights, shift):

@@ -15,7 +15,7 @@ from align_lab.methods import METHODS, Pair
 from align_lab.plans import Cell, together
 from align_lab.representations import KINDS, OWN
 from align_lab.store import Store
-from align_lab.trainings import decoders, encoded
+from align_lab.trainings import check_rows, decoders, encoded
 
 if TYPE_CHECKING:
     from align.training import Settings
@@ -83,6 +83,9 @@ def work(cell: Cell, store: Store, advance: Callable[[float], None]) -> None:
     images = jnp.asarray(store.data(cell.source.dataset).test.images)
     missing = store.missing(rows(cell))
     methods = dict.fromkeys(row["method"] for row in missing)
+    if not methods.keys() <= KINDS.keys():
+        for end in (cell.source, cell.target):
+            check_rows(cell.table, end, store)
     for method in methods:
         found = [row for row in missing if row["method"] == method]
         began = time.perf_counter()

@@ -45,6 +45,7 @@ class Store:
         self.networks = workdir / "networks"
         self.embeddings = workdir / "embeddings"
         self.shown: dict[Hashable, Any] = {}  # fitted maps that pictures are made with
+        self.recognised: set[Hashable] = set()  # networks that tables have no other rows of
         self._data: dict[str, data.Dataset] = {}
         self._published: dict[str, str] = {}
         self._sources: dict[str, str] = {}
@@ -94,6 +95,10 @@ class Store:
             self._rows[table] = rows.read(self.file(table))
             self._identities[table] = {rows.identity(row) for row in self._rows[table]}
         return self._rows[table]
+
+    def reread(self, table: int | str) -> list[dict]:
+        """Give the rows of a table as its file has them now, with what other processes have added since."""
+        return rows.read(self.file(table))
 
     def missing(self, wanted: Sequence[dict]) -> list[dict]:
         """Give those of the wanted rows, all of one table and without their measures, that are not there."""

@@ -1,6 +1,7 @@
 """Networks, trained or found again, and their codes: encode once, solve many."""
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -8,15 +9,19 @@ from flax import linen as nn
 from jax import Array
 from jax import numpy as jnp
 
-from align import models, networks
+from align import evaluation, models, networks
 from align.relative import RelativeAutoencoder, absorb_standard, represent, standardised
 from align_lab import draws
-from align_lab.plans import Cell, Networks
+from align_lab.plans import Cell, Networks, together
 from align_lab.representations import KINDS, check_classes, nearest_of_class, represented, trained_as
 from align_lab.store import Store
 
 # Seconds on two cores of an epoch of three networks on 60,000 images of 28 x 28, to weigh the tasks of a progress bar.
 EPOCH_SECONDS = {"conv": 13.6, "mlp": 9.0, "residual": 32.0}
+
+# By which share the errors of one network may differ: sums in another order. Those of networks that were trained apart
+# differ by some hundred-thousandths and more.
+ROUNDING = 1e-5
 
 
 class Network(NamedTuple):
@@ -110,6 +115,33 @@ def encoded(wanted: Networks, store: Store) -> list[Network]:
         ]
 
     return store.remember(wanted, encode)
+
+
+def check_rows(table: int | str, wanted: Networks, store: Store) -> None:
+    """Raise ValueError where a table has rows of other networks by these names: their own errors tell.
+
+    Training on another processor, or by code that rounds otherwise, ends at other networks, whose maps are not to stand
+    beside these.
+    """
+    if (table, wanted) in store.recognised:
+        return
+    store.recognised.add((table, wanted))
+    named = (wanted.dataset, "autoencoder", wanted.model, wanted.latent)
+    settings = together({wanted.model: wanted.settings})
+    known = {
+        row["source_seed"]: row["test_error"]
+        for row in store.rows(table)
+        if (row["dataset"], row["method"], row["source_model"], row["latent"]) == named
+        and {name: value for name, value in row["settings"].items() if name != "run"} == settings
+    }
+    images = jnp.asarray(store.data(wanted.dataset).test.images)
+    for one in encoded(wanted, store) if known else ():
+        own = float(evaluation.reconstruction_error(*models.decoder_of(one.model, one.params), one.test, images))
+        if not math.isclose(own, known.get(one.seed, own), rel_tol=ROUNDING):
+            raise ValueError(
+                f"{store.file(table)} has rows of another {one.name} of seed {one.seed} at latent {wanted.latent}: its "
+                f"own error is {known[one.seed]:.6f}, that of the one here {own:.6f}; name another folder by --results"
+            )
 
 
 def decoders(cell: Cell, kind: str, encoders: Networks, store: Store) -> list[Relative]:

@@ -87,6 +87,16 @@ def test_idx_files_by_path_and_by_name(tmp_path, place):
         assert data.load("kmnist", tmp_path).name == f"kmnist-{by_path.name[-8:]}"
 
 
+def test_files_are_of_one_folder(tmp_path):
+    arrays = splits(GREY, train=12, test=6)
+    write_idx(tmp_path / "digits", arrays)
+    expected = data.load(str(tmp_path / "digits"))
+    write_idx(tmp_path / "digits" / "digits", arrays | {"x_train": 255 - arrays["x_train"]})
+    found = data.load(str(tmp_path / "digits"))
+    assert found.name == expected.name
+    np.testing.assert_array_equal(found.train.images, expected.train.images)
+
+
 def test_torchvisions_root_serves_the_published_names(tmp_path, published):
     for name, place in (("mnist", "MNIST/raw"), ("fashion_mnist", "FashionMNIST/raw")):
         (tmp_path / place).mkdir(parents=True)

@@ -124,6 +124,20 @@ def test_pictures_train_no_map_anew(experiment, few, monkeypatch):
     assert list(experiment.results.glob("pictures/table3_mlp_mlp_*.png"))
 
 
+def test_rows_of_networks_that_were_trained_elsewhere_are_not_put_beside_these(uninterrupted, experiment):
+    _, rows, made = uninterrupted
+    shutil.copytree(made.workdir, experiment.workdir)
+    path = experiment.results / "rows" / "table3.jsonl"
+    apart = [row | {"test_error": row["test_error"] * 1.0001} if row["source_seed"] == 1 else row for row in rows]
+    path.write_text("".join(json.dumps(row) + "\n" for row in apart[:4]))
+    before = path.read_bytes()
+    run = experiment("anchors", *RUN)
+    assert run.code == 1 and "table3.jsonl has rows of another mlp of seed 1 at latent 4" in run.err
+    assert path.read_bytes() == before
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows[:4]))
+    assert experiment("anchors", *RUN).code == 0 and without_time(experiment.rows()) == without_time(rows)
+
+
 def interrupting(monkeypatch, module, name, calls, number):
     """Let a function of the run end its call number `calls` with a signal to stop."""
     function, passed = getattr(module, name), []

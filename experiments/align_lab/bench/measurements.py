@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from align import rows
-from align.arrays import atomic
+from align.arrays import atomic, locks
 
 PACKAGES = (
     "jax",
@@ -42,11 +42,12 @@ def revisions(rows: Iterable[dict]) -> str:
 
 
 def append(path: Path, row: dict) -> None:
-    """Add a row in the place of any with its identity: the file is whole at any time."""
-    kept = [one for one in read(path) if identity(one) != identity(row)]
+    """Add a row in the place of any with its identity: the file is whole at any time, and processes take turns."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic.replacing(path) as partial:
-        partial.write_text("".join(json.dumps(one) + "\n" for one in [*kept, row]))
+    with locks.turn(path.parent):
+        kept = [one for one in read(path) if identity(one) != identity(row)]
+        with atomic.replacing(path) as partial:
+            partial.write_text("".join(json.dumps(one) + "\n" for one in [*kept, row]))
 
 
 def identity(row: dict) -> str:

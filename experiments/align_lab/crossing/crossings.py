@@ -168,7 +168,7 @@ def pictures(wanted: Crossings, store):
     """Write tables and picture of all rows that are there."""
     from align_lab.crossing import crossing_page
 
-    if rows := store.rows(TABLE):
+    if rows := store.reread(TABLE):
         yield f"Table: {crossing_page.write(rows, store.results)}"
 
 

@@ -91,7 +91,7 @@ def pictures(wanted: ClassifyAsked, store):
     """Write the tables of all rows, and draw them."""
     from align_lab.heads import classify_page
 
-    yield f"Tables: {classify_page.write(store.rows(TABLE), store.results)}"
+    yield f"Tables: {classify_page.write(store.reread(TABLE), store.results)}"
 
 
 CLASSIFY = Experiment(Choices(), plan, pictures, (TABLE,))

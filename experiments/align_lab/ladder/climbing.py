@@ -13,7 +13,7 @@ from align import evaluation, models
 from align_lab.ladder import rung_maps
 from align_lab.plans import Rungs, together
 from align_lab.store import Store
-from align_lab.trainings import encoded
+from align_lab.trainings import check_rows, encoded
 
 TABLE = "knowledge"
 # Seconds on two cores of six ordered pairs of networks, of a step or of one run, to weigh a progress bar.
@@ -106,6 +106,8 @@ def cost(step: Rungs, store: Store) -> float:
 def work(step: Rungs, store: Store, advance: Callable[[float], None]) -> None:
     """Make the rows of a step that are not there yet, one by one."""
     missing, data = _missing(step, store), store.data(step.spaces[0].dataset)
+    for space in step.spaces:
+        check_rows(TABLE, space, store)
     networks = {(one.name, one.seed): one for space in step.spaces for one in encoded(space, store)}
     images, labels = jnp.asarray(data.test.images), np.asarray(data.train.labels)
     strangers = [one.train for one in encoded(step.strangers, store)] if step.strangers else []

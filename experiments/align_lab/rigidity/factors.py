@@ -108,7 +108,7 @@ def pictures(wanted: Factors, store):
     """Write the tables of all rows, and draw them."""
     from align_lab.rigidity import rigidity_page
 
-    yield f"Tables: {rigidity_page.write(store.rows(TABLE), store.results)}"
+    yield f"Tables: {rigidity_page.write(store.reread(TABLE), store.results)}"
 
 
 RIGIDITY = Experiment(Choices(), plan, pictures, (TABLE,))

@@ -101,5 +101,5 @@ def pictures(wanted: Swaps, store):
     """Write the table and the picture of the rows that are there."""
     from align_lab.switch import swap_page
 
-    if rows := store.rows(TABLE):
+    if rows := store.reread(TABLE):
         yield f"Table: {swap_page.write(rows, store.results)}"

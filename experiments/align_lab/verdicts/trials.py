@@ -121,7 +121,7 @@ def write(found: list[dict], results: Path) -> Path:
 
 def pictures(tried: Tried, store):
     """Write the table of all rows."""
-    path = write(store.rows(TABLE), store.results)
+    path = write(store.reread(TABLE), store.results)
     yield path.read_text()
     yield f"Table: {path}"
 
