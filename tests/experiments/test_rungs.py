@@ -45,6 +45,12 @@ def test_selected_anchors_find_the_turn(ends, how):
     assert error(fitted, ends) < 1e-2
 
 
+def test_the_picture_has_every_point_of_the_paper():
+    points = ladder_page._papers("mnist", 50, "conv", "conv")
+    assert points == {"paper, rigid": {100: 0.551, 200: 0.542}, "paper, linear": {100: 0.5, 200: 0.490}}
+
+
+
 def test_polishing_comes_closer_than_the_means_of_halves(ends):
     means, _ = rung_maps.fit("means_linear", None, None, ends, [])
     polished, _ = rung_maps.fit("means_linear_polished", None, None, ends, [])
