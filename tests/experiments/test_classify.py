@@ -10,6 +10,7 @@ from flax import linen as nn
 from align import rows as results
 from align.data import Dataset, Split
 from align_lab import launch, recipes, validation
+from align_lab.ends import Ends
 from align_lab.heads import carrying, classification, classify_page, code_maps, head_comparisons
 from align_lab.heads.classifiers import Classified, images
 from align_lab.heads.head_plans import Classifiers, Heads
@@ -86,7 +87,7 @@ def ends():
         train, test = jnp.asarray(own[:400]), jnp.asarray(own[400:])
         said = np.asarray(nn.Dense(4).apply(params, test).argmax(-1))
         made.append(Classified("conv", seed, nn.Dense(4), params, train, test, said))
-    return code_maps.Ends(*made, labels[:400]), labels[400:]
+    return Ends(*made, labels[:400]), labels[400:]
 
 
 @pytest.mark.parametrize("method", [*code_maps.PAIRED, "icp_labels", "class_gaussians"])

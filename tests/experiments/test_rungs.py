@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from align import solvers
-from align_lab.ladder import rung_maps, verdicts
+from align_lab.ends import Ends
+from align_lab.ladder import ladder_page, rung_maps, verdicts
 from align_lab.ladder.best_correction import best_correction
 from align_lab.trainings import Network
 
@@ -22,7 +23,7 @@ def ends():
     target = source @ np.linalg.qr(rng.normal(size=(D, D)))[0] + 2
     codes = [jax.numpy.asarray(array, jax.numpy.float32) for array in (source, target)]
     networks = [Network("conv", seed, None, None, array, None) for seed, array in enumerate(codes)]
-    return rung_maps.Ends(*networks, labels)
+    return Ends(*networks, labels)
 
 
 def error(fitted, ends):
@@ -48,7 +49,6 @@ def test_selected_anchors_find_the_turn(ends, how):
 def test_the_picture_has_every_point_of_the_paper():
     points = ladder_page._papers("mnist", 50, "conv", "conv")
     assert points == {"paper, rigid": {100: 0.551, 200: 0.542}, "paper, linear": {100: 0.5, 200: 0.490}}
-
 
 
 def test_polishing_comes_closer_than_the_means_of_halves(ends):
@@ -78,7 +78,7 @@ def test_the_best_correction_is_nearer_than_the_map_and_than_the_pairs_alone():
 
 
 def test_halves_share_no_image(ends):
-    source, source_labels, target, target_labels = ends.halves()
+    source, source_labels, target, target_labels = rung_maps.halves(ends)
     whole, seen = np.asarray(ends.source.train), np.asarray(source)
     assert len(source) + len(target) == len(ends.labels) == len(source_labels) + len(target_labels)
     others = {tuple(row) for row in whole} - {tuple(row) for row in seen}

@@ -8,6 +8,7 @@ import numpy as np
 
 from align import models
 from align_lab import validation
+from align_lab.ends import Ends
 from align_lab.heads import code_maps
 from align_lab.heads.classifiers import Classified, encoded, images
 from align_lab.heads.head_plans import TABLE, Heads
@@ -43,19 +44,21 @@ def work(heads: Heads, store: Store, advance: Callable[[float], None]) -> None:
     sources, targets = ({one.seed: one for one in encoded(end, store)} for end in (heads.source, heads.target))
     for seeds in dict.fromkeys((row["source_seed"], row["target_seed"]) for row in missing):
         own = [row for row in missing if (row["source_seed"], row["target_seed"]) == seeds]
-        ends = code_maps.Ends(sources[seeds[0]], targets[seeds[1]], known.train_labels, heads.cloud)
+        ends = Ends(sources[seeds[0]], targets[seeds[1]], known.train_labels)
         made = []
         for row in own:
             began = time.perf_counter()
-            measures = measured(row["method"], row["anchors"], ends, known.test_labels)
+            measures = measured(row["method"], row["anchors"], ends, known.test_labels, heads.cloud)
             measures["images"] = len(known.train_labels)
             made.append({**row, **measures, "seconds": round(time.perf_counter() - began, 3)})
         store.add(made)
         advance(len(own) / len(missing))
 
 
-def measured(method: str, count: int | None, ends: code_maps.Ends, labels: np.ndarray) -> dict:
+def measured(method: str, count: int | None, ends: Ends, labels: np.ndarray, cloud: int = 0) -> dict:
     """Give what a row tells of a method on the test images, whose labels are `[n]`.
+
+    cloud: as for `code_maps.fit`.
 
     accuracy: of the target's head on the mapped codes; agreement: with what the target says of its own codes; own: the
     accuracy of the target by itself. residual: ‖target − mapped‖ / ‖target − mean‖ of the codes; residual_means and
@@ -66,7 +69,7 @@ def measured(method: str, count: int | None, ends: code_maps.Ends, labels: np.nd
     if method in code_maps.RELATIVE:
         said, told = code_maps.relative(method, count, ends), {}
     else:
-        fitted, told = code_maps.fit(method, count, ends)
+        fitted, told = code_maps.fit(method, count, ends, cloud)
         mapped = fitted(source.test)
         said = np.asarray(models.predicted(target.head, target.params, mapped))
         told |= residuals(np.asarray(target.test), np.asarray(mapped), labels)

@@ -1,19 +1,16 @@
 """The maps between the codes of two classifiers, by what a step of the ladder may know of them."""
 
-from typing import NamedTuple
-
 import jax
 import numpy as np
 from flax import linen as nn
-from jax import Array
 from jax import numpy as jnp
 
-from align import networks, training
+from align import training
 from align.relative import represent, standardised
 from align.solvers import SOLVERS, Known
 from align.stitching import stitching
 from align_lab import draws
-from align_lab.heads.classifiers import Classified
+from align_lab.ends import Ends
 
 # Everything in the table of solvers that fits pairs; of the reduced ranks that of the means of ten classes.
 PAIRED = tuple(name for name, one in SOLVERS.items() if one.needs == "pairs")
@@ -41,35 +38,11 @@ METHODS = {
 HEAD = training.Settings(epochs=3, batch=128, learning_rate=1e-2)
 
 
-class Ends(NamedTuple):
-    """An ordered pair of classifiers, the labels `[n]` of the images to train on, and how many make a cloud."""
+def fit(method: str, count: int | None, ends: Ends, cloud: int = 0):
+    """Fit the map of a method: from codes `[n, d]` to codes, and what else belongs into its row.
 
-    source: Classified
-    target: Classified
-    labels: np.ndarray
-    cloud: int = 0
-
-    def key(self, *names: str) -> Array:
-        """Derive the key of a purpose."""
-        return networks.named_key(self.source.seed, self.source.name, self.target.name, str(self.target.seed), *names)
-
-    def pairs(self, count: int | None) -> tuple[Array, Array]:
-        """Give the codes of images at random, the same for every method, or of all."""
-        chosen = slice(None)
-        if count:
-            chosen = draws.without_repeats(self.key("anchors", str(count)), len(self.labels), count)
-        return self.source.train[chosen], self.target.train[chosen]
-
-    def clouds(self) -> tuple[Array, np.ndarray, Array, np.ndarray]:
-        """Give the source's codes and the labels of some images, and the target's of others."""
-        order = np.asarray(jax.random.permutation(networks.named_key(0, "clouds"), len(self.labels)))
-        size = min(self.cloud or len(order), len(order) // 2)
-        first, second = order[:size], order[size : 2 * size]
-        return self.source.train[first], self.labels[first], self.target.train[second], self.labels[second]
-
-
-def fit(method: str, count: int | None, ends: Ends):
-    """Fit the map of a method: from codes `[n, d]` to codes, and what else belongs into its row."""
+    cloud: how many images make a cloud where no pair is known; 0 for half of them.
+    """
     key = ends.key(method, str(count))
     if method in ("classifier", "as_they_are"):
         return (lambda codes: codes), {}
@@ -82,7 +55,8 @@ def fit(method: str, count: int | None, ends: Ends):
         options = {name: min(value, most) for name, value in OPTIONS.get(method, {}).items()}
         fitted = SOLVERS[method].run(Known(None, *ends.pairs(count)), **options)
         return fitted, {"rank": int(fitted.rank)} if fitted.rank is not None else {}
-    source, source_labels, target, target_labels = ends.clouds()
+    half = len(ends.labels) // 2
+    source, source_labels, target, target_labels = ends.apart("clouds", min(cloud or half, half))
     known = Known(key, source, target)
     if method == "icp":
         return SOLVERS["icp"].run(known), {}

@@ -10,6 +10,7 @@ import numpy as np
 from jax import numpy as jnp
 
 from align import evaluation, models
+from align_lab.ends import Ends
 from align_lab.ladder import rung_maps
 from align_lab.plans import Rungs, together
 from align_lab.store import Store
@@ -118,7 +119,7 @@ def work(step: Rungs, store: Store, advance: Callable[[float], None]) -> None:
             fitted, more = lambda codes: codes, {}
         else:
             rung = Rung(row["method"], row["anchors"], row["settings"]["run"])
-            fitted, more = rung_maps.fit(*rung, rung_maps.Ends(source, target, labels), strangers)
+            fitted, more = rung_maps.fit(*rung, Ends(source, target, labels), strangers)
             jax.block_until_ready(fitted.weight)
         seconds = round(time.perf_counter() - began, 3)
         decoder = models.decoder_of(target.model, target.params)

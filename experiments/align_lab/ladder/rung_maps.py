@@ -1,17 +1,16 @@
 """The maps of the ladder: a method with what it may know of two networks, and what is told of the map in its row."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import jax
 import numpy as np
 from jax import Array
 from jax import numpy as jnp
 
-from align import anchors, networks, solvers
+from align import anchors, solvers
 from align.solvers.polish import polish
+from align_lab.ends import Ends
 from align_lab.ladder.best_correction import best_correction
-from align_lab.trainings import Network
 
 PAIRED = ("rigid", "linear", "ridge")
 SELECTIONS = ("random", "class_balanced", "farthest_point", "kmeans", "neighbourhoods", "leverage", "d_optimal")
@@ -31,34 +30,16 @@ NEIGHBOURS = 50
 SUBSET = 1500
 
 
-class Ends(NamedTuple):
-    """An ordered pair of networks, and the labels `[n]` of the training images."""
-
-    source: Network
-    target: Network
-    labels: np.ndarray
-
-    def key(self, *names: str) -> Array:
-        """Derive the key of a purpose."""
-        return networks.named_key(self.source.seed, self.source.name, self.target.name, str(self.target.seed), *names)
-
-    def halves(self) -> tuple[Array, np.ndarray, Array, np.ndarray]:
-        """Give source codes and labels of one half of the images, and target codes and labels of the other."""
-        order = np.asarray(jax.random.permutation(networks.named_key(0, "halves"), len(self.labels)))
-        first, second = np.array_split(order, 2)
-        return self.source.train[first], self.labels[first], self.target.train[second], self.labels[second]
-
-
 def fit(method: str, count: int | None, run: int | None, ends: Ends, strangers: Sequence[Array]):
     """Fit the map of a rung to what it may know: the map, and what else belongs into its row."""
     if method in PAIRED:
-        return _told(method, *_pairs(count, ends))
+        return _told(method, *ends.pairs(count))
     solver, _, how = method.partition("_")
     if how in SELECTIONS:
         return _from_selected(solver, how, count, ends)
     if method == "bound":
         return _at_best(count, run, ends), {}
-    known, key = ends.halves(), ends.key(method, str(run), *([str(count)] if count else []))
+    known, key = halves(ends), ends.key(method, str(run), *([str(count)] if count else []))
     if run is None:
         return _from_labels(method, key, known), {}
     source, _, target, _ = known
@@ -67,7 +48,7 @@ def fit(method: str, count: int | None, run: int | None, ends: Ends, strangers: 
         target = mean + jax.random.normal(key, target.shape) @ factor.T
     if method == "control_other":
         target = strangers[ends.target.seed % len(strangers)]
-    pairs = {"pairs": _pairs(count, ends)} if count else {}
+    pairs = {"pairs": ends.pairs(count)} if count else {}
     fitted = solvers.unpaired(key, source, target, **pairs)
     contrast, agreement = float(fitted.details.contrast), float(fitted.details.agreement)
     return fitted, {"confident": bool(fitted.trusted), "contrast": contrast, "agreement": agreement}
@@ -75,19 +56,16 @@ def fit(method: str, count: int | None, run: int | None, ends: Ends, strangers: 
 
 def _at_best(count, run, ends):
     """Correct what a run without pairs finds as well as pairs could tell; see `best_correction`."""
-    source, _, target, _ = ends.halves()
+    source, _, target, _ = halves(ends)
     fitted = solvers.unpaired(ends.key("unpaired", str(run)), source, target)
-    everything = _pairs(None, ends)
+    everything = ends.pairs(None)
     fitted = solvers.AffineMap(fitted.weight, fitted.bias)
-    return best_correction((source, target), fitted, _pairs(count, ends), everything, solvers.affine(*everything))
+    return best_correction((source, target), fitted, ends.pairs(count), everything, solvers.affine(*everything))
 
 
-def _pairs(count, ends):
-    """Give the codes of anchors at random, the same for every method, or of all images."""
-    indices = slice(None)
-    if count:
-        indices = anchors.random(ends.key("anchors", str(count)), ends.source.train, count)
-    return ends.source.train[indices], ends.target.train[indices]
+def halves(ends: Ends) -> tuple[Array, np.ndarray, Array, np.ndarray]:
+    """Give source codes and labels of one half of the images, and target codes and labels of the other."""
+    return ends.apart("halves", -(-len(ends.labels) // 2))
 
 
 def _from_selected(method, how, count, ends):
