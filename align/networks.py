@@ -231,13 +231,13 @@ def _names(code):
 
 
 def _is_installed(value):
-    """Whether a function or class is of this package or of an installed one: its name says what it does."""
+    """Say whether a function or class is of this package or of an installed one: its name says what it does."""
     file = getattr(sys.modules.get(value.__module__), "__file__", None) or ""
     return value.__module__.partition(".")[0] in _OURS or any(map(file.startswith, _INSTALLED))
 
 
 def _is_named(value):
-    """Whether a module that was imported has it, under its own name, and no user may have written it anew."""
+    """Say whether a module that was imported has it, under its own name, and no user may have written it anew."""
     if inspect.isfunction(value) and not _is_installed(value):
         return False
     module = sys.modules.get(getattr(value, "__module__", None) or "__main__")

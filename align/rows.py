@@ -1,4 +1,4 @@
-"""Result rows on disk: a JSON object on a line each, which nothing but what makes them unique tells apart.
+"""Result rows on disk, a JSON object a line: two are the same where their identity columns and settings are.
 
 A row is what one method did on one problem: the columns that identify it, the settings it was made with, finite
 measures, and where it came from. Rows are the only results: tables and pictures are made from them.
@@ -158,7 +158,7 @@ def once(rows: Iterable[dict]) -> list[dict]:
 
 
 def sorted_out(path: Path) -> tuple[list[dict], list[str]]:
-    """Read all rows of a file, and say of each line that is none its number and why; as `read` else."""
+    """Read all rows of a file, otherwise as `read`, and name the lines that are none, by number, with the reason."""
     rows, others = [], []
     for number, line in enumerate(whole_lines(path), start=1):
         try:

@@ -153,7 +153,7 @@ class Aligner(ClassNamePrefixFeaturesOutMixin, TransformerMixin, MultiOutputMixi
 
 
 def _check_unmasked(**arrays):
-    """ValueError for masked arrays, whose mask no solver would heed."""
+    """Raise ValueError for masked arrays, whose mask no solver would heed."""
     for name, array in arrays.items():
         if isinstance(array, np.ma.MaskedArray):
             raise ValueError(f"{name} must be an array of real numbers; it is masked, {array.dtype} {array.shape}")

@@ -96,7 +96,7 @@ def _of_objects(array):
 
 
 def _would_wrap(value):
-    """Whether a NumPy array holds integers that 32 bits do not, which are all that JAX keeps of 64 where x64 is off."""
+    """Say whether a NumPy array holds integers beyond 32 bits, which are all that JAX keeps where x64 is off."""
     if not isinstance(value, np.ndarray) or value.dtype not in (np.int64, np.uint64) or not value.size:
         return False
     kept = np.iinfo(f"{value.dtype.kind}4")
@@ -198,7 +198,7 @@ def as_strengths(value: ArrayLike) -> jax.Array:
 
 
 def check_finite(**arrays: jax.Array) -> None:
-    """ValueError where a concrete array holds NaN or infinity; traced ones are let through."""
+    """Raise ValueError where a concrete array holds NaN or infinity; traced ones are let through."""
     for name, array in arrays.items():
         if isinstance(array, jax.core.Tracer):
             continue
@@ -208,7 +208,7 @@ def check_finite(**arrays: jax.Array) -> None:
 
 
 def check_squares(**arrays: jax.Array) -> None:
-    """ValueError where the squares of a concrete array leave the range of its dtype; traced ones are let through."""
+    """Raise ValueError where the squares of a concrete array leave its dtype's range; traced ones are let through."""
     for name, array in arrays.items():
         if isinstance(array, jax.core.Tracer):
             continue
@@ -236,14 +236,14 @@ def _largest_and_squares(array):
 
 
 def check_weights(weights: jax.Array) -> None:
-    """ValueError for concrete weights that hold NaN or infinity, are negative, or all zero."""
+    """Raise ValueError for concrete weights that hold NaN or infinity, are negative, or all zero."""
     check_finite(weights=weights)
     if not bool((weights >= 0).all() & (weights > 0).any()):
         raise ValueError("weights must not be negative, and one of them must be positive")
 
 
 def check_embeddable(source: jax.Array | np.ndarray, target: jax.Array | np.ndarray) -> None:
-    """ValueError where the source has more dimensions than the target: no map keeps all its distances."""
+    """Raise ValueError where the source has more dimensions than the target: no map keeps all its distances."""
     if source.shape[1] > target.shape[1]:
         raise ValueError(
             f"source must not have more dimensions than target for a map that keeps distances; "

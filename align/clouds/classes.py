@@ -49,7 +49,10 @@ def share(
 
 
 def check_several(positions: np.ndarray, count: int, name: str) -> None:
-    """ValueError where many classes have less than two rows each: `positions` `[n]` among so many, −1 for no class."""
+    """Raise ValueError where many classes have less than two rows each.
+
+    positions: `[n]`, the class of each row among `count`, −1 for none.
+    """
     rows = int((positions >= 0).sum())
     if count > max(_MANY, rows // 2):
         raise ValueError(

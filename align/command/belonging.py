@@ -20,7 +20,7 @@ class Ends(NamedTuple):
 
     @property
     def unit(self) -> bool:
-        """Whether the rows are to be of length one."""
+        """Say whether the rows are to be of length one."""
         return self.space is not None and self.space.unit
 
 

@@ -171,7 +171,7 @@ def astray(ranks: np.ndarray) -> str | None:
 
 
 def unrelated(alignment: float) -> bool:
-    """Whether two sets of rows of such an unbiased linear CKA look unrelated."""
+    """Say whether two sets of rows of such an unbiased linear CKA look unrelated."""
     return alignment < _UNRELATED
 
 

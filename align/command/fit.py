@@ -58,7 +58,7 @@ def fit(arguments: argparse.Namespace) -> bool:
 
 
 def _check_used(solver, arguments):
-    """ValueError for an option that would do nothing."""
+    """Raise ValueError for an option that would do nothing."""
     given = [name for name in _OF_PAIRS if getattr(arguments, name.replace("-", "_")) is not None]
     if solver.needs != "pairs" and given:
         raise ValueError(f"--{given[0]} is of rows in correspondence, which {arguments.solver} does not need")

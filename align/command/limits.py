@@ -5,7 +5,7 @@ _MORE_IS_BETTER = ("r_squared", "mean_cosine", "top_1", "top_5", "top_10", "mean
 
 
 def check_names(limits: list[tuple[str, float]], top: int, searched: bool) -> None:
-    """ValueError, before any work, for a limit on a figure that will not be measured."""
+    """Raise ValueError, before any work, for a limit on a figure that will not be measured."""
     possible = ((f"recall@{top}",) if searched else ()) + _MORE_IS_BETTER
     for name, _ in limits:
         if name not in possible:

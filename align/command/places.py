@@ -51,7 +51,7 @@ def open_pairs(source: str, target: str, column: str | None = None) -> tuple[fil
 
 
 def check_room(source: files.Rows, target: files.Rows) -> None:
-    """ValueError where the map between two arrays, and the sums that it is made of, would not fit into the memory."""
+    """Raise ValueError where the map between two arrays, and the sums that make it, would not fit into the memory."""
     itemsize = np.result_type(source.float_dtype, target.float_dtype).itemsize
     needed, there = 2 * source.shape[1] * target.shape[1] * itemsize, memory.installed()
     if there is not None and needed > there:
@@ -81,7 +81,7 @@ def read_labels(name: str, rows: files.Rows) -> np.ndarray:
 
 
 def check_takes(fitted: AffineMap, rows: files.Rows, arguments: argparse.Namespace) -> None:
-    """ValueError where a map does not take rows of so many dimensions."""
+    """Raise ValueError where a map does not take rows of so many dimensions."""
     if getattr(arguments, "sent", "") == "queries":
         if fitted.weight.shape[1] != rows.shape[1]:
             raise ValueError(
@@ -127,7 +127,7 @@ def check_output(arguments: argparse.Namespace, suffixes: tuple[str, ...] = file
 
 
 def check_column(arguments: argparse.Namespace, *names: str | None) -> None:
-    """ValueError where --column names an array within files that hold none by name."""
+    """Raise ValueError where --column names an array within files that hold none by name."""
     given = [name for name in names if name]
     if arguments.column is not None and all(files.with_key(name, arguments.column) == name for name in given):
         raise ValueError(
@@ -136,5 +136,5 @@ def check_column(arguments: argparse.Namespace, *names: str | None) -> None:
 
 
 def replaces(arguments: argparse.Namespace) -> bool:
-    """Whether an output that exists, or that comes while it is computed, is replaced."""
+    """Say whether an output that exists, or that comes while it is computed, is replaced."""
     return arguments.overwrite or arguments.force

@@ -74,7 +74,7 @@ def table_ids(path: Path, key: str | None) -> Iterator[Any]:
 
 
 def _check_once(path, schema, names):
-    """ValueError where a name is that of several columns, of which nothing says which is meant."""
+    """Raise ValueError where a name is that of several columns, of which nothing says which is meant."""
     if twice := [name for name in names if schema.names.count(name) > 1]:
         raise ValueError(f"{path} has {schema.names.count(twice[0])} columns named {twice[0]}; expected one")
 
@@ -191,7 +191,7 @@ def _held(suffix, name, column, before):
 
 
 def _check_alike(schema, first):
-    """ValueError where the columns of further rows are not those of the first ones."""
+    """Raise ValueError where the columns of further rows are not those of the first ones."""
     if schema.names != first.names:
         raise ValueError(f"rows with {', '.join(schema.names)} came; expected {', '.join(first.names)}, as before")
     for column, before in zip(schema, first, strict=True):

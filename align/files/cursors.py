@@ -19,7 +19,7 @@ class Cursor:
         self.position, self.batches, self.left = None, None, None
 
     def _comes_by(self, row):
-        """Whether to go on is the shortest way to a row: it is where this, and the row, are in one group."""
+        """Say whether to go on is the shortest way to a row: it is where this, and the row, are in one group."""
         if self.position is None or row < self.position:
             return False
         groups = np.searchsorted(self.layout.starts, [self.position, row], "right")

@@ -45,7 +45,7 @@ def _mapped(path):
 
 
 def _check_whole(path):
-    """ValueError where a file is shorter than the rows that it begins with, at which faiss may end the process."""
+    """Raise ValueError where a file is shorter than the rows that it announces, at which faiss may end the process."""
     with path.open("rb") as file:
         head = file.read(256)
     size = beside = 0

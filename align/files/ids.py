@@ -55,13 +55,13 @@ def open_ids(name: str, key: str, *, flag: str = "--id") -> Ids:
 
 
 def ids_apart(name: str, key: str) -> bool:
-    """Whether the ids of the rows that a name means lie in a file of their own, which `key` names."""
+    """Say whether the ids of the rows that a name means lie in a file of their own, which `key` names."""
     own = FORMATS[naming.found(name)[0][0].suffix]
     return own.ids is None or _elsewhere(own, key)
 
 
 def _elsewhere(own, key):
-    """Whether a key is the name of a file, for a format that knows no names of its own."""
+    """Say whether a key is the name of a file, for a format that knows no names of its own."""
     return not own.keyed and not own.beside and naming.split_name(key)[0].is_file()
 
 
@@ -128,7 +128,7 @@ def _digests(name, ids, row):
 
 
 def check_count(ids: Ids, rows: Rows) -> None:
-    """ValueError where there is not an id for each row."""
+    """Raise ValueError where there is not an id for each row."""
     if len(ids.values) != rows.shape[0]:
         raise ValueError(f"{ids.name} has {len(ids.values)} ids and {rows.name} {rows.shape[0]} rows; expected as many")
 

@@ -23,7 +23,7 @@ def split_name(name: str) -> tuple[Path, str | None]:
 
 
 def check_suffix(name: str, path: Path, suffixes: tuple[str, ...] = SUFFIXES) -> None:
-    """ValueError where a path has none of some endings."""
+    """Raise ValueError where a path has none of some endings."""
     if path.suffix not in suffixes:
         raise ValueError(f"{name}: expected a file that ends in {listed(suffixes)}")
 
@@ -77,7 +77,7 @@ def found(name: str) -> tuple[list[Path], str | None]:
 
 
 def finds(name: str, output: Path) -> bool:
-    """Whether a folder or a pattern means a file at this path as well, which need not be there yet."""
+    """Say whether a folder or a pattern means a file at this path as well, which need not be there yet."""
     path, _ = split_name(name)
     if name and path.is_dir():
         path, output = path.resolve(), output.resolve()
@@ -104,6 +104,6 @@ def _in_order(paths: Iterable[Path]) -> list[Path]:
 
 
 def _is_meant(path, folder):
-    """Whether a folder means a path within it, by its name alone."""
+    """Say whether a folder means a path within it, by its name alone."""
     hidden = any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
     return path.suffix in SUFFIXES and FORMATS[path.suffix].in_folders and not hidden

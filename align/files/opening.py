@@ -67,7 +67,7 @@ def _state(path):
 
 
 def keeps_others(name: str) -> bool:
-    """Whether a file of this name holds what stands beside the vectors too."""
+    """Say whether a file of this name holds what stands beside the vectors too."""
     return FORMATS[naming.split_name(name)[0].suffix].beside
 
 

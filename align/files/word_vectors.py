@@ -121,7 +121,7 @@ def _fields(line, d):
 
 
 def _ends_in_number(word):
-    """Whether a word has several parts, of which the last is a number: in a text nothing tells it from the vector."""
+    """Say whether a word has several parts, the last of them a number: in a text nothing tells it from the vector."""
     parts = word.split()
     return len(parts) > 1 and _NUMBER.fullmatch(parts[-1]) is not None
 

@@ -22,7 +22,7 @@ _STEPS = 8  # of the power method, each of which multiplies the error by less th
 
 
 def dominates(centred: jax.Array, x: jax.Array, y: jax.Array) -> jax.Array:
-    """Whether x y' is by far larger than `centred` `[d_x, d_y]`."""
+    """Say whether x y' is by far larger than `centred` `[d_x, d_y]`."""
     return _norm(x) * _norm(y) > _FAR * _norm(centred)
 
 

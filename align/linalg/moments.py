@@ -72,7 +72,7 @@ def about_origin(m: Moments) -> Moments:
 
 
 def within_range(m: Moments, source: jax.Array, target: jax.Array, *, source_may_overflow: bool = False) -> jax.Array:
-    """Whether the squares of rows that the moments `m` sum stay within the range of the numbers; without a gradient.
+    """Say whether the squares of rows that the moments `m` sum stay in the range of the numbers; without a gradient.
 
     Where they overflow, or vanish although the rows differ, what is computed from them may look like a fit. Those of
     the source may overflow where the rows themselves are decomposed then.

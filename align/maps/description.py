@@ -96,7 +96,7 @@ def _plain(fitted):
 
 
 def _at_hand(array):
-    """Whether the values can be looked at without computing, waiting for other processes, or an error."""
+    """Say whether the values can be looked at without computing, waiting for other processes, or an error."""
     if isinstance(array, jax.core.Tracer):
         return False
     if isinstance(array, jax.Array):

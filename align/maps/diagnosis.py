@@ -37,7 +37,7 @@ def diagnosed(
 
 
 def failed(fitted: AffineMap) -> bool:
-    """Whether the fit is known to have failed, as it is outside transformations only."""
+    """Say whether the fit is known to have failed, as it is outside transformations only."""
     return not isinstance(fitted.converged, jax.core.Tracer) and not bool(fitted.converged)
 
 

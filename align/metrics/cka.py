@@ -175,7 +175,7 @@ def _linear_hsic_biased(x, y, kept):
 
 
 def _few(x, y):
-    """Whether the kernels of the rows take less memory than the product of the dimensions, xᵀ y."""
+    """Say whether the kernels of the rows take less memory than the product of the dimensions, xᵀ y."""
     return len(x) < min(x.shape[1], y.shape[1])
 
 

@@ -49,7 +49,7 @@ def _without_gaps(*arrays):
 
 
 def check_rows(n: int, least: int, names: tuple[str, str] = SETS) -> None:
-    """ValueError for fewer rows than a metric is defined for."""
+    """Raise ValueError for fewer rows than a metric is defined for."""
     if n < least:
         raise ValueError(f"{' and '.join(names)} have {n} rows; expected at least {least}")
 

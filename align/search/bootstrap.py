@@ -24,7 +24,7 @@ _SAME = 1e-12
 
 
 def tell(gains: np.ndarray) -> bool:
-    """Whether enough gains `[queries]`, differences of shares, are not zero to tell on which side their mean is.
+    """Say whether enough gains `[queries]`, differences of shares, are not zero to tell on which side their mean is.
 
     Of five that all point to one side, a sixteenth would by chance; six are the fewest that can tell at 95 %.
     """

@@ -50,7 +50,7 @@ class Solver(NamedTuple):
     freedom: Literal["rank", "half", "one"] = "rank"
 
     def fits(self, d_source: int, d_target: int) -> bool:
-        """Whether it can map a space of so many dimensions to another."""
+        """Say whether it can map a space of so many dimensions to another."""
         return {"any": True, "as many": d_source <= d_target, "equal": d_source == d_target}[self.into]
 
     def numbers(self, rank: int) -> float:

@@ -128,7 +128,7 @@ def read_schedule(
 
 
 def check_start(start: object) -> None:
-    """ValueError for what is no map to start from, and for a concrete one that is not finite."""
+    """Raise ValueError for what is no map to start from, and for a concrete one that is not finite."""
     if not hasattr(start, "weight") or not hasattr(start, "bias"):
         raise ValueError(f"start must be an AffineMap; it is {type(start).__name__}")
     for part in (start.weight, start.bias):
@@ -136,7 +136,7 @@ def check_start(start: object) -> None:
 
 
 def check_step(step: object) -> None:
-    """ValueError for what is neither callable nor the name of a step."""
+    """Raise ValueError for what is neither callable nor the name of a step."""
     if not callable(step):
         checks.check_choice("step", step, tuple(STEPS), or_else="callable or ")
 

@@ -101,7 +101,7 @@ def unpaired(
 
 
 def _check_forms(forms):
-    """ValueError for what is no sequence of (whitening, components)."""
+    """Raise ValueError for what is no sequence of (whitening, components)."""
     if not isinstance(forms, list | tuple) or not forms:
         came = "empty" if isinstance(forms, list | tuple) else repr(forms)
         raise ValueError(f"forms must name at least one (whitening, components); it is {came}")

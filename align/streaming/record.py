@@ -126,7 +126,7 @@ def target_squares(statistics: Statistics) -> np.ndarray:
 
 
 def check_statistics(statistics: object) -> None:
-    """ValueError for what is no record."""
+    """Raise ValueError for what is no record."""
     if not isinstance(statistics, Statistics):
         raise ValueError(
             f"statistics must be Statistics, as streaming.from_arrays makes them; it is {type(statistics).__name__}"

@@ -113,10 +113,10 @@ class Defaults(NamedTuple):
         flags.DEFINE_list("pixel_mean", None, f"Mean {pixels}0.49,0.48,0.45{own}")
         flags.DEFINE_list("pixel_std", None, f"Standard deviation {pixels}0.25,0.24,0.26{own}")
         if self.settings:
-            latents = "Latent dimensions, such as 10,50; the default are the paper's; others need --anchors as well."
+            latents = "Latent dimensions, such as 10,50; by default the paper's; others need --anchors as well."
             flags.DEFINE_list("latent", None, latents)
         if any(anchors for _, anchors in self.settings):
-            counts = "Numbers of anchors; the default are the paper's at each latent; with --latent all combinations."
+            counts = "Numbers of anchors; by default the paper's at each latent; with --latent all combinations."
             flags.DEFINE_list("anchors", None, counts)
         if self.methods:
             where = "align_lab/methods.py" + (" or align_lab/representations.py" if self.relative else "")
@@ -188,7 +188,7 @@ def check_methods(methods: Sequence[str], *, relative: bool) -> None:
 
 
 def check_pairs(counts: Collection[int], methods: Collection[str]) -> None:
-    """Raise ValueError for one pair where ridge, which leaves pairs out, is among the methods."""
+    """Raise ValueError where one pair is asked for and ridge is a method, which leaves one out and fits the others."""
     if 1 in counts and "ridge" in methods:
         raise ValueError("--anchors must be 2 or more for ridge, which leaves pairs out; the least is 1")
 

@@ -13,7 +13,7 @@ def write(results: Path, table: str, text: str, rows: Iterable[dict]) -> Path:
 
 
 def revisions(rows: Iterable[dict]) -> str:
-    """Say of which revisions of the code rows are, those of most rows first; nothing of rows that do not say it."""
+    """List the revisions of the code that made the rows, that of most rows first; "" where no row names one."""
     counts = Counter(row["revision"] for row in rows if "revision" in row)
     told = ", ".join(f"{revision} ({count:,})" for revision, count in counts.most_common())
     return f"\nRows by revision of the code: {told}.\n" if told else ""

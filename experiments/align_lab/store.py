@@ -64,11 +64,11 @@ class Store:
         return self._data[name]
 
     def published(self, name: str) -> str:
-        """Give the published name that data were loaded by, whatever numbers standardise their pixels, or their own."""
+        """Give the published name that a dataset was loaded by, however it is standardised, or its own."""
         return self._published.get(name, name)
 
     def come_from(self, table: int | str, dataset: str, source: str) -> None:
-        """Note what the rows of a dataset are of; ValueError where a table has rows by its name of something else.
+        """Record what the name of a dataset stands for; ValueError where a table has rows by that name of other things.
 
         Of what is made of several, "a; b", some rows may be of the first alone.
         """

@@ -20,7 +20,7 @@ def define_flag() -> None:
 
 
 def checked(count: int, data: "Dataset") -> int:
-    """Give the count if at least half of the training images are left; ValueError else."""
+    """Give the count if at least half of the training images are left, otherwise raise ValueError."""
     most = len(data.train.images) // 2
     if count > most:
         raise ValueError(f"--held_out must be at most half the training images, {most}; it is {count}")

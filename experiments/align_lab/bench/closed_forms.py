@@ -99,7 +99,7 @@ def scipy_procrustes(pair):
         from scipy import linalg
 
         def run():
-            source, target, *_ = point_sets.centred(pair())
+            source, target = point_sets.centred(pair())
             return linalg.orthogonal_procrustes(source, target)[0]
 
         return run
@@ -174,7 +174,7 @@ def jobs(small):
 
     @functools.cache
     def exact_rotation():
-        source, target, *_ = point_sets.centred(point_sets.Pairs(*(array.astype(np.float64) for array in rigid())))
+        source, target = point_sets.centred(point_sets.Pairs(*(array.astype(np.float64) for array in rigid())))
         u, _, vt = np.linalg.svd(source.T @ target)
         return u @ vt
 

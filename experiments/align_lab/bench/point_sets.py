@@ -37,10 +37,9 @@ def with_ones(source: np.ndarray) -> np.ndarray:
     return np.hstack([source, np.ones((len(source), 1), source.dtype)])
 
 
-def centred(pair: Pairs) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Give source and target about their means, and the means."""
-    x, y = (array.mean(0) for array in pair)
-    return pair.source - x, pair.target - y, x, y
+def centred(pair: Pairs) -> tuple[np.ndarray, np.ndarray]:
+    """Give source and target about their means."""
+    return pair.source - pair.source.mean(0), pair.target - pair.target.mean(0)
 
 
 def error(weight, exact: np.ndarray) -> dict[str, float]:

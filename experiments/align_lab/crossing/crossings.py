@@ -53,7 +53,7 @@ class Choices:
             "documents", 28_000, "Texts that are drawn from the corpus, without a file.", 1, MOST_TEXTS
         )
         flags.DEFINE_integer("held_out", 4000, "Texts that no map sees, the last.", 10, MOST_TEXTS)
-        encoders = "Encoders: all ordered pairs of them; the default are those of the file."
+        encoders = "Encoders: all ordered pairs of them; by default those of the file."
         flags.DEFINE_list("encoders", None, encoders)
         flags.DEFINE_list("between", None, "Ordered pairs alone, such as minilm_l6:mpnet,mpnet:minilm_l6.")
         flags.DEFINE_list("texts", ["1500", "3000", "12000"], "Texts a side; no text is on both.")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 STEPS = ("own", "pairs", "labels", "unpaired", "few", "stitching", "relative")
 COUNTS = (10, 20, 50, 100, 1000, None)
-# Of what takes seconds each: fewer rungs.
+# Steps whose rows take seconds each have fewer rungs.
 RUNGS = {"pairs": COUNTS, "few": (10, 20, 50, 100), "stitching": (100, 1000, None), "relative": (100,)}
 # Chosen by --held_out=30000 of the training images; what was tried is among the rows.
 TRAINING = {"epochs": 3, "batch": 128, "learning_rate": 3e-3}

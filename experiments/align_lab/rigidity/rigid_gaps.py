@@ -25,7 +25,7 @@ class Estimate(NamedTuple):
 
     @property
     def shown(self) -> bool:
-        """Whether the interval leaves zero out."""
+        """Say whether the interval leaves zero out."""
         low, high = self.bounds
         return low > 0 or high < 0
 
@@ -45,8 +45,8 @@ def apart(rows: Sequence[dict], first: str, second: str, anchors: int | None, me
 def estimate(pairs: Pairs) -> Estimate | None:
     """Give the mean over ordered pairs of three networks or more, None for fewer, with its error over networks.
 
-    Pairs that share a network are not independent, so that networks are left out one at a time (the jackknife; Efron
-    and Stein 1981), with all their pairs: with n networks n - 1 degrees of freedom.
+    Pairs that share a network are not independent, so networks are left out one at a time (the jackknife; Efron and
+    Stein 1981), with all their pairs: with n networks n - 1 degrees of freedom.
     """
     seeds = sorted({seed for pair in pairs for seed in pair})
     count = len(seeds)
@@ -58,7 +58,11 @@ def estimate(pairs: Pairs) -> Estimate | None:
 
 
 def change(first: Estimate, second: Estimate) -> Estimate:
-    """Give what the first has more than the second, made of other networks (Welch 1947)."""
+    """Give how far the first mean lies above the second, for estimates from networks apart (Welch 1947).
+
+    Networks of one seed begin alike and see their images in one order, where batches and architecture allow it: what
+    that makes the two means share is counted as if it were not.
+    """
     parts = [(one.error**2, one.freedom) for one in (first, second)]
     spread = sum(part for part, _ in parts)
     freedom = spread**2 / sum(part**2 / own for part, own in parts) if spread else min(own for _, own in parts)

@@ -14,6 +14,7 @@ import numpy as np
 
 from align.files import MissingPackage
 from align.maps import AffineMap
+from align_lab.switch.groups import TOP
 
 NAME = "documents"
 BLOCK = 10_000  # rows whose lengths are written at a time
@@ -100,13 +101,13 @@ def snapshot(folder: Path):
     return table
 
 
-def find_old(table, query: np.ndarray, top: int = 10) -> np.ndarray:
+def find_old(table, query: np.ndarray) -> np.ndarray:
     """Return the ids `[top]` that a query of the old encoder, `[d_old]`, finds in the old column, as ever."""
     asked = table.search(np.asarray(query, np.float32), vector_column_name="old").distance_type("dot")
-    return asked.select(["id", "_distance"]).limit(top).to_arrow()["id"].to_numpy()
+    return asked.select(["id", "_distance"]).limit(TOP).to_arrow()["id"].to_numpy()
 
 
-def find(table, query: np.ndarray, sent: np.ndarray, top: int = 10) -> tuple[np.ndarray, np.ndarray]:
+def find(table, query: np.ndarray, sent: np.ndarray, top: int = TOP) -> tuple[np.ndarray, np.ndarray]:
     """Return the ids and cosines `[top]` of the documents nearest to a query, best first, in one version of the table.
 
     query: unit, `[d_new]`; sent: what `AffineMap.queries` makes of it, `[d_old + 1]`.

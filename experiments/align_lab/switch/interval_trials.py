@@ -24,7 +24,7 @@ class IntervalsAsked:
         return [f"to compute: {self.draws:,} draws of {', '.join(map(str, self.queries))} queries"]
 
     def kept(self, store) -> str:
-        """Say where what takes long to make is kept: nothing does."""
+        """Say where what takes long to make is kept: there is nothing."""
         return "nothing else is kept"
 
 

@@ -21,9 +21,9 @@ from align_lab.texts import vectors
 
 CANDIDATES = (50, 200)
 CLOUD = 5000  # rows a side of what is fitted without pairs
-# Methods by how they map: an index of the old encoder, or queries to it.
 CLOUDS = "auto, clouds"  # the choice, beside pairs also from a cloud of each encoder
 FAMILIES = (*families.NAMES, families.GRADED)
+# Methods by how they map: an index of the old encoder, or queries to it.
 INDEX = ("auto", CLOUDS, *FAMILIES, "rigid", "unpaired", *PEERS)
 QUERIES = ("rigid", "ridge")
 AIDED = (0, 20)  # numbers of pairs beside two clouds

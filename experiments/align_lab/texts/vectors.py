@@ -55,7 +55,7 @@ def source(library: Library, store: Store, *names: str) -> str:
 
 
 def ready(library: Library, store: Store) -> dict[str, np.ndarray]:
-    """Give the arrays of the library's file, `{encoder: [texts, d]}`, none without a file; ValueError for another."""
+    """Give the arrays of the library's file, `{encoder: [texts, d]}`, {} without one; ValueError for other contents."""
 
     def read():
         if not library.file:
