@@ -12,7 +12,7 @@ import numpy as np
 
 from align.data import folders, idx, image_sets, packages, pixels, tfds
 from align.data.checksums import verify
-from align.data.datasets import STANDARDISATION, Dataset, Split
+from align.data.datasets import STANDARDISATION, Dataset
 from align.data.errors import DataError, SourceUnavailable
 from align.data.pixels import Found, Numbers, Raw
 
@@ -42,20 +42,16 @@ def load(name: str, data_dir: str | os.PathLike | None = None, *, mean: Numbers 
     """
     if not isinstance(name, str) or not name:
         raise ValueError(image_sets.unknown(name))
-    if name not in STANDARDISATION:
-        return pixels.dataset(image_sets.find(name, data_dir), mean=mean, std=std)
-    whole = _published(name, data_dir)
-    if mean is None and std is None:
-        return whole
-    return pixels.dataset(_raw(whole), mean=mean, std=std)
+    found = _published(name, data_dir) if name in STANDARDISATION else image_sets.find(name, data_dir)
+    return pixels.dataset(found, mean=mean, std=std)
 
 
-def _published(name: str, data_dir: str | os.PathLike | None) -> Dataset:
+def _published(name: str, data_dir: str | os.PathLike | None) -> Found:
     if name.endswith("_sample"):
         return _sample(name)
     if data_dir := data_dir or os.environ.get("ALIGN_DATA_DIR"):
         try:
-            return _dataset(name, "idx", folders.read_folder(name, data_dir), origin=data_dir)
+            return _verified(name, "idx", folders.read_folder(name, data_dir), origin=data_dir)
         except DataError as error:  # training on other data than the user asked for would be worse than stopping
             raise DataError(
                 f"no sound {name} in data_dir={os.fspath(data_dir)!r} (--data_dir or ALIGN_DATA_DIR): {error}. Put the "
@@ -63,7 +59,7 @@ def _published(name: str, data_dir: str | os.PathLike | None) -> Dataset:
             ) from error
     cache, reasons = folders.cache_dir() / name, {}
     try:
-        return _dataset(name, "cache", folders.read_folder(name, cache), origin=cache)
+        return _verified(name, "cache", folders.read_folder(name, cache), origin=cache)
     except SourceUnavailable as error:
         reasons["cache"] = str(error)
     except DataError as error:
@@ -71,21 +67,15 @@ def _published(name: str, data_dir: str | os.PathLike | None) -> Dataset:
     for source, fetch in _elsewhere(name).items():
         try:
             files = fetch()
-            dataset = _dataset(name, source, files, origin=source)
+            found = _verified(name, source, files, origin=source)
         except (DataError, OSError) as error:
             reasons[source] = str(error)
             level = logging.INFO if isinstance(error, SourceUnavailable) else logging.WARNING
             _log.log(level, "%s: not from %s: %s", name, source, error)
         else:
             folders.write_cache(name, files)
-            return dataset
+            return found
     return _sample_instead(name, reasons)
-
-
-def standardise(images: np.ndarray, *, mean: float, std: float) -> np.ndarray:
-    """Map uint8 `[n, 28, 28]` to float32 `[n, 28, 28, 1]`, (x / 255 - mean) / std."""
-    table = ((np.arange(256) / 255 - mean) / std).astype(np.float32)
-    return table[images][..., None]
 
 
 def _elsewhere(name: str) -> dict[str, Callable[[], dict[str, bytes]]]:
@@ -101,8 +91,8 @@ def _elsewhere(name: str) -> dict[str, Callable[[], dict[str, bytes]]]:
     return fetches | mirrors.get(name, {})
 
 
-def _dataset(name: str, source: str, files: Mapping[str, bytes], *, origin: str | os.PathLike) -> Dataset:
-    mean, std = STANDARDISATION[name]
+def _verified(name: str, source: str, files: Mapping[str, bytes], *, origin: str | os.PathLike) -> Found:
+    """Give the pixels and labels of a published set; DataError where a file is damaged or another."""
 
     def array(file: str, rank: int) -> np.ndarray:
         where = f"{file} ({origin})"
@@ -110,34 +100,23 @@ def _dataset(name: str, source: str, files: Mapping[str, bytes], *, origin: str 
         verify(files[file], name=name, file=file, where=where)
         return parsed
 
-    def split(images: str, labels: str) -> Split:
-        return Split(standardise(array(images, 3), mean=mean, std=std), array(labels, 1).astype(np.int32))
+    def split(images: str, labels: str) -> Raw:
+        return Raw(array(images, 3), array(labels, 1), (f"{images} ({origin})", f"{labels} ({origin})"))
 
-    train, test = (split(*idx.FILES[part]) for part in ("train", "test"))
-    dataset = Dataset(name, source, train, test, mean, std)
+    found = Found(name, source, *(split(*idx.FILES[part]) for part in ("train", "test")))
     _log.info("%s: from %s", name, source)
-    return dataset
+    return found
 
 
-def _raw(whole: Dataset) -> Found:
-    """Give the pixels of a published set as they were, exactly: they are 256 values far apart."""
-    mean, std = STANDARDISATION[whole.name]
-    parts = []
-    for split, which in ((whole.train, "training"), (whole.test, "test")):
-        images = np.rint((split.images * std + mean) * 255).astype(np.uint8)
-        parts.append(Raw(images, split.labels, (f"{which} images of {whole.name}", f"{which} labels of {whole.name}")))
-    return Found(whole.name, whole.source, *parts)
-
-
-def _sample(name: str) -> Dataset:
+def _sample(name: str) -> Found:
     paths = {file: SAMPLE_DIR / f"{name.removesuffix('_sample')}-{file}.gz" for file in idx.ALL_FILES}
     try:
-        return _dataset(name, "sample", {file: idx.read(path) for file, path in paths.items()}, origin=SAMPLE_DIR)
+        return _verified(name, "sample", {file: idx.read(path) for file, path in paths.items()}, origin=SAMPLE_DIR)
     except DataError as error:
         raise DataError(f"the sample that the package ships is not sound: {error}. Install the package anew") from error
 
 
-def _sample_instead(name: str, reasons: Mapping[str, str]) -> Dataset:
+def _sample_instead(name: str, reasons: Mapping[str, str]) -> Found:
     advice = (
         f"Put the IDX files of {name} into a folder and name it by --data_dir or ALIGN_DATA_DIR, "
         "or run once with a network that reaches one of these sources"

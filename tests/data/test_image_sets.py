@@ -108,9 +108,9 @@ def test_torchvisions_root_serves_the_published_names(tmp_path, published):
 
 def test_published_images_keep_their_name_and_standardisation_in_whatever_file(tmp_path):
     sample = data.load("mnist_sample")
-    pixels, arrays = loading._raw(sample), {}
-    for which, raw in (("train", pixels.train), ("test", pixels.test)):
-        arrays |= {f"x_{which}": raw.images[..., 0], f"y_{which}": raw.labels}
+    found, arrays = loading._sample("mnist_sample"), {}
+    for which, raw in (("train", found.train), ("test", found.test)):
+        arrays |= {f"x_{which}": raw.images, f"y_{which}": raw.labels}
     same = data.load(str(write_npz(tmp_path / "other.npz", **arrays)))
     assert (same.name, same.source) == ("mnist_sample", "npz")
     np.testing.assert_allclose(same.train.images, sample.train.images, atol=1e-6)
