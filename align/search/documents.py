@@ -48,6 +48,13 @@ class Best:
             getattr(self, name)[rows] = np.take_along_axis(each, best, 1)
 
 
+def nearest(queries: np.ndarray, documents: np.ndarray, count: int) -> np.ndarray:
+    """Return the places `[q, count]` of the documents `[n, d]` with the highest inner products, best first."""
+    best = Best(queries, count)
+    best.look_among(documents)
+    return best.ranked()
+
+
 def look_together(searches: Sequence[Best], documents: Sequence[np.ndarray]) -> None:
     """Take in the next documents, `[n, d]` as each of the searches has them; the first judges what the others find."""
     first, count = searches[0], len(documents[0])

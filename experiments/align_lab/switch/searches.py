@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from align.search.documents import Best, shares_found, unit
+from align.search.documents import nearest, shares_found, unit
 from align.solvers import SOLVERS
 from align_lab.plans import Switch
 from align_lab.store import Store
@@ -126,9 +126,7 @@ def _find(row, searched, first):
 
 def search(queries, documents) -> np.ndarray:
     """Give the indices `[queries, 10]` of the documents `[n, d]` nearest to queries `[q, d]` by cosine, best first."""
-    best = Best(unit(queries), TOP)
-    best.look_among(unit(documents))
-    return best.ranked()
+    return nearest(unit(queries), unit(documents), TOP)
 
 
 def scores(found: np.ndarray, wanted: np.ndarray, own: np.ndarray) -> dict[str, float]:

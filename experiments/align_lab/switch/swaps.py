@@ -12,7 +12,7 @@ import numpy as np
 
 from align import search, solvers
 from align.search import families
-from align.search.documents import Best, shares_found, unit
+from align.search.documents import nearest, shares_found, unit
 from align_lab.plans import Swap
 from align_lab.store import Store
 from align_lab.switch.adapters import PEERS
@@ -68,7 +68,7 @@ def work(swap: Swap, store: Store, advance: Callable[[float], None]) -> None:
     old, new = (unit(vectors.of(space, store)) for space in (swap.old, swap.new))
     asked = len(old) - swap.old.library.held_out
     index, queries = (old[: swap.documents], new[: swap.documents]), (old[asked:], new[asked:])
-    wanted = _best(queries[1], index[1], TOP)
+    wanted = nearest(queries[1], index[1], TOP)
     missing = sorted(_missing(swap, store), key=lambda row: (row["seed"] or 0, row["anchors"] or 0))
     clouds = index[0][:CLOUD], new[swap.documents : asked][:CLOUD]
     fitted: dict = {}
@@ -88,11 +88,11 @@ def _searched(row, index, queries, clouds, shared, of_clouds):
     """Return the best documents `[queries, 200]` by what a row says, and what is told of its map."""
     method, count = row["method"], max(CANDIDATES)
     if row["anchors"] is None:
-        return _best(queries[0 if method == OLD else 1], index[0], count), {}
+        return nearest(queries[0 if method == OLD else 1], index[0], count), {}
     chosen = np.random.default_rng(row["seed"]).permutation(len(index[0]))[: row["anchors"]]
     pairs = tuple(side[chosen] for side in index)
     if row["direction"] == "queries":
-        return _best(unit(np.asarray(_fit(method, row["seed"], *pairs[::-1])(queries[1]))), index[0], count), {}
+        return nearest(unit(np.asarray(_fit(method, row["seed"], *pairs[::-1])(queries[1]))), index[0], count), {}
     if method == "unpaired":
         fitted = _from_clouds(row["seed"], clouds, pairs if len(chosen) > 1 else None, of_clouds)
         told = {"trusted": bool(fitted.trusted)}
@@ -112,7 +112,7 @@ def _searched(row, index, queries, clouds, shared, of_clouds):
         fitted, told = (lambda x: x @ one.weight.astype(np.float32) + one.bias.astype(np.float32)), {}
     else:
         fitted, told = _fit(method, row["seed"], *pairs), {}
-    return _best(queries[1], unit(np.asarray(fitted(index[0]))), count), told
+    return nearest(queries[1], unit(np.asarray(fitted(index[0]))), count), told
 
 
 def _from_clouds(seed, clouds, pairs, kept):
@@ -131,9 +131,3 @@ def _fit(method, seed, source, target):
         # Fitted the other way round, and turned back: the transpose of a rotation.
         return solvers.SOLVERS[method].fit(target, source).inverse()
     return solvers.SOLVERS[method].fit(source, target)
-
-
-def _best(queries, documents, count):
-    best = Best(queries, count)
-    best.look_among(documents)
-    return best.ranked()
