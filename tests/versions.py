@@ -41,7 +41,6 @@ EXACT = {
         "rows_of_great_length_hide_no_others_from_cka",
         "cka_against_its_definition",
         "canonical_correlations_against_scipy",
-        "blocks_do_not_change_neighbours",
     ),
 }
 MANY = ("metrics", "ranks", "solvers", "records", "clouds", "a_map_applied_row_by_row_and_reduced")

@@ -6,13 +6,16 @@ import json
 import time
 from collections.abc import Callable
 from statistics import fmean
+from typing import TYPE_CHECKING, ClassVar
 
 from absl import flags
 
 from align_lab import validation
 from align_lab.asked import MOST_EPOCHS, MOST_LATENT, MOST_SEEDS
 from align_lab.launch import Experiment
-from align_lab.plans import Candidate
+
+if TYPE_CHECKING:
+    from align.training import Settings
 
 TABLE = "search"
 PLAIN, SMALL, DENSE = ((32, 32), (5, 3), ()), ((16, 32), (3, 3), ()), ((32, 32), (5, 3), (256,))
@@ -35,6 +38,28 @@ CANDIDATES = (
 )
 # Seconds of an epoch of one network on 60,000 images, to weigh the tasks of a progress bar.
 EPOCH_SECONDS = 6.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+    """A network that might be the paper's: channels, kernel sizes and dense layers of encoder and decoder.
+
+    held_out: how many training images, the last, are tested on in place of the test images.
+    """
+
+    worker: ClassVar = "align_lab.candidates"
+
+    dataset: str
+    latent: int
+    seeds: int
+    encoder: tuple[tuple[int, ...], ...]
+    decoder: tuple[tuple[int, ...], ...]
+    settings: "Settings"
+    held_out: int = 0
+
+    @property
+    def name(self) -> str:
+        return f"candidate {self.encoder} {self.decoder}, latent {self.latent}, {self.settings.epochs} epochs"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,7 +5,8 @@ from image_sets import GREY, splits, write_npz
 
 from align.training import Settings
 from align_lab.ladder import climbing
-from align_lab.plans import Networks, Rungs
+from align_lab.ladder.ladder_plans import Rungs
+from align_lab.plans import Networks
 from align_lab.store import Store
 from align_lab.switch import swap_page
 

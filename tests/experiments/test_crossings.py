@@ -22,10 +22,11 @@ from align_lab.crossing import (
     self_learning,
     sides,
 )
-from align_lab.plans import Crossing, Library, Space
+from align_lab.crossing.crossing_plans import Crossing
 from align_lab.screen import Screen
 from align_lab.store import Store
 from align_lab.texts import vectors
+from align_lab.texts.text_plans import Library, Space
 from align_lab.verdicts.shapes import arms
 
 TEXTS, HELD_OUT = 60, 12

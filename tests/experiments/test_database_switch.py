@@ -10,9 +10,10 @@ from align import rows as results
 from align.files import MissingPackage
 from align.solvers import AffineMap
 from align_lab import launch
-from align_lab.plans import Library, Moved, Space
 from align_lab.store import Store
 from align_lab.switch import database, database_asked, database_stages
+from align_lab.switch.switch_plans import Moved
+from align_lab.texts.text_plans import Library, Space
 
 LIBRARY = Library("sample", "", 0, 20)
 SIZES = {"documents": 600, "pairs": 60}

@@ -12,11 +12,12 @@ from running import EXPERIMENTS
 
 from align import rows as results
 from align_lab import launch
-from align_lab.plans import Embedding, Library, Space, Switch, Texts
 from align_lab.screen import Screen
 from align_lab.store import Store
 from align_lab.switch import searches, switch_page, switching
+from align_lab.switch.switch_plans import Switch
 from align_lab.texts import corpus, encoders, vectors
+from align_lab.texts.text_plans import Embedding, Library, Space, Texts
 
 WORDS = ["amber", "basil", "cedar", "delta", "ember", "fjord", "grove", "heron", "inlet"]
 WORDS += ["jetty", "kelp", "lagoon", "maple", "nectar", "opal", "pine", "quartz", "reef"]

@@ -16,7 +16,8 @@ from align.training import Settings
 from align_lab import candidates, cells, launch, recipes, tables
 from align_lab.asked import Asked, Defaults
 from align_lab.ladder import climbing, spaces
-from align_lab.plans import Cell, Networks, Rungs
+from align_lab.ladder.ladder_plans import Rungs
+from align_lab.plans import Cell, Networks
 from align_lab.screen import Screen
 from align_lab.store import Store
 

@@ -7,10 +7,11 @@ from running import EXPERIMENTS
 from align import rows as results
 from align.search import families
 from align_lab import launch
-from align_lab.plans import Intervals, Library
 from align_lab.screen import Screen
 from align_lab.store import Store
 from align_lab.switch import adapters, groups, interval_coverage, interval_trials, swap_page, swapping, swaps
+from align_lab.switch.switch_plans import Intervals
+from align_lab.texts.text_plans import Library
 
 LIBRARY, BETWEEN = Library("sample", "", 0, 60), (("minilm", "mpnet"),)
 

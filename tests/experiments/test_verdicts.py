@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from align.rows import identity
-from align_lab.plans import Shapes
 from align_lab.verdicts import trials
 from align_lab.verdicts.kinds import KINDS, SOLVABLE
 from align_lab.verdicts.shapes import draw
+from align_lab.verdicts.verdict_plans import Shapes
 
 SHAPES = [Shapes(kind, n, d, draws=3) for kind in KINDS for n in (2, 10) for d in (2, 5)]
 

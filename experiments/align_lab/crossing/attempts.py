@@ -6,9 +6,9 @@ from itertools import product
 
 import numpy as np
 
+from align_lab.crossing.crossing_plans import Crossing
 from align_lab.crossing.maps_between import fit
 from align_lab.crossing.named import PAIRED, TABLE
-from align_lab.plans import Crossing
 from align_lab.store import Store
 
 # Seconds of 12,000 texts a side on two cores, with what is measured, to weigh a progress bar.

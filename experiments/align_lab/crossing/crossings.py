@@ -8,9 +8,10 @@ from absl import flags
 
 from align.arrays.paths import expanded
 from align_lab.asked import MOST_SEEDS, MOST_TEXTS, check_names, integers
+from align_lab.crossing.crossing_plans import Crossing
 from align_lab.crossing.named import CONTROLS, METHODS, OTHERS, PAIRED, TABLE, UNAIDED
 from align_lab.launch import Experiment
-from align_lab.plans import Crossing, Library, Space
+from align_lab.texts.text_plans import Library, Space
 
 
 @dataclasses.dataclass(frozen=True)

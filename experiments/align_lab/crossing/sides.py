@@ -5,10 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from align_lab.crossing.crossing_plans import Crossing
 from align_lab.crossing.named import OTHERS
-from align_lab.plans import Crossing, Space
 from align_lab.store import Store
 from align_lab.texts import vectors
+from align_lab.texts.text_plans import Space
 
 
 class Sides(NamedTuple):

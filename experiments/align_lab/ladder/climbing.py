@@ -12,7 +12,8 @@ from jax import numpy as jnp
 from align import evaluation, models
 from align_lab.ends import Ends
 from align_lab.ladder import rung_maps
-from align_lab.plans import Rungs, together
+from align_lab.ladder.ladder_plans import Rungs
+from align_lab.plans import together
 from align_lab.store import Store
 from align_lab.trainings import check_rows, encoded
 

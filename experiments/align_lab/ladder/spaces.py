@@ -8,8 +8,9 @@ from absl import flags
 from align.dataset_names import family, like
 from align.paper import LATENTS
 from align_lab.asked import MODELS, MOST_LATENT, MOST_SEEDS, Asked, Defaults, check_names, check_pairs, integers
+from align_lab.ladder.ladder_plans import Rungs
 from align_lab.launch import Experiment
-from align_lab.plans import Networks, Rungs
+from align_lab.plans import Networks
 from align_lab.tables import autoencoders, check_both_families
 
 STEPS = ("pairs", "selection", "labels", "few", "bound", "unpaired", "controls")

@@ -6,8 +6,9 @@ from absl import flags
 
 from align.arrays.paths import expanded
 from align_lab.launch import Experiment, rows_of
-from align_lab.plans import Library, Moved, Space
 from align_lab.switch.groups import OLD
+from align_lab.switch.switch_plans import Moved
+from align_lab.texts.text_plans import Library, Space
 
 TABLE = "database_switch"
 MOVING, KILLED = "moving", "killed"  # what rows are of, beside the old encoder

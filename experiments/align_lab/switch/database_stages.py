@@ -15,11 +15,11 @@ import numpy as np
 from align import search
 from align.maps import AffineMap
 from align.search.documents import shares_found, unit
-from align_lab.plans import Moved
 from align_lab.store import Store
 from align_lab.switch import database
 from align_lab.switch.database_asked import KILLED, MOVING, TABLE
 from align_lab.switch.groups import OLD, TOP
+from align_lab.switch.switch_plans import Moved
 from align_lab.texts import vectors
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)

@@ -5,10 +5,11 @@ from collections.abc import Callable
 import numpy as np
 
 from align import search, solvers
-from align_lab.plans import Intervals, Space
 from align_lab.store import Store
 from align_lab.switch.interval_trials import TABLE
+from align_lab.switch.switch_plans import Intervals
 from align_lab.texts import vectors
+from align_lab.texts.text_plans import Space
 
 DOCUMENTS, PAIRS = 5000, 600
 OLD, INDEX, GAIN = "old encoder", "mapped index", "mapped index - old encoder"

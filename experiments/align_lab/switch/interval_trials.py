@@ -6,7 +6,8 @@ from absl import flags
 
 from align_lab.asked import integers
 from align_lab.launch import Experiment, rows_of
-from align_lab.plans import Intervals, Library
+from align_lab.switch.switch_plans import Intervals
+from align_lab.texts.text_plans import Library
 
 TABLE = "intervals"
 

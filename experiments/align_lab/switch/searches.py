@@ -8,10 +8,10 @@ import numpy as np
 
 from align.search.documents import nearest, shares_found, unit
 from align.solvers import SOLVERS
-from align_lab.plans import Switch
 from align_lab.store import Store
 from align_lab.switch.groups import NO_MAP, OLD, TOP
 from align_lab.switch.groups import TABLE_OF_TEXTS as TABLE
+from align_lab.switch.switch_plans import Switch
 from align_lab.texts import corpus, encoders
 
 DIRECTIONS = ("queries", "index")

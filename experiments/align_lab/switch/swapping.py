@@ -7,8 +7,9 @@ from absl import flags
 
 from align.arrays.paths import expanded
 from align_lab.asked import check_names, integers
-from align_lab.plans import Library, Space, Swap
 from align_lab.switch.groups import GROUPS, TABLE, TOP
+from align_lab.switch.switch_plans import Swap
+from align_lab.texts.text_plans import Library, Space
 
 WITH_VECTORS = ("between", "groups")  # flags that say nothing without a file of vectors
 _ANCHORS = (20, 50, 100, 300, 1000, 3000, 10_000)

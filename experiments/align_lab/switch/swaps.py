@@ -13,10 +13,10 @@ import numpy as np
 from align import search, solvers
 from align.search import families
 from align.search.documents import nearest, shares_found, unit
-from align_lab.plans import Swap
 from align_lab.store import Store
 from align_lab.switch.adapters import PEERS
 from align_lab.switch.groups import NO_MAP, OLD, TABLE, TOP
+from align_lab.switch.switch_plans import Swap
 from align_lab.texts import vectors
 
 CANDIDATES = (50, 200)

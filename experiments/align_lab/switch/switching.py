@@ -8,9 +8,10 @@ from absl import flags
 from align.arrays.paths import expanded
 from align_lab.asked import MOST_SEEDS, MOST_TEXTS, check_names, check_pairs, integers
 from align_lab.launch import Experiment
-from align_lab.plans import Embedding, Switch, Texts
 from align_lab.switch import swapping
 from align_lab.switch.groups import TABLE_OF_TEXTS, TOP
+from align_lab.switch.switch_plans import Switch
+from align_lab.texts.text_plans import Embedding, Texts
 
 ASKING = ("words", "documents")
 WITH_PAIRS = ("pairs", "old", "new", "asking", "solvers")  # flags that say nothing of a file of vectors

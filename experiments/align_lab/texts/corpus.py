@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from align_lab.plans import Texts
 from align_lab.store import Store
+from align_lab.texts.text_plans import Texts
 
 
 def name(texts: Texts) -> str:

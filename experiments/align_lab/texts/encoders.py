@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from align.arrays import atomic
-from align_lab.plans import Embedding
 from align_lab.store import Store
 from align_lab.texts import corpus
+from align_lab.texts.text_plans import Embedding
 from align_lab.texts.unit_length import unit
 
 # Seconds of a text on two cores, to weigh the tasks of a progress bar.

@@ -9,9 +9,9 @@ import numpy as np
 
 from align.arrays import atomic
 from align.data.texts import encoder_sample
-from align_lab.plans import Library, Space, Texts
 from align_lab.store import Store
 from align_lab.texts import corpus, encoders
+from align_lab.texts.text_plans import Library, Space, Texts
 from align_lab.texts.unit_length import unit
 
 SAMPLE = "sample"

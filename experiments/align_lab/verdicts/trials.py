@@ -10,8 +10,8 @@ from absl import flags
 
 from align_lab.asked import check_some
 from align_lab.launch import Experiment
-from align_lab.plans import Shapes
 from align_lab.verdicts.kinds import KINDS, SOLVABLE
+from align_lab.verdicts.verdict_plans import Shapes
 
 TABLE = "verdicts"
 ROWS, DIMENSIONS, MOST = (2, 10, 50, 200, 1000, 3000), (2, 10, 100, 200), 10**6
