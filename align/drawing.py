@@ -76,11 +76,13 @@ def curves(
     y: str,
     *,
     scales: tuple[str, str] = ("log", "linear"),
+    beside: str = "others'",
     about: str = "",
 ) -> Path:
     """Draw panels of curves, two side by side, by default over a logarithmic x; a name looks the same in all of them.
 
-    A linear vertical scale ends a little above the third quartile of the lines: what explodes leaves the picture.
+    beside: whose the lines are that those of the same name are compared with. A linear vertical scale ends a little
+    above the third quartile of the lines: what explodes leaves the picture.
     """
     shared = {"sharey": scales[1] == "log", "squeeze": False, "layout": "constrained"}
     columns = min(2, len(panels))
@@ -89,43 +91,10 @@ def curves(
     for axis in axes.flat[len(panels) :]:
         axis.set_axis_off()
     names = list(dict.fromkeys(name for panel in panels.values() for name in panel.lines))
-    markers = [_MARKERS[place % len(_MARKERS)] for place in range(len(names))]
-    looks = {name: {"color": grade(i, len(names)), "marker": markers[i]} for i, name in enumerate(names)}
-    hollow = {"linestyle": ":", "linewidth": 0.8, "markersize": 6, "markerfacecolor": "none"}
     for axis, (title, panel) in zip(axes.flat, panels.items(), strict=False):
-        for name, line in panel.lines.items():
-            dash = _DASHES[names.index(name) % len(_DASHES)]
-            look = {**looks[name], "linestyle": dash, "markersize": 4.5, "linewidth": 1.2, "label": name}
-            axis.plot(list(line), list(line.values()), **look)
-        for name, line in panel.beside.items():
-            axis.plot(list(line), list(line.values()), **looks[name], **hollow)
-        if panel.beside:
-            axis.plot([], [], marker="o", color="grey", **hollow, label="the paper's, hollow")
-        for (name, level), dash in zip(panel.levels.items(), ("-", "--", ":", "-."), strict=False):
-            axis.axhline(level, color="black", linestyle=dash, linewidth=1, label=name)
-        for (name, points), marker in zip(panel.points.items(), "x+*12", strict=False):
-            axis.plot(
-                list(points),
-                list(points.values()),
-                marker=marker,
-                color="grey",
-                linestyle="none",
-                markersize=7,
-                label=name,
-            )
-        axis.set(xscale=scales[0], yscale=scales[1], xlabel=x)
-        ticks = sorted({place for line in panel.lines.values() for place in line})
-        if scales[0] == "log" and len(ticks) <= 10:
-            axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks], fontsize=8)
-            axis.set_xticks([], minor=True)
-        elif scales[0] == "linear" and all(float(tick).is_integer() for tick in ticks):
-            axis.xaxis.get_major_locator().set_params(integer=True)
-        if scales[1] == "linear":
-            values = [value for line in panel.lines.values() for value in line.values() if np.isfinite(value)]
-            low = min([*values, *panel.levels.values()], default=0)
-            high = max([np.percentile(values, 75) if values else 0, *panel.levels.values()])
-            if low < high:
-                axis.set_ylim(low - 0.05 * (high - low), high + 0.15 * (high - low))
+        _draw_lines(axis, panel, names, beside)
+        _set_scales(axis, panel, scales)
+        axis.set_xlabel(x)
         axis.set_title(title, fontsize=10)
         axis.grid(alpha=0.3)
     for line in axes:
@@ -134,6 +103,43 @@ def curves(
         _plain_numbers(axes[0][0].yaxis)
     legend_below(figure, axes.flat[: len(panels)], 2 * columns)
     return save(figure, path, about=about)
+
+
+def _draw_lines(axis, panel, names, beside):
+    """Draw what a panel shows; a line looks as its place among the names of all panels says."""
+    places = {name: place for place, name in enumerate(names)}
+    looks = {name: {"color": grade(i, len(names)), "marker": _MARKERS[i % len(_MARKERS)]} for name, i in places.items()}
+    hollow = {"linestyle": ":", "linewidth": 0.8, "markersize": 6, "markerfacecolor": "none"}
+    for name, line in panel.lines.items():
+        dash = _DASHES[places[name] % len(_DASHES)]
+        look = {**looks[name], "linestyle": dash, "markersize": 4.5, "linewidth": 1.2, "label": name}
+        axis.plot(list(line), list(line.values()), **look)
+    for name, line in panel.beside.items():
+        axis.plot(list(line), list(line.values()), **looks[name], **hollow)
+    if panel.beside:
+        axis.plot([], [], marker="o", color="grey", **hollow, label=f"{beside}, hollow")
+    for (name, level), dash in zip(panel.levels.items(), ("-", "--", ":", "-."), strict=False):
+        axis.axhline(level, color="black", linestyle=dash, linewidth=1, label=name)
+    for (name, points), marker in zip(panel.points.items(), "x+*12", strict=False):
+        look = {"marker": marker, "color": "grey", "linestyle": "none", "markersize": 7, "label": name}
+        axis.plot(list(points), list(points.values()), **look)
+
+
+def _set_scales(axis, panel, scales):
+    """Set the scales of a panel, a tick at each of a few places, and where a linear vertical scale ends."""
+    axis.set(xscale=scales[0], yscale=scales[1])
+    ticks = sorted({place for line in panel.lines.values() for place in line})
+    if scales[0] == "log" and len(ticks) <= 10:
+        axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks], fontsize=8)
+        axis.set_xticks([], minor=True)
+    elif scales[0] == "linear" and all(float(tick).is_integer() for tick in ticks):
+        axis.xaxis.get_major_locator().set_params(integer=True)
+    if scales[1] == "linear":
+        values = [value for line in panel.lines.values() for value in line.values() if np.isfinite(value)]
+        low = min([*values, *panel.levels.values()], default=0)
+        high = max([np.percentile(values, 75) if values else 0, *panel.levels.values()])
+        if low < high:
+            axis.set_ylim(low - 0.05 * (high - low), high + 0.15 * (high - low))
 
 
 def dots(path: Path, panels: Mapping[str, Mapping[str, Mapping[str, float]]], x: str, *, about: str = "") -> Path:

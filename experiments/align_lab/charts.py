@@ -74,7 +74,8 @@ def _draw(path, ours):
         return False
     if isinstance(next(iter(panels.values())), drawing.Curves):
         label = ABOVE if _floor(ours) else "test error"
-        drawing.curves(path, panels, "latent dimension", label, scales=("log", "log"), about=_about(ours))
+        known = {"scales": ("log", "log"), "beside": "the paper's", "about": _about(ours)}
+        drawing.curves(path, panels, "latent dimension", label, **known)
     else:
         drawing.dots(path, panels, "test error", about=_about(ours))
     return True

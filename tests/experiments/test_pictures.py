@@ -258,10 +258,10 @@ def test_times_are_of_one_experiment(tmp_path):
     ]
 
 
-def test_singular_values(trained):
-    run = trained("rotation", "--dataset=mnist_sample", *TINY)
+def test_singular_values(experiment, few):
+    run = experiment("rotation", "--dataset=mnist_sample", *TINY)
     assert run.code == 0, run.err
     assert "latent 4: singular values of the maps from all pairs, eight in ten " in run.out
-    assert (trained.results / "pictures" / "singular_values_mlp.png").stat().st_size > 10_000
-    lines = (trained.results / "rows" / "timings.jsonl").read_text().splitlines()
-    assert [json.loads(line)["task"] for line in lines] == ["pictures"]
+    assert (experiment.results / "pictures" / "singular_values_mlp.png").stat().st_size > 10_000
+    lines = (experiment.results / "rows" / "timings.jsonl").read_text().splitlines()
+    assert [json.loads(line)["task"] for line in lines] == ["train mnist_sample mlp, latent 4", "pictures"]
