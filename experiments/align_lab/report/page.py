@@ -168,8 +168,8 @@ def _claims(rows, papers):
         "have a dense layer more, and they are trained with weight decay, so a claim that compares latents below 50 "
         "with others compares two architectures as well. Networks trained end to end and new decoders are trained "
         "for 4 epochs, on MNIST at the rate of the autoencoders, on Fashion-MNIST at one of their own. Two claims are "
-        "not checked: that stitching networks are very accurate on what they were trained on, as rows hold test errors, "
-        "and that one of the three networks is to blame for the drop at latent 50, as none of ours is "
+        "not checked: that stitching networks are very accurate on what they were trained on, as rows hold test "
+        "errors, and that one of the three networks is to blame for the drop at latent 50, as none of ours is "
         "(`docs/networks.md`). "
     )
     if variants:
