@@ -53,54 +53,74 @@ def estimate(values: ArrayLike, *, confidence: float = 0.95, draws: int = DRAWS,
     and six 93 (near 0 or 1, where most are the same, 84). ValueError for fewer than two values,
     masked ones and any that is not real or not finite, a confidence outside (0, 1), and no draws.
     """
+    found = _checked(values, confidence, draws, seed)
+    n, largest = len(found), float(np.abs(found).max())
+    if n >= FEWEST and np.ptp(found / 2) <= _SAME * largest / 2:  # their mean may round, and a spread be left
+        return Estimate(*[float(found[0])] * 3)
+    # In units of the largest, whatever the scale: squares of values may leave the range of numbers.
+    unit = 2.0 ** math.frexp(largest)[1] if largest < 2.0**1023 else 2.0**1023
+    found = found / unit
+    mean, same = float(found.mean()), _SAME * largest / unit
+    if n < FEWEST:
+        return Estimate(mean * unit, -math.inf, math.inf)
+    error = found.std() / n**0.5
+    # Shares of ten documents take few values.
+    found, times = np.unique(found - mean, return_counts=True)
+    off = _studentised(np.random.default_rng(seed), found, times, -(-draws // 100) * 100, same)
+    low, high = np.quantile(off, [(1 - confidence) / 2, (1 + confidence) / 2])
+    low, high = mean - high * error, mean - low * error
+    alike = np.flatnonzero(np.diff(found, prepend=-np.inf) > same)  # where another value begins
+    if n - np.add.reduceat(times, alike).max() < _FEW:
+        least, most = _with_more_at_the_ends(found, times, confidence)
+        low, high = min(low, mean + least), max(high, mean + most)
+    return Estimate(*(float(end * unit) for end in (mean, low, high)))
+
+
+def _checked(values: ArrayLike, confidence: float, draws: int, seed: int) -> np.ndarray:
+    """Return values as float64; ValueError for what is none of an estimate's arguments."""
     if isinstance(values, np.ma.MaskedArray):
         raise ValueError(f"values must be an array of real numbers; it is masked, {values.dtype} {values.shape}")
-    values = np.asarray(values)
-    if not np.can_cast(values.dtype, np.float64, "same_kind"):
-        raise ValueError(f"values must hold real numbers; its dtype is {values.dtype}")
-    values = values.astype(np.float64)
-    if values.ndim != 1 or len(values) < 2:
-        raise ValueError(f"values must be [queries], at least two; it is {values.shape}")
-    if not np.isfinite(values).all():
+    array = np.asarray(values)
+    if not np.can_cast(array.dtype, np.float64, "same_kind"):
+        raise ValueError(f"values must hold real numbers; its dtype is {array.dtype}")
+    array = array.astype(np.float64)
+    if array.ndim != 1 or len(array) < 2:
+        raise ValueError(f"values must be [queries], at least two; it is {array.shape}")
+    if not np.isfinite(array).all():
         raise ValueError("values holds NaN or infinity")
     if not checks.is_positive(confidence, most=math.nextafter(1, 0)):
         raise ValueError(f"confidence must be a number between 0 and 1; it is {confidence!r}")
     checks.check_counts(draws=draws)
     if not checks.is_whole(seed, least=0, most=math.inf):
         raise ValueError(f"seed must be a whole number, at least 0; it is {seed!r}")
-    n, largest = len(values), float(np.abs(values).max())
-    if n >= FEWEST and np.ptp(values / 2) <= _SAME * largest / 2:  # their mean may round, and a spread be left
-        return Estimate(*[float(values[0])] * 3)
-    # In units of the largest, whatever the scale: squares of values may leave the range of numbers.
-    unit = 2.0 ** math.frexp(largest)[1] if largest < 2.0**1023 else 2.0**1023
-    values = values / unit
-    mean, same = float(values.mean()), _SAME * largest / unit
-    if n < FEWEST:
-        return Estimate(mean * unit, -math.inf, math.inf)
-    error = values.std() / n**0.5
-    random, off = np.random.default_rng(seed), []
-    # Shares of ten documents take few values.
-    values, times = np.unique(values - mean, return_counts=True)
-    left, few = -(-draws // 100) * 100, max(1, min(100, _AT_A_TIME // len(values)))
-    for size in (min(few, left - start) for start in range(0, left, few)):
+    return array
+
+
+def _studentised(random, values, times, draws, same):
+    """Return how far means of resamples lie from that of all, zero, in units of their own standard errors.
+
+    values: ascending, each there so many `times`. A resample of one value alone, but for what is the `same`, has no
+    spread but that of rounding, and says nothing.
+    """
+    n, few, off = times.sum(), max(1, min(100, _AT_A_TIME // len(values))), []
+    for size in (min(few, draws - start) for start in range(0, draws, few)):
         counts = _resamples(random, times, size)
         means = counts @ values / n
         spread = np.sqrt((counts * (values - means[:, None]) ** 2).sum(1)) / n
-        # A resample of one value alone has no spread but that of rounding, and says nothing.
         drawn = counts > 0
         varies = values[-1 - drawn[:, ::-1].argmax(1)] - values[drawn.argmax(1)] > same
         off.append(means[varies] / spread[varies])
-    low, high = np.quantile(np.concatenate(off), [(1 - confidence) / 2, (1 + confidence) / 2])
-    low, high = mean - high * error, mean - low * error
-    alike = np.flatnonzero(np.diff(values, prepend=-np.inf) > same)  # where another value begins
-    if n - np.add.reduceat(times, alike).max() < _FEW:
-        squared = statistics.NormalDist().inv_cdf((1 + confidence) / 2) ** 2
-        values, times = values[[0, *range(len(values)), -1]], np.array([squared / 2, *times, squared / 2])
-        total = n + squared
-        middle = times @ values / total
-        arm = (squared * (times @ (values - middle) ** 2)) ** 0.5 / total
-        low, high = min(low, mean + middle - arm), max(high, mean + middle + arm)
-    return Estimate(*(float(end * unit) for end in (mean, low, high)))
+    return np.concatenate(off)
+
+
+def _with_more_at_the_ends(values, times, confidence):
+    """Return the ends of the normal interval of values with two more (at 95 %) of the smallest and the largest."""
+    squared = statistics.NormalDist().inv_cdf((1 + confidence) / 2) ** 2
+    total = times.sum() + squared
+    values, times = values[[0, *range(len(values)), -1]], np.array([squared / 2, *times, squared / 2])
+    middle = times @ values / total
+    arm = (squared * (times @ (values - middle) ** 2)) ** 0.5 / total
+    return middle - arm, middle + arm
 
 
 def _resamples(random, times, size):

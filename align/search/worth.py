@@ -74,20 +74,7 @@ def found(
     if old_queries.shape[1] == new_queries.shape[1]:
         searches[NO_MAP] = Best(new_queries, top)
     come = 0
-    for number, block in enumerate(corpus):
-        if not isinstance(block, tuple | list) or len(block) != 2:
-            raise ValueError(f"corpus must be blocks (old, new), as in [(old, new)]; one is {type(block).__name__}")
-        old, new = block
-        shapes = np.shape(old), np.shape(new)
-        if shapes != tuple((*shapes[0][:1], d) for d in dimensions):
-            raise ValueError(
-                f"corpus must be blocks [n, {dimensions[0]}] and [n, {dimensions[1]}] of the same documents; "
-                f"one is {shapes[0]} and {shapes[1]}"
-            )
-        old, new = (_numbers("corpus", each) for each in block)
-        for side, each in (("old", old), ("new", new)):
-            if not np.isfinite(each).all():
-                raise ValueError(f"corpus holds NaN or infinity in the {side} documents of block {number}")
+    for old, new in _documents(corpus, dimensions):
         documents = {AGAIN: unit(new), INDEX: unit(np.asarray(fitted(old)))}
         old = unit(old)
         look_together(list(searches.values()), [documents.get(way, old) for way in searches])
@@ -109,6 +96,24 @@ def found(
         again(OLD),
         come,
     )
+
+
+def _documents(corpus, dimensions):
+    """Yield the blocks of a corpus as arrays of real numbers; ValueError for one that does not fit the map."""
+    for number, block in enumerate(corpus):
+        if not isinstance(block, tuple | list) or len(block) != 2:
+            raise ValueError(f"corpus must be blocks (old, new), as in [(old, new)]; one is {type(block).__name__}")
+        shapes = tuple(map(np.shape, block))
+        if shapes != tuple((*shapes[0][:1], d) for d in dimensions):
+            raise ValueError(
+                f"corpus must be blocks [n, {dimensions[0]}] and [n, {dimensions[1]}] of the same documents; "
+                f"one is {shapes[0]} and {shapes[1]}"
+            )
+        old, new = (_numbers("corpus", each) for each in block)
+        for side, each in (("old", old), ("new", new)):
+            if not np.isfinite(each).all():
+                raise ValueError(f"corpus holds NaN or infinity in the {side} documents of block {number}")
+        yield old, new
 
 
 def _counts(candidates):

@@ -88,41 +88,56 @@ def _check_vary(clouds):
 
 
 def _agreed(clouds, pairs):
-    sides = [_standard(c) for c in clouds]
-    widths = [c.shape[1] for c in clouds]
-    first = np.concatenate([[0], np.cumsum(widths)])
-    rank, count = min(widths), len(clouds)
-    blocks = {}
-    for (i, j), fitted in pairs.items():
-        # Between principal axes, each weighted by its spread: what a map does to noise is no matter.
-        (_, up_i, s_i), (_, up_j, _) = sides[i], sides[j]
-        weight = jnp.where(jnp.isfinite(fitted.weight).all(), fitted.weight, 0)  # what is no number, others outvote
-        block = matmul(matmul(up_i.T, weight), up_j)
-        blocks[i, j] = _orthogonal(block * s_i[:, None])
+    sides = [_standard(cloud) for cloud in clouds]
+    blocks = {(i, j): _block(sides[i], sides[j], fitted) for (i, j), fitted in pairs.items()}
+    units, apart = _synchronised(blocks, [spreads for *_, spreads in sides])
+    disagreement = np.full((len(clouds), len(clouds)), np.nan)
+    for (i, j), value in apart.items():
+        disagreement[i, j] = disagreement[j, i] = value
+    hubs, means = tuple(map(_hub, clouds, sides, units)), tuple(cloud.mean(0) for cloud in clouds)
+    return Circles(hubs, means, dict(pairs), disagreement, _hanging_together(pairs, apart, len(clouds)))
 
-    def solve(weights):
-        whole = jnp.eye(first[-1], dtype=next(iter(blocks.values())).dtype)
+
+def _block(source, target, fitted):
+    """Return a map between principal axes as an orthogonal one, axes weighted: what it does to noise is no matter."""
+    (_, up, spreads), (_, up_there, _) = source, target
+    weight = jnp.where(jnp.isfinite(fitted.weight).all(), fitted.weight, 0)  # what is no number, others outvote
+    return _orthogonal(matmul(matmul(up.T, weight), up_there) * spreads[:, None])
+
+
+def _synchronised(blocks, spreads):
+    """Return a factor `[d, rank]` of each space, with products as near to the blocks as may be, and how far each is.
+
+    blocks: `{(i, j): [d_i, d_j]}`. spreads: `[d_i]` of each space, which weigh. The factors are leading eigenvectors of
+    the matrix of all blocks; the further a block was from the product of its factors, the less it counts in the next.
+    """
+    widths = [len(each) for each in spreads]
+    first, rank = np.concatenate([[0], np.cumsum(widths)]), min(widths)
+    weights, units, apart = dict.fromkeys(blocks, 1.0), [], {}
+    for _ in range(_ROUNDS):
+        whole = jnp.eye(first[-1], dtype=jnp.result_type(*blocks.values()))
         for (i, j), block in blocks.items():
             at = (slice(first[i], first[i + 1]), slice(first[j], first[j + 1]))
             whole = whole.at[at].set(weights[i, j] * block)
             whole = whole.at[at[::-1]].set(weights[i, j] * block.T)
         vectors = lapack.eigh(whole)[1][:, -rank:]
-        return [polar(vectors[first[i] : first[i + 1]].T)[0].T for i in range(count)]
-
-    weights = dict.fromkeys(blocks, 1.0)
-    for _ in range(_ROUNDS):
-        units = solve(weights)
+        units = [polar(vectors[first[i] : first[i + 1]].T)[0].T for i in range(len(spreads))]
         apart = {
-            (i, j): float(1 - _cosine(sides[i][2], block, matmul(units[i], units[j].T)))
+            (i, j): float(1 - _cosine(spreads[i], block, matmul(units[i], units[j].T)))
             for (i, j), block in blocks.items()
         }
-        typical = max(float(np.median(list(apart.values()))), 1e-3)
+        typical = _typical(apart)
         weights = {pair: 1 / (1 + (value / (2 * typical)) ** 2) for pair, value in apart.items()}
+    return units, apart
 
-    disagreement = np.full((count, count), np.nan)
-    for (i, j), value in apart.items():
-        disagreement[i, j] = disagreement[j, i] = value
-    most = min(max(3 * typical, _LEAST_ALLOWED), _MOST)
+
+def _typical(apart):
+    return max(float(np.median(list(apart.values()))), 1e-3)
+
+
+def _hanging_together(pairs, apart, count):
+    """Say which of the spaces `[N]` trusted maps link with the first, that agree with the others around circles."""
+    most = min(max(3 * _typical(apart), _LEAST_ALLOWED), _MOST)
     believed, linked = np.eye(count, dtype=bool), np.eye(count, dtype=bool)
     for (i, j), value in apart.items():
         believed[i, j] = believed[j, i] = pairs[i, j].trusted is None or bool(pairs[i, j].trusted)
@@ -135,8 +150,7 @@ def _agreed(clouds, pairs):
     agreeing, beyond = (np.triu(links[np.ix_(trusted, trusted)], 1).sum() - tree for links in (linked, believed))
     if beyond and 2 * agreeing <= beyond:
         trusted = np.arange(count) == 0
-    hubs, means = tuple(map(_hub, clouds, sides, units)), tuple(cloud.mean(0) for cloud in clouds)
-    return Circles(hubs, means, dict(pairs), disagreement, trusted)
+    return trusted
 
 
 def _standard(cloud):
