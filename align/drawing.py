@@ -81,7 +81,7 @@ def curves(
 ) -> Path:
     """Draw panels of curves, two side by side, by default over a logarithmic x; a name looks the same in all of them.
 
-    beside: whose the lines are that those of the same name are compared with. A linear vertical scale ends a little
+    beside: whose lines those of `Curves.beside` are, for the legend. A linear vertical scale ends a little
     above the third quartile of the lines: what explodes leaves the picture.
     """
     shared = {"sharey": scales[1] == "log", "squeeze": False, "layout": "constrained"}

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import dis
 import functools
 import hashlib
 import inspect
@@ -10,6 +11,7 @@ import json
 import operator
 import os
 import re
+import site
 import sys
 import sysconfig
 import zlib
@@ -25,10 +27,11 @@ from jax import Array
 from align import checkpoints, training
 
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
-_GENERATED = {"__init__", "__eq__", "__hash__", "__repr__", "__replace__"}
-_PLAIN = (int, float, complex, str, bytes, list, tuple, dict, np.ndarray, jax.Array)
-_OURS = ("align", "align_lab")
-_INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+_ADDED = set(vars(type("Empty", (nn.Module,), {})))  # to a class by Flax
+# What counts by its name, wherever it lies, and folders of packages.
+_KNOWN = {"align", "align_lab", "flax", "jax", "jaxlib", "numpy", "optax"}
+_FOLDERS = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+_INSTALLED = tuple(f"{folder}{os.sep}" for folder in (*_FOLDERS, *site.getsitepackages(), site.getusersitepackages()))
 
 
 def named_key(seed: int, *names: str) -> Array:
@@ -55,8 +58,9 @@ def obtain(
     model, inputs, targets, settings, loss, constants: as for `training.fit`.
     identities: what each network is, at least its `kind` and `seed`; with the settings and the architecture, what a
         checkpoint is found by. The model's own class, and functions and classes in its fields, count by their name
-        where an installed package has them, and else by their code, what they close over and the globals that they
-        name: what was edited is trained anew. ValueError for what does not tell it, unless there is a context.
+        where an installed package has them, and else by their code, what they close over, and what they find by name
+        as far as that shows what it is: what was edited is trained anew. ValueError for a field that does not tell what
+        it computes, unless there is a context.
     folder: where checkpoints are looked for and kept. PermissionError where there is training to do and it cannot be
         written.
     context: names anything else that the networks depend on, as a loss of their own.
@@ -137,7 +141,7 @@ def _architecture(model, context):
         if isinstance(value, nn.Module):
             said += [] if _is_installed(type(value)) else [_class(type(value), context, [])]
         elif callable(value):
-            said.append(_function(value, context, []))
+            said.append(_value(value, context, []))
         elif not context and _ADDRESS.search(repr(value)):
             raise _unsaid(value)
     text = " ".join(_ADDRESS.sub("", repr(model)).split())
@@ -161,15 +165,29 @@ def _fields_of(value):
 
 
 def _class(value, context, said):
-    """Say what a class of modules is made of: its bases and its methods. said: as for `_function`."""
+    """Say what a class is made of: its bases, methods and constants; its fields stand in its instances.
+
+    said: as for `_function`.
+    """
     name = f"{value.__module__}.{value.__qualname__}"
     if any(value is one for one in said) or _is_installed(value):
         return name
     said.append(value)
-    bases = [_class(base, context, said) for base in value.__bases__ if issubclass(base, nn.Module)]
-    # Flax wraps methods. What dataclasses write follows from the fields.
-    own = [one for key, one in vars(value).items() if inspect.isfunction(one) and key not in _GENERATED]
-    return f"{name}({', '.join([*bases, *(_function(inspect.unwrap(one), context, said) for one in own)])})"
+    parts = [_class(base, context, said) for base in value.__bases__ if base is not object]
+    fields = {field.name for field in dataclasses.fields(value)} if dataclasses.is_dataclass(value) else set()
+    for key, one in vars(value).items():
+        if key == "__call__" or not (key in fields or key in _ADDED or key.startswith("__")):
+            with contextlib.suppress(ValueError):
+                parts.append(f"{key}={_value(_unwrapped(one), context, said)}")
+    return f"{name}({', '.join(parts)})"
+
+
+def _unwrapped(attribute):
+    """Return the function of a method or property, without what Flax puts around it."""
+    if getattr(attribute, "method_handler_wrapped", False):
+        return attribute.__wrapped__
+    attribute = getattr(attribute, "wrapped", attribute)
+    return getattr(attribute, "fget", None) or getattr(attribute, "__func__", attribute)
 
 
 def _function(value, context, said):
@@ -202,47 +220,64 @@ def _function(value, context, said):
 
 
 def _value(value, context, said):
-    """Say what a function is given: numbers and words as they are, arrays by what they hold."""
-    if inspect.isclass(value) and issubclass(value, nn.Module):
+    """Say what a value is: of classes and functions what they are made of, of arrays what they hold, at any depth."""
+    if inspect.isclass(value):
         return _class(value, context, said)
     if callable(value):
         return _function(value, context, said)
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{key!r}: {_value(one, context, said)}' for key, one in value.items())}}}"
+    if isinstance(value, set | frozenset):  # which come in another order every time
+        return f"{{{', '.join(sorted(_value(one, context, said) for one in value))}}}"
+    if isinstance(value, list | tuple):  # as they are shown
+        parts = ", ".join(_value(one, context, said) for one in value)
+        return f"[{parts}]" if isinstance(value, list) else f"({parts}{',' * (len(value) == 1)})"
     if isinstance(value, np.ndarray | jax.Array):  # whose middle is not shown
-        array = np.asarray(value)
-        return f"{array.dtype}{array.shape} {hashlib.sha256(array.tobytes()).hexdigest()[:10]}"
+        keys = jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key)
+        array = np.asarray(jax.random.key_data(value) if keys else value)
+        return f"{value.dtype}{array.shape} {hashlib.sha256(array.tobytes()).hexdigest()[:10]}"
     if not context and _ADDRESS.search(repr(value)):
         raise _unsaid(value)
-    return repr(value)
+    return _ADDRESS.sub("", repr(value))
 
 
 def _looked_up(function, context, said):
-    """Yield what a function finds by the names in it: functions, numbers, words and lists of them; no other objects."""
-    for name in _names(function.__code__):
-        found = function.__globals__.get(name)
-        if callable(found) or isinstance(found, _PLAIN):
-            with contextlib.suppress(ValueError):
-                yield f"{name}={_value(found, context, said)}"
+    """Yield what a function finds by its names: in its module, and in modules that are no packages', what it names."""
+    names, attributes = _names(function.__code__)
+    for name in sorted(names):
+        found = {name: function.__globals__.get(name)}
+        if inspect.ismodule(found[name]):
+            own = {} if _is_installed(found[name]) else vars(found[name])
+            found = {f"{name}.{one}": own[one] for one in sorted(attributes) if one in own}
+        for called, one in found.items():
+            if one is not None and not inspect.ismodule(one):
+                with contextlib.suppress(ValueError):
+                    yield f"{called}={_value(one, context, said)}"
 
 
 def _names(code):
-    """List the names that a function, and those within it, look up."""
-    inner = [name for one in code.co_consts if inspect.iscode(one) for name in _names(one)]
-    return sorted({*code.co_names, *inner})
+    """Return the names that a function, and those within it, look up in their module, and those of attributes."""
+    loaded = {one.argval for one in dis.get_instructions(code) if one.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
+    inner = [_names(one) for one in code.co_consts if inspect.iscode(one)]
+    return loaded.union(*(names for names, _ in inner)), set(code.co_names).union(*(names for _, names in inner))
 
 
 def _is_installed(value):
-    """Say whether a function or class is of this package or of an installed one: its name says what it does."""
-    file = getattr(sys.modules.get(value.__module__), "__file__", None) or ""
-    return value.__module__.partition(".")[0] in _OURS or any(map(file.startswith, _INSTALLED))
+    """Say whether a function, class or module is of this package or an installed one: its name says what it does."""
+    name = value.__name__ if inspect.ismodule(value) else value.__module__ or ""
+    module = sys.modules.get(name)
+    if module is None or name == "__main__":
+        return False
+    file = getattr(module, "__file__", None)
+    return file is None or name.partition(".")[0] in _KNOWN or file.startswith(_INSTALLED)
 
 
 def _is_named(value):
-    """Say whether a module that was imported has it, under its own name, and no user may have written it anew."""
-    if inspect.isfunction(value) and not _is_installed(value):
+    """Say whether an installed module has something under its own name."""
+    if not hasattr(value, "__module__") or not _is_installed(value):
         return False
-    module = sys.modules.get(getattr(value, "__module__", None) or "__main__")
     try:
-        return module is not sys.modules["__main__"] and operator.attrgetter(value.__qualname__)(module) is value
+        return operator.attrgetter(value.__qualname__)(sys.modules[value.__module__]) is value
     except AttributeError:
         return False
 

@@ -158,7 +158,7 @@ def once(rows: Iterable[dict]) -> list[dict]:
 
 
 def sorted_out(path: Path) -> tuple[list[dict], list[str]]:
-    """Read all rows of a file, otherwise as `read`, and name the lines that are none, by number, with the reason."""
+    """Read all rows of a file as `read` does, copies too, and say of each line that is no row its number and why."""
     rows, others = [], []
     for number, line in enumerate(whole_lines(path), start=1):
         try:

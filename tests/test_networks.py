@@ -7,7 +7,6 @@ import math
 from collections.abc import Callable
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import linen as nn
@@ -152,31 +151,6 @@ def test_functions_in_the_fields_of_a_model_tell_it_from_others():
     assert described(bend=functools.partial(jax.nn.gelu, approximate=True)) == names[2]
     own = models.autoencoder("conv", 4, "mnist")  # has none
     assert networks._describe(own, IDENTITY, SETTINGS, "")[1]["architecture"] == " ".join(repr(own).split())
-
-
-def test_a_model_that_was_written_anew_is_another():
-    """As in a notebook, whose cell is changed and run again."""
-
-    def described(text, **known):
-        place = {"nn": nn, "jnp": jnp, "jax": jax, "__name__": "__main__", **known}
-        exec(text, place)
-        return networks._describe(place["Net"](), IDENTITY, SETTINGS, "")[0]
-
-    net = "class Net(nn.Module):\n    @nn.compact\n    def __call__(self, x):\n        return nn.Dense(3)({}(x))\n"
-    mask = np.zeros(3000, np.float32)
-    other = mask.copy()
-    other[1500] = 1
-    texts = [net.format("nn.relu"), net.format("nn.gelu"), net.format("jnp.tanh")]
-    texts += [f"def bend(x):\n    return x * {slope}\n{net.format('bend')}" for slope in (2, 3)]
-    texts += [f"SLOPE = {slope}\ndef bend(x):\n    return x * SLOPE\n{net.format('bend')}" for slope in (2, 3)]
-    block = "class Block(nn.Module):\n    def __call__(self, x):\n        return {}(x)\n"
-    texts += [block.format(bend) + net.format("Block()") for bend in ("nn.relu", "nn.gelu")]
-    names = [described(text) for text in texts]
-    names += [described(net.format("MASK *"), MASK=one) for one in (mask, other)]
-    assert len(set(names)) == len(names)
-    assert [described(text) for text in texts] == names[: len(texts)]
-    partly = [Bent(bend=functools.partial(lambda mask, x: mask * x, one)) for one in (mask, other)]
-    assert len({networks._describe(one, IDENTITY, SETTINGS, "")[0] for one in partly}) == 2
 
 
 def test_a_field_that_does_not_say_what_it_computes_needs_a_context(tmp_path):

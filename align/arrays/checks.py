@@ -18,7 +18,7 @@ def is_whole(value: object, *, least: float = 1, most: float = MOST) -> bool:
 
 
 def is_number(value: object, *, least: float = -math.inf, most: float = math.inf) -> bool:
-    """Say whether a value is a finite number from `least` to `most`; a traced one, of which none is known, passes."""
+    """Say whether a value is a finite number from `least` to `most`; a traced one, which nobody knows, passes."""
     if isinstance(value, jax.core.Tracer):
         return True
     if isinstance(value, bool) or not isinstance(value, numbers.Real | jax.Array) or bool(getattr(value, "ndim", 0)):

@@ -99,8 +99,8 @@ def _checked(values: ArrayLike, confidence: float, draws: int, seed: int) -> np.
 def _studentised(random, values, times, draws, same):
     """Return how far means of resamples lie from that of all, zero, in units of their own standard errors.
 
-    values: ascending, each there so many `times`. A resample of one value alone, but for what is the `same`, has no
-    spread but that of rounding, and says nothing.
+    values: ascending, each there so many `times`; same: how far apart two may be that are one but for rounding. A
+    resample of one value alone has no spread but that, and says nothing.
     """
     n, few, off = times.sum(), max(1, min(100, _AT_A_TIME // len(values))), []
     for size in (min(few, draws - start) for start in range(0, draws, few)):

@@ -118,14 +118,16 @@ def worker(record: "Record"):
 
 
 def estimated(plan: "Sequence[Record]", store: "Store") -> list[float]:
-    """Estimate the seconds that every record of a plan takes, once the store knows what the rows are of.
-
-    ValueError where there are rows by the same names of something else.
-    """
+    """Estimate the seconds that each record of a plan takes; ValueError where rows by its names are of other things."""
     for record in plan:
-        if origin := getattr(worker(record), "origin", None):
-            store.come_from(*origin(record, store))
+        note_origin(record, store)
     return [worker(record).cost(record, store) for record in plan]
+
+
+def note_origin(record: "Record", store: "Store") -> None:
+    """Tell the store what the rows of a record are of, where its worker can say that; see `Store.come_from`."""
+    if origin := getattr(worker(record), "origin", None):
+        store.come_from(*origin(record, store))
 
 
 def carry_out(plan: "Sequence[Record]", costs: Sequence[float], store: "Store", out: screen.Screen) -> None:
@@ -135,6 +137,7 @@ def carry_out(plan: "Sequence[Record]", costs: Sequence[float], store: "Store", 
             if not cost:
                 continue
             began = time.perf_counter()
+            note_origin(record, store)
             try:
                 worker(record).work(record, store, progress.of(record.name, cost))
             finally:  # an interrupted task goes on later: its time is the sum

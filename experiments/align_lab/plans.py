@@ -1,7 +1,8 @@
 """Plans: lists of what there is to train and which rows there are to make, as plain records.
 
 A plan is read, compared and printed without anything being run. `worker` names the module that knows how to do what a
-record asks for: `cost(record, store)` estimates what is left of it, `work(record, store, advance)` does that.
+record asks for: `cost(record, store)` estimates what is left of it, `work(record, store, advance)` does that. Where its
+rows are of vectors or texts, `origin(record, store)` gives their table, the name of these in it, and what they are.
 """
 
 from collections.abc import Mapping

@@ -138,7 +138,7 @@ class Store:
     def _provenance(self, dataset):
         known = {name: found.source for name, found in self._data.items()} | self._sources
         source = {"data_source": known[dataset]} if dataset in known else {}
-        return {**source, **_circumstances()}
+        return {**source, **circumstances()}
 
 
 def times_of_the_paper(results: Path) -> list[dict]:
@@ -159,7 +159,7 @@ def times_of_the_paper(results: Path) -> list[dict]:
 
 
 @functools.cache
-def _circumstances():
+def circumstances() -> dict[str, Any]:
     """Say what all rows of a process are made with: device, versions and revision."""
     import jax
 

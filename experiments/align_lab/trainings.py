@@ -14,7 +14,7 @@ from align.relative import RelativeAutoencoder, absorb_standard, represent, stan
 from align_lab import draws
 from align_lab.plans import Cell, Networks, together
 from align_lab.representations import KINDS, check_classes, nearest_of_class, represented, trained_as
-from align_lab.store import Store
+from align_lab.store import Store, circumstances
 
 # Seconds on two cores of an epoch of three networks on 60,000 images of 28 x 28, to weigh the tasks of a progress bar.
 EPOCH_SECONDS = {"conv": 13.6, "mlp": 9.0, "residual": 32.0}
@@ -118,21 +118,21 @@ def encoded(wanted: Networks, store: Store) -> list[Network]:
 
 
 def check_rows(table: int | str, wanted: Networks, store: Store) -> None:
-    """Raise ValueError where a table has rows of other networks by these names: their own errors tell.
+    """Raise ValueError where a table has rows of other networks by these names: their own errors tell, if it has them.
 
     Training on another processor, or by code that rounds otherwise, ends at other networks, whose maps are not to stand
-    beside these.
+    beside these. What another kind of device has measured is not compared.
     """
     if (table, wanted) in store.recognised:
         return
     store.recognised.add((table, wanted))
-    named = (wanted.dataset, "autoencoder", wanted.model, wanted.latent)
+    named = (wanted.dataset, "autoencoder", wanted.model, wanted.latent, _kind_of_device(circumstances()))
     settings = together({wanted.model: wanted.settings})
     known = {
         row["source_seed"]: row["test_error"]
-        for row in store.rows(table)
-        if (row["dataset"], row["method"], row["source_model"], row["latent"]) == named
-        and {name: value for name, value in row["settings"].items() if name != "run"} == settings
+        for row in store.reread(table)
+        if (*(row[name] for name in ("dataset", "method", "source_model", "latent")), _kind_of_device(row)) == named
+        and {name: value for name, value in (row.get("settings") or {}).items() if name != "run"} == settings
     }
     images = jnp.asarray(store.data(wanted.dataset).test.images)
     for one in encoded(wanted, store) if known else ():
@@ -142,6 +142,10 @@ def check_rows(table: int | str, wanted: Networks, store: Store) -> None:
                 f"{store.file(table)} has rows of another {one.name} of seed {one.seed} at latent {wanted.latent}: its "
                 f"own error is {known[one.seed]:.6f}, that of the one here {own:.6f}; name another folder by --results"
             )
+
+
+def _kind_of_device(row):
+    return row.get("device", "").partition(" x ")[2]
 
 
 def decoders(cell: Cell, kind: str, encoders: Networks, store: Store) -> list[Relative]:

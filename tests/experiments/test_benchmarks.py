@@ -27,9 +27,8 @@ from align_lab.bench import (
 @pytest.fixture
 def case(monkeypatch):
     """A question with a peer that runs, one that is not installed, and one that fails; and what was called."""
-    monkeypatch.setattr(
-        harness, "gc", SimpleNamespace(collect=int)
-    )  # before every run, half a second in a process of tests
+    # Before every run; in a process that has run many tests it takes half a second.
+    monkeypatch.setattr(harness, "gc", SimpleNamespace(collect=int))
     called = []
 
     def contender(name, error=None):

@@ -177,6 +177,12 @@ def test_rows_of_another_corpus_beside_the_file_are_not_taken_for_these(library,
     with pytest.raises(ValueError, match=r"these are of SHA-256 [0-9a-f]+; texts SHA-256 [0-9a-f]+: name"):
         launch.estimated([wanted], again)
     assert launch.estimated([of_file], again)[0] > 0
+    # Whatever else is planned: each row is of what its own crossing has.
+    path.write_text("".join(lines))
+    both = Store(store.workdir)
+    launch.carry_out([wanted, of_file], launch.estimated([wanted, of_file], both), both, Screen(quiet=True))
+    sources = {row["target"]: row["data_source"] for row in both.rows("encoders")}
+    assert "; texts SHA-256" in sources["hashed-words"] and "texts" not in sources["turned"]
 
 
 def test_flags_that_make_no_sense_are_named(call, library, tmp_path):

@@ -51,14 +51,15 @@ def kept():
 
 
 @pytest.fixture
-def trained(experiment, few, kept):
+def trained(experiment, few, kept, tmp_path_factory):
     """A workdir that has the networks of TINY on few images, trained once."""
     if "networks" in kept:
         shutil.copytree(kept["networks"], experiment.workdir / "networks")
     else:
         run = experiment("full", "--dataset=mnist_sample", *TINY, "--methods=autoencoder")
         assert run.code == 0, run.err
-        kept["networks"] = experiment.workdir / "networks"
+        kept["networks"] = tmp_path_factory.mktemp("kept") / "networks"
+        shutil.copytree(experiment.workdir / "networks", kept["networks"])
         shutil.rmtree(experiment.results)
     return experiment
 

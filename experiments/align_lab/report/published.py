@@ -21,8 +21,8 @@ TITLES = {
 DATASETS = {number: "mnist" if number < 5 else "fashion_mnist" for number in TITLES}
 Rows = dict[int, list[dict]]
 SETTINGS = "different settings"  # in the words of a problem
-# Of the rows of the factors: variants trained as the paper says, Adam at a rate of 1e-3 throughout and batches of 64.
 PROVENANCE = {"settings", "data_source", "device", "versions"}
+# Of the rows of the factors: variants trained as the paper says, Adam at a rate of 1e-3 throughout and batches of 64.
 PAPERS = ("constant", "narrow", "narrow+pytorch")
 
 
