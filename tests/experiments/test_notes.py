@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from align import rows
+from align_lab.crossing import crossing_sums
 
 RESULTS = Path(__file__).parents[2] / "experiments" / "results"
 NOTES = " ".join((RESULTS / "notes.md").read_text().split())
@@ -255,3 +256,25 @@ def test_nothing_known_between_networks_that_were_trained_again():
     assert f"all {len(runs)} runs between them were trusted and right, at {min(map(min, times.values())):.3f}" in NOTES
     assert f"to {max(map(max, times.values())):.3f} times the error" in NOTES
     assert f"at most {', '.join(most[:3])} and {most[3]} times at latents 10, 30, 50 and 100" in NOTES
+
+
+def test_what_is_trusted_between_encoders_and_what_pairs_alone_find():
+    found = rows.read(RESULTS / "rows" / "encoders.jsonl")
+    cells, of_all = crossing_sums.cells(found), crossing_sums.references(found)
+    told = [crossing_sums.summary(one["unpaired"], of_all) for one in cells.values() if "unpaired" in one]
+    trusted, wrong, right = (sum(one[name] for one in told) for name in ("trusted", "trusted_wrongly", "right"))
+    words = f"Of the {trusted} runs of the table that were trusted {trusted - wrong} do, the other three"
+    assert wrong == 3 and words in PAGES["encoders"]
+    assert f"of the {right} that do, {trusted - wrong} were trusted" in PAGES["encoders"]
+
+    tops = {
+        cell: {name: fmean(row["top1"] for row in one[name]) for name in ("unpaired", "ridge", "procrustes")}
+        for cell, one in cells.items()
+        if cell[3] and {"unpaired", "ridge", "procrustes"} <= one.keys()
+    }
+    assert all(one["unpaired"] > one["ridge"] for one in tops.values())
+    better = [cell for cell, one in tops.items() if one["procrustes"] > one["unpaired"]]
+    many = [cell for cell in tops if cell[3] == 1000]
+    assert set(better) <= set(many)
+    assert f"In all {len(tops)} cells with pairs `unpaired` finds more texts than `ridge`" in PAGES["encoders"]
+    assert f"in {len(better)} of the {len(many)} from a thousand, and in none from fewer" in PAGES["encoders"]
