@@ -40,7 +40,7 @@ WORKER = """
 """
 
 
-def test_two_equal_one(tmp_path):
+def test_two_processes_equal_one(tmp_path):
     random = np.random.default_rng(0)
     x = (random.normal(size=(3000, 5)) * np.geomspace(1, 1e-4, 5) + 1).astype(np.float32)
     y = (x @ random.normal(size=(5, 6)) - 2).astype(np.float32)
