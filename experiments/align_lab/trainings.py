@@ -134,8 +134,10 @@ def check_rows(table: int | str, wanted: Networks, store: Store) -> None:
         if (*(row[name] for name in ("dataset", "method", "source_model", "latent")), _kind_of_device(row)) == named
         and {name: value for name, value in (row.get("settings") or {}).items() if name != "run"} == settings
     }
+    if not known:
+        return
     images = jnp.asarray(store.data(wanted.dataset).test.images)
-    for one in encoded(wanted, store) if known else ():
+    for one in encoded(wanted, store):
         own = float(evaluation.reconstruction_error(*models.decoder_of(one.model, one.params), one.test, images))
         if not math.isclose(own, known.get(one.seed, own), rel_tol=ROUNDING):
             raise ValueError(
