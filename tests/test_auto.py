@@ -27,9 +27,12 @@ def test_families_are_the_solvers():
         np.testing.assert_allclose(fitted[name].bias, expected.bias, atol=1e-3)
     back = solvers.ridge(y32, x32)
     np.testing.assert_allclose(fitted["ridge, reversed"].weight, back.weight.T, atol=2e-4)
-    # Into fewer dimensions a rotation has orthonormal columns.
-    down = families.fit(y, x, families.penalties(y, x))["rotation"].weight
-    np.testing.assert_allclose(down.T @ down, np.eye(3), atol=1e-12)
+    # Into fewer dimensions a rotation has orthonormal columns, and a similarity the scale that leaves least.
+    down = families.fit(y, x, families.penalties(y, x))
+    turn = down["rotation"].weight
+    np.testing.assert_allclose(turn.T @ turn, np.eye(3), atol=1e-12)
+    turned, centred = ((y - y.mean(0)) @ turn).ravel(), (x - x.mean(0)).ravel()
+    np.testing.assert_allclose(down["similarity"].weight, turned @ centred / (turned @ turned) * turn, atol=1e-12)
 
 
 def test_a_blend_is_by_parts_and_of_its_scale():

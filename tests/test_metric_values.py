@@ -53,6 +53,17 @@ def test_cka_against_its_definition(unbiased):
     np.testing.assert_allclose(metrics.kernel_cka(x, y, bandwidth=1e200, unbiased=unbiased), linear, rtol=1e-4)
 
 
+def test_a_width_and_a_share_may_be_traced():
+    x, y = sample()
+    for metric, name, value in (
+        (metrics.kernel_cka, "bandwidth", 0.6),
+        (functools.partial(metrics.minibatch_cka, batch_size=20), "bandwidth", 0.6),
+        (metrics.svcca, "variance", 0.8),
+    ):
+        traced = jax.jit(lambda value, metric=metric, name=name: metric(x, y, **{name: value}))(value)
+        np.testing.assert_allclose(traced, metric(x, y, **{name: value}), rtol=1e-5)
+
+
 def test_cka_of_a_set_with_itself_and_of_independent_sets():
     x, _ = sample()
     for metric in (metrics.linear_cka, metrics.kernel_cka):

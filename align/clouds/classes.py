@@ -107,9 +107,12 @@ def average(array: jax.Array, positions: np.ndarray, count: int) -> jax.Array:
 def draw_windows(
     key: jax.Array, rows: Indices, sizes: Indices, subset: int | None
 ) -> Callable[[ArrayLike], tuple[Indices, jax.Array]]:
-    """Return a function from the iteration to rows `[groups, n]` and which are no padding: all, or a random window."""
+    """Return a function from the iteration to rows `[groups, n]` and which are no padding.
+
+    All rows in their order where subset is None, else a random window of so many at most: its first are a sample too.
+    """
     column = jnp.arange(rows.shape[1])
-    if subset is None or subset >= rows.shape[1]:
+    if subset is None:
         return lambda iteration: (rows, column[None] < sizes[:, None])
     # Shuffled once; the windows then run through all rows of a group before they meet one again.
     draw = jax.random.uniform(key, rows.shape)

@@ -1,7 +1,5 @@
 """Canonical correlations."""
 
-import functools
-
 import jax
 import jax.numpy as jnp
 from jax import Array
@@ -55,7 +53,7 @@ def svcca(x: ArrayLike, y: ArrayLike, *, variance: float = 0.99) -> Array:
         raise ValueError(f"variance is {variance!r}; expected a share in (0, 1]")
     x, y, _ = centred_sets(x, y)
     with threads.for_rows(x, y):
-        (basis_x, rank_x), (basis_y, rank_y) = _basis(x, float(variance)), _basis(y, float(variance))
+        (basis_x, rank_x), (basis_y, rank_y) = _basis(x, variance), _basis(y, variance)
         correlations = jax.block_until_ready(_correlations(basis_x, basis_y))
     # Directions that were left out have correlation 0, so the sum is that over the kept ones.
     return correlations.sum() / jnp.minimum(rank_x, rank_y).astype(correlations.dtype)
@@ -66,7 +64,7 @@ def _correlations(basis_x, basis_y):
     return jnp.clip(_svd(matmul(basis_x.T, basis_y))[1], 0, 1)
 
 
-@functools.partial(jax.jit, static_argnames="variance")
+@jax.jit
 def _basis(x, variance=1.0):
     """Return an orthonormal basis `[n, min(n, d)]` of the column space of centred `x`, unused columns 0, and its rank.
 
@@ -79,7 +77,7 @@ def _basis(x, variance=1.0):
     # A component is kept if those before it fall short of the share asked for: if it and those after it hold more than
     # may be missing, which beside the largest would be lost to rounding.
     rest = jnp.cumsum(power[::-1])[::-1]
-    kept = present & (rest > (1 - variance) * power.sum())
+    kept = present & (rest > (1 - jnp.asarray(variance, s.dtype)) * power.sum())
     return matmul(q, u) * kept[None].astype(x.dtype), kept.sum()
 
 

@@ -64,10 +64,10 @@ def kernel_cka(x: ArrayLike, y: ArrayLike, *, bandwidth: float = 1.0, unbiased: 
     checks.check_flags(unbiased=unbiased)
     _check_bandwidth(bandwidth)
     sides = _sets_about_most(*comparable(x, y, least=4 if unbiased else 2))
-    return _kernel_cka(*sides, float(bandwidth), bool(unbiased))
+    return _kernel_cka(*sides, bandwidth, bool(unbiased))
 
 
-@functools.partial(jax.jit, static_argnames=("bandwidth", "unbiased"))
+@functools.partial(jax.jit, static_argnames="unbiased")
 def _kernel_cka(x, y, kept, bandwidth, unbiased):
     hsic = _hsic_unbiased if unbiased else _hsic_biased
     return _alignment(hsic, *(_gaussian(a, kept, bandwidth) for a in (x, y)), kept)
@@ -97,12 +97,11 @@ def minibatch_cka(x: ArrayLike, y: ArrayLike, *, batch_size: int = 256, bandwidt
         raise ValueError(f"batch_size is {batch_size!r}; expected 4 to the number of rows, {rows}")
     if bandwidth is not None:
         _check_bandwidth(bandwidth)
-        bandwidth = float(bandwidth)
     batches = [a[: rows // batch_size * batch_size].reshape(-1, batch_size, *a.shape[1:]) for a in given]
     return _minibatch_cka(*_sets_about_most(*batches), bandwidth)
 
 
-@functools.partial(jax.jit, static_argnames="bandwidth")
+@jax.jit
 def _minibatch_cka(x, y, kept, bandwidth):
     def terms(batch):
         a, b, inside = batch
@@ -161,10 +160,10 @@ def _gaussian(x, kept, bandwidth):
     median = jnp.nanmedian(jnp.fmin(upper, lower[::-1, ::-1]))
     # A kernel that is wider is linear in the squared distances, and one that is narrower no kernel, to the last digit.
     eps = float(jnp.finfo(x.dtype).eps)
-    bandwidth = min(max(bandwidth, eps), 1 / eps)
+    bandwidth = jnp.clip(jnp.asarray(bandwidth, x.dtype), eps, 1 / eps)
     # Less 1, which HSIC takes out: of a wide kernel only the rest has digits. Times the square of the width, as the
     # rest is small.
-    kernel = jnp.expm1(-squared / (2 * median) / bandwidth**2) * max(bandwidth, 1.0) ** 2
+    kernel = jnp.expm1(-squared / (2 * median) / bandwidth**2) * jnp.maximum(bandwidth, 1) ** 2
     return jnp.where(inside, kernel, 0)
 
 

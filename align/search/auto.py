@@ -213,7 +213,7 @@ def _measured(fitted, x, y, seen, purpose, top, others):
     else:
         off, spread = ((mapped - y) ** 2).sum(1), ((y - seen.mean(0)) ** 2).sum(1).mean()
         score = 1 - off / spread if spread > 0 else (off == 0).astype(float)
-    hubs = held_out.hubness(mapped, seen[:_MANY])
+    hubs = held_out.hubness(mapped, seen[np.sort(np.random.default_rng(0).permutation(len(seen))[:_MANY])])
     found = [score, held_out.recall(mapped, y, top), held_out.recall(mapped, y, top, hubs)]
     if others is None:
         return found

@@ -160,8 +160,9 @@ def _fit(source, target, shrunk, dimensions):
     source_mean, target_mean = source.mean(0), target.mean(0)
     x, y = source - source_mean, target - target_mean
     cross, of_x, of_y = x.T @ y, x.T @ x, y.T @ y
-    turn, spread = _rotation(cross), np.trace(of_x)
-    scale = float((turn * cross).sum() / spread) if spread else 1.0
+    turn = _rotation(cross)
+    reached = float((turn * (of_x @ turn)).sum())  # of fewer dimensions, less than the source has
+    scale = float((turn * cross).sum()) / reached if reached > 0 else 1.0
 
     weights = {ROTATION: turn, SIMILARITY: scale * turn}
     weights[RIDGE], free = _ridge(source, target, x, y, shrunk[RIDGE])

@@ -1,4 +1,4 @@
-"""Several clouds at once: maps between all of them that agree around every circle.
+"""Several clouds at once: maps between all of them that agree around every circle, in what all of them hold.
 
 Maps fitted pair by pair contradict each other: x → y → z need not be x → z. Were all right, each would be U_i U_jᵀ with
 one orthogonal U_i from cloud i to a common space, so that the blocks W_ij of one symmetric matrix make up a matrix of
@@ -17,6 +17,7 @@ from jax.typing import ArrayLike
 
 from align.arrays import checks, inputs
 from align.arrays.products import matmul
+from align.clouds import far_out
 from align.linalg import lapack, threads
 from align.linalg.decompositions import polar
 from align.maps import AffineMap
@@ -29,6 +30,8 @@ _LEAST_ALLOWED, _MOST = 0.05, 0.3
 
 class Circles(NamedTuple):
     """Maps between several clouds, that compose to the identity around every circle.
+
+    Through a cloud of fewer dimensions no more of a wider one comes back than its projection on what all share.
 
     hubs: one map per cloud into the common space, an isometry and a scale; means `[d_i]` of the clouds. pairs:
     `{(i, j): AffineMap}`, as fitted. disagreement `[clouds, clouds]`: 1 − cosine between a fitted map and the way
@@ -72,10 +75,12 @@ def unpaired_many(key: jax.Array, clouds: Sequence[ArrayLike], **options: Any) -
 def agreed(clouds: Sequence[ArrayLike], pairs: dict[tuple[int, int], AffineMap]) -> Circles:
     """Make maps `{(i, j): AffineMap}` between clouds `[n_i, d_i]`, one of either direction of each pair, agree.
 
-    ValueError for a cloud whose rows are all the same, which has no direction to map.
+    A few rows that are far out are left out of scales and means, as `unpaired` does. ValueError for a cloud whose rows
+    are all the same, which has no direction to map.
     """
     arrays = [jnp.asarray(c) for c in clouds]
     _check_vary(arrays)
+    arrays = [far_out.without(array)[0] for array in arrays]
     # Whatever a caller's rules of promotion are.
     with jax.numpy_rank_promotion("allow"), jax.numpy_dtype_promotion("standard"), threads.for_rows(*arrays):
         return jax.block_until_ready(_agreed(arrays, pairs))

@@ -31,6 +31,8 @@ _SWEEPS = 500
 class Consensus(NamedTuple):
     """Maps of several spaces into one, that compose to the identity around every circle.
 
+    Around one through a space of fewer dimensions, to the projection on what that space can hold.
+
     maps: one `AffineMap` for each space into the consensus, which lies as the first space does; residual of a map: what
     it leaves of the consensus, over the spread of that; converged: whether the rotations came to rest, and rows link
     all spaces.

@@ -93,7 +93,8 @@ def icp(
     elif source_labels is not None and target_labels is not None:
         *positions, count = classes.share(source, source_labels, target, target_labels)
         start = schedule[0][0](
-            *(classes.average(a, p, count) for a, p in zip((source, target), positions, strict=True))
+            *(classes.average(a, p, count) for a, p in zip((source, target), positions, strict=True)),
+            weights=jnp.ones(count, source.dtype),
         )
     if start is not None:
         start = AffineMap(*(jnp.asarray(a, source.dtype) for a in (start.weight, start.bias)))

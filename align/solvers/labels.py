@@ -70,7 +70,7 @@ def class_gaussians(
         a compromise.
     restarts: random starts, of which the result of least cost is kept; the first rely on the class means, the last do
         not. `details` of the map holds the costs `[restarts]`.
-    iterations: of each start.
+    iterations: of each start, all of which are taken: `converged` says that the result is finite.
 
     Every class has a covariance matrix on either side in memory.
     """

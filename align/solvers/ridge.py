@@ -79,10 +79,12 @@ def _together(source, target, weights):
     if weights is not None and not (np.asarray(weights) >= 0).all():  # which is said of all solvers alike
         return weights
     first = first_of_equal(np.asarray(source), np.asarray(target))
-    if first is None or not first.any():  # or all are one pair, which none is left to predict
+    if first is None:
         return weights
     counts = np.ones(len(first)) if weights is None else np.asarray(weights, np.float64)
-    return jnp.asarray(np.bincount(first, counts, len(first)), source.dtype)
+    together = np.bincount(first, counts, len(first))
+    # Where all that count are one pair, there is none to predict it from.
+    return weights if (together > 0).sum() < 2 else jnp.asarray(together, source.dtype)
 
 
 def _counted(weights, source):

@@ -131,3 +131,12 @@ def test_hubs_have_the_type_of_the_clouds(double_precision, dtype):
     same = AffineMap(jnp.eye(3, dtype=dtype), jnp.zeros(3, dtype))
     found = agreed(clouds, dict.fromkeys([(0, 1), (0, 2), (1, 2)], same))
     assert {hub.weight.dtype for hub in found.hubs} == {np.dtype(dtype)}
+
+
+def test_a_row_that_is_far_out_sets_no_scale():
+    clouds, maps = planted()
+    expected = agreed(clouds, maps)
+    circles = agreed([clouds[0], np.concatenate([clouds[1], np.full((1, 6), 400, np.float32)]), *clouds[2:]], maps)
+    for i, j in ((0, 1), (1, 0), (1, 2)):
+        np.testing.assert_allclose(circles.between(i, j).weight, expected.between(i, j).weight, atol=1e-4)
+        np.testing.assert_allclose(circles.between(i, j).bias, expected.between(i, j).bias, atol=1e-3)

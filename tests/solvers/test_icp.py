@@ -151,6 +151,14 @@ def test_classes_keep_apart_and_unshared_ones_are_left_out():
     mapped = np.asarray(fitted(source[:4]))
     np.testing.assert_allclose(mapped[:, 0], [4, 4, 0, 0], atol=1e-5)
     assert float(fitted.details.matched[-1]) == 1
+    asked = []
+
+    def step(source, target, *, weights):  # as the docstring has it, without a default
+        asked.append(len(weights))
+        return solvers.rigid(source, target, weights=weights)
+
+    solvers.icp(KEY, source[:4], target, source_labels=[3, 3, 5, 5], target_labels=[5, 5, 3, 3], step=step)
+    assert asked[0] == 2  # class means
 
 
 def test_schedules_callables_and_windows():

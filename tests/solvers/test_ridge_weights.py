@@ -55,6 +55,13 @@ def test_copies_of_pairs_are_one_pair_that_counts_as_often():
     assert other.details.leave_one_out > once.details.leave_one_out
 
 
+def test_equal_pairs_beside_rows_that_do_not_count_are_one_pair():
+    x, y = (z.astype(np.float32) for z in related(6, 4, 5))
+    some, counts = np.array([0, 0, 0, 1, 2]), np.array([1.0, 1, 1, 0, 0])
+    fitted = solvers.ridge(x[some], y[some], weights=counts)
+    np.testing.assert_allclose(fitted(x[:1]), y[:1], atol=1e-5)
+
+
 @pytest.mark.parametrize("towards", ["auto", "zero", "rigid", "similarity"])
 def test_rows_that_are_all_the_same_are_mapped_to_the_mean(towards):
     rng = np.random.default_rng(0)

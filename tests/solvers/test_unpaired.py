@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from align import solvers
+from align.clouds import classes
 from align.linalg import transport
 from align.linalg.kmeans import kmeans
 from align.maps import AffineMap
 from align.solvers import verdict
+from align.solvers.soft_matches import by_soft_matches
 from align.solvers.unpaired import _some
 
 module = importlib.import_module("align.solvers.unpaired")  # the function has the module's name
@@ -197,3 +199,17 @@ def test_kmeans_by_hand():
     assert found.sizes[order].tolist() == [2, 2, 1]
     assert (np.diff(found.error) <= 1e-6).all()
     np.testing.assert_allclose(found.error[-1], 4 * 0.01 / 5, rtol=1e-4)
+
+
+def test_the_order_of_rows_does_not_say_how_far_to_shrink():
+    random = np.random.default_rng(0)
+    x, y = (random.gamma(1, size=(rows, 3)) * np.array([3, 2, 1.5]) for rows in (600, 1000))
+    y = y + 0.3 * random.normal(size=y.shape) * y.std(0)
+    shares = {}
+    for name, side in (("shuffled", y), ("sorted", y[np.argsort(y[:, 0])])):
+        source, target = jnp.asarray(x, jnp.float32), jnp.asarray(side, jnp.float32)
+        groups, weights = classes.group(source, target, None, None)
+        start = AffineMap(jnp.eye(3), jnp.zeros(3))
+        turned, shrunk = by_soft_matches(KEY, source, target, start, groups, weights, subset=10_000)
+        shares[name] = jnp.linalg.norm(shrunk.weight) / jnp.linalg.norm(turned.weight)
+    np.testing.assert_allclose(shares["sorted"], shares["shuffled"], atol=0.05)
