@@ -65,7 +65,7 @@ def between_wide(
     """
     restarts, sample = settings.restarts, settings.sample
     rows, narrower = min(len(source), len(target), sample), min(source.shape[1], target.shape[1])
-    searches = _OF_MANY if rows >= _HALVED else _OF_FEW
+    searches, stages = (_OF_MANY, wide_search.BRISK) if rows >= _HALVED else (_OF_FEW, wide_search.STAGES[1:])
     order_key, *search_keys, score_key = jax.random.split(key, 2 + len(searches))
     sides = [wide_search.directions(a) for a in (source, target)]
     order_keys = jax.random.split(order_key)  # apart: rows in correspondence would come side by side
@@ -80,16 +80,16 @@ def between_wide(
     ]
     tried = jnp.stack([weight for weight, _ in found])
     first = _most_alike(tried, *compared)
-    weight, rests = wide_search.staged(wide_search.STAGES[1:], tried[first], clouds_[0], clouds_[1], anchors)
+    weight, rests = wide_search.staged(stages, tried[first], clouds_[0], clouds_[1], anchors)
     for draw_key in jax.random.split(jax.random.fold_in(order_key, 1), _AVERAGED) if rows < _FEW else ():
         weight = averaged(draw_key, weight, clouds_[0], clouds_[1], anchors)
-        weight, rests = wide_search.staged(wide_search.STAGES[-1:], weight, clouds_[0], clouds_[1], anchors)
+        weight, rests = wide_search.staged(stages[-1:], weight, clouds_[0], clouds_[1], anchors)
 
     # Pairs pull the clouds' fit towards themselves. What the clouds say is what remains where they are let go, and that
     # is the map: pairs that correct it must not have been fitted by it already.
     alone = weight
     if known is not None:
-        alone = wide_search.staged(wide_search.STAGES[-1:], weight, clouds_[0], clouds_[1], jnp.zeros_like(anchors))[0]
+        alone = wide_search.staged(stages[-1:], weight, clouds_[0], clouds_[1], jnp.zeros_like(anchors))[0]
     x, y = (z[:_EXAMINED] for z in clouds_)
     turns = nearest_orthogonal(jax.random.normal(score_key, (_TURNS, len(weight), len(weight)), weight.dtype))
     unrelated = _discrepancies(matmul(turns, alone), x, y)

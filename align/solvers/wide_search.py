@@ -39,7 +39,8 @@ BRIEFLY: Growth = ((12, 80, 0.15), (3, 200, 0.2))
 class Stage(NamedTuple):
     """Steps of a refinement: coordinates compared (None for all), the most steps, and rows of either side in each.
 
-    softness: in units of a cosine, or None for `usual` times what the number of rows asks for.
+    softness: in units of a cosine, or None for `usual` times what the number of rows asks for. resting: the cosine
+    between one step's images and the next's at which no more are taken.
     """
 
     width: int | None
@@ -47,6 +48,7 @@ class Stage(NamedTuple):
     rows: int
     softness: float | None = None
     usual: float = 1.0
+    resting: float = 0.9995
 
 
 # Hard before soft: what is half right rests at once where matches are soft, and hard ones shake it.
@@ -56,6 +58,9 @@ STAGES = (
     Stage(None, 12, 6000, usual=0.5),
     Stage(None, 12, 12_000),
 )
+# After the first, where halves of the rows are enough for a search: what is found is mostly right already. Two hard
+# steps shake it, more would follow single rows; and what softer ones add from there on is not seen in what is found.
+BRISK = (STAGES[1], STAGES[2]._replace(steps=4), STAGES[3]._replace(resting=0.999))
 # Softness by the number of rows: so much over them, within bounds. What few rows have as neighbours is far from what
 # corresponds, and the mean over many of them says more.
 _SOFTNESS, _SOFTEST, _HARDEST = 400, 0.27, 0.03
@@ -63,7 +68,6 @@ _SOFTNESS, _SOFTEST, _HARDEST = 400, 0.27, 0.03
 _SILENT = 0.1
 # Each step goes further by this share of the last one's change.
 _MOMENTUM, _BALANCING = 0.5, 4
-_RESTING = 0.9995  # cosine between one step's images and the next's
 
 
 class Directions(NamedTuple):
@@ -204,8 +208,8 @@ def staged(
     for stage in stages:
         softness = stage.softness or stage.usual * usual_softness(min(stage.rows, fewer))
         weight, taken = refined(
-            weight, source, target, anchors, width=stage.width, softness=softness, iterations=stage.steps,
-            rows=stage.rows,
+            weight, source, target, anchors, width=stage.width, softness=softness, resting=stage.resting,
+            iterations=stage.steps, rows=stage.rows,
         )  # fmt: skip
     return weight, taken < stages[-1].steps
 
@@ -224,6 +228,7 @@ def refined(
     *,
     width: int | None,
     softness: float,
+    resting: float,
     iterations: int,
     rows: int,
 ) -> tuple[jax.Array, jax.Array]:
@@ -250,7 +255,7 @@ def refined(
         return ahead, moved, i + 1, _alike(moved, before, spread)
 
     def going(state):
-        return (state[2] < iterations) & (state[3] < _RESTING)
+        return (state[2] < iterations) & (state[3] < resting)
 
     start = (weight, weight, jnp.int32(0), jnp.zeros((), weight.dtype))
     _, weight, taken, _ = lax.while_loop(going, step, start)
