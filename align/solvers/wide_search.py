@@ -27,9 +27,8 @@ from align.linalg.decompositions import polar
 from align.linalg.third_moments import climb, third_moments
 
 _tiny = jnp.finfo(jnp.float32).tiny
-# Components: enough for this share of the variance, within these bounds.
-_SHARE, _FEWEST, _MOST = 0.55, 16, 64
-_ROWS_COMPONENTS = 4000  # rows that components are found from
+# Components: enough for this share of the variance, within these bounds; rows that they are found from.
+_SHARE, _FEWEST, _MOST, _ROWS_COMPONENTS = 0.55, 16, 64, 4000
 # Heat: starts, steps, temperature, chosen on sentence encoders. Briefly where several candidates are grown afterwards.
 Growth = tuple[tuple[int, int, float], ...]
 AT_LENGTH: Growth = ((12, 200, 0.15), (3, 500, 0.2))
@@ -58,8 +57,7 @@ STAGES = (
     Stage(None, 12, 6000, usual=0.5),
     Stage(None, 12, 12_000),
 )
-# After the first, where halves of the rows are enough for a search: what is found is mostly right already. Two hard
-# steps shake it, more would follow single rows; and what softer ones add from there on is not seen in what is found.
+# Where halves of the rows are enough for a search, what it finds is mostly right: more hard steps follow single rows.
 BRISK = (STAGES[1], STAGES[2]._replace(steps=4), STAGES[3]._replace(resting=0.999))
 # Softness by the number of rows: so much over them, within bounds. What few rows have as neighbours is far from what
 # corresponds, and the mean over many of them says more.
@@ -207,10 +205,8 @@ def staged(
     fewer, taken = min(len(source), len(target)), jnp.int32(0)
     for stage in stages:
         softness = stage.softness or stage.usual * usual_softness(min(stage.rows, fewer))
-        weight, taken = refined(
-            weight, source, target, anchors, width=stage.width, softness=softness, resting=stage.resting,
-            iterations=stage.steps, rows=stage.rows,
-        )  # fmt: skip
+        limits = {"softness": softness, "resting": stage.resting, "iterations": stage.steps, "rows": stage.rows}
+        weight, taken = refined(weight, source, target, anchors, width=stage.width, **limits)
     return weight, taken < stages[-1].steps
 
 

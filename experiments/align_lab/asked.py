@@ -1,10 +1,11 @@
 """What the command line asks for: the flags that experiments share, and their values, checked and read once."""
 
 import dataclasses
+import importlib.util
 import itertools
 import math
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -247,6 +248,11 @@ def check_names(flag: str, names: list[str], known: tuple[str, ...], *, some: bo
         check_some(flag, names)
     if unknown := [name for name in names if name not in known]:
         raise ValueError(f"--{flag} has no {', '.join(map(repr, unknown))}; there are {', '.join(known)}")
+
+
+def not_installed(needs: Mapping[str, str]) -> tuple[str, ...]:
+    """Give which methods need a package that is not installed, of `{method: its module}`."""
+    return tuple(name for name, module in needs.items() if importlib.util.find_spec(module) is None)
 
 
 def define_places(json_rows: bool) -> None:

@@ -1,5 +1,6 @@
 """The cells of the tables: the rows each asks for, and how its methods make them."""
 
+import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
 from itertools import permutations, product
@@ -10,7 +11,7 @@ from jax import Array
 from jax import numpy as jnp
 
 from align import evaluation, models, networks
-from align_lab import draws
+from align_lab import draws, trainings
 from align_lab.methods import METHODS, Pair
 from align_lab.plans import Cell, together
 from align_lab.representations import KINDS, OWN
@@ -73,27 +74,49 @@ def described(method: str, autoencoders: Mapping[str, "Settings"], relative: "Se
 
 
 def cost(cell: Cell, store: Store) -> float:
-    """Estimate the seconds that two cores take for the rows that are not there yet."""
+    """Estimate the seconds that two cores take for the rows that are not there yet, or to compare those that are."""
     seconds = ANCHORS_SECONDS if cell.anchors else WHOLE_SECONDS
-    return seconds * len({row["method"] for row in store.missing(rows(cell))})
+    if methods := {row["method"] for row in store.missing(rows(cell))}:
+        return seconds * len(methods)
+    # What is there may be of other networks than those that are trained now.
+    return trainings.COMPARED_SECONDS if any(trainings.cost(one, store) for _, _, one in _networks(cell)) else 0.0
 
 
 def work(cell: Cell, store: Store, advance: Callable[[float], None]) -> None:
     """Make the rows of a cell that are not there yet, a method at a time."""
-    images = jnp.asarray(store.data(cell.source.dataset).test.images)
     missing = store.missing(rows(cell))
     methods = dict.fromkeys(row["method"] for row in missing)
-    if any(method not in KINDS or not KINDS[method].whole for method in methods):
-        for end in (cell.source, cell.target):
-            check_rows(cell.table, end, store)
+    for method, end, _ in _networks(cell):
+        _check(cell, method, end, store)
     for method in methods:
         found = [row for row in missing if row["method"] == method]
         began = time.perf_counter()
-        carried = carry(cell, method, [(row["source_seed"], row["target_seed"]) for row in found], store)
-        errors = [float(evaluation.reconstruction_error(*one, images)) for one in carried]
+        errors = _errors(cell, method, [(row["source_seed"], row["target_seed"]) for row in found], store)
         seconds = round((time.perf_counter() - began) / len(found), 3)
         store.add([{**row, "test_error": error, "seconds": seconds} for row, error in zip(found, errors, strict=True)])
         advance(1 / len(methods))
+
+
+def _networks(cell):
+    """List the networks of a cell: the method that their own rows are of, the end that they are at, and they."""
+    ends, kinds = (cell.source, cell.target), [method for method in cell.methods if method in KINDS]
+    found = [(kind, end, trainings.relative(cell, kind, end)) for kind in kinds for end in ends]
+    if cell.own or any(method not in KINDS or not KINDS[method].whole for method in cell.methods):
+        found = [*(("autoencoder", end, end) for end in ends), *found]
+    return found
+
+
+def _check(cell, method, end, store):
+    """Raise ValueError where the table has rows of other networks at an end of a cell: their own errors tell."""
+    own = dataclasses.replace(cell, source=end, target=end, methods=(method,), own=True, transfer=False)
+    listed = [row for row in rows(own) if row["method"] == method]
+    check_rows(listed, lambda: _errors(own, method, [(seed, seed) for seed in end.seeds], store), store)
+
+
+def _errors(cell, method, pairs, store):
+    """Give the test errors of codes that are carried from source to target for ordered pairs of seeds."""
+    images = jnp.asarray(store.data(cell.source.dataset).test.images)
+    return [float(evaluation.reconstruction_error(*one, images)) for one in carry(cell, method, pairs, store)]
 
 
 def carry(cell: Cell, method: str, pairs: Sequence[tuple[int, int]], store: Store) -> list[Carried]:

@@ -200,7 +200,7 @@ ARCHITECTURES = Experiment(
     with_reconstructions(architectures, 5, 6),
     (5, 6),
 )
-ABLATION = Experiment(_fashion(((50, 100),), VARIANTS), architectures, charts(5), (5,))
+ABLATION = Experiment(_fashion(((50, 100),), VARIANTS), architectures, charts(5, 6), (5, 6))
 # In the order in which they reuse what is trained.
 PARTS = (FULL, ANCHORS, GEOMETRY, RELATIVE, FIGURES, ROTATION, ARCHITECTURES, ABLATION)
 PAPER = Experiment(Defaults(one_model=False, relative=True), paper, paper_pictures)

@@ -9,15 +9,18 @@ from flax import linen as nn
 from jax import Array
 from jax import numpy as jnp
 
-from align import evaluation, models, networks
+from align import models, networks
 from align.relative import RelativeAutoencoder, absorb_standard, represent, standardised
+from align.rows import identity
 from align_lab import draws
-from align_lab.plans import Cell, Networks, together
+from align_lab.plans import Cell, Networks
 from align_lab.representations import KINDS, check_classes, nearest_of_class, represented, trained_as
 from align_lab.store import Store, circumstances
 
 # Seconds on two cores of an epoch of three networks on 60,000 images of 28 x 28, to weigh the tasks of a progress bar.
 EPOCH_SECONDS = {"conv": 13.6, "mlp": 9.0, "residual": 32.0}
+# And of what `check_rows` compares.
+COMPARED_SECONDS = 1.0
 
 # By which share the errors of one network may differ: sums in another order. Those of networks that were trained apart
 # differ by some hundred-thousandths and more.
@@ -117,32 +120,29 @@ def encoded(wanted: Networks, store: Store) -> list[Network]:
     return store.remember(wanted, encode)
 
 
-def check_rows(table: int | str, wanted: Networks, store: Store) -> None:
-    """Raise ValueError where a table has rows of other networks by these names: their own errors tell, if it has them.
+def check_rows(listed: Sequence[dict], errors: Callable[[], Sequence[float]], store: Store) -> None:
+    """Raise ValueError where a table has these rows, the own errors of networks, with other errors than they have here.
 
     Training on another processor, or by code that rounds otherwise, ends at other networks, whose maps are not to stand
-    beside these. What another kind of device has measured is not compared.
+    beside these. What another kind of device has measured is not compared. errors: what they are here, if that is
+    asked for.
     """
-    if (table, wanted) in store.recognised:
+    asked = tuple(map(identity, listed))
+    if asked in store.recognised:
         return
-    store.recognised.add((table, wanted))
-    named = (wanted.dataset, "autoencoder", wanted.model, wanted.latent, _kind_of_device(circumstances()))
-    settings = together({wanted.model: wanted.settings})
-    known = {
-        row["source_seed"]: row["test_error"]
-        for row in store.reread(table)
-        if (*(row[name] for name in ("dataset", "method", "source_model", "latent")), _kind_of_device(row)) == named
-        and {name: value for name, value in (row.get("settings") or {}).items() if name != "run"} == settings
-    }
-    if not known:
+    store.recognised.add(asked)
+    here = _kind_of_device(circumstances())
+    (table,) = {row["table"] for row in listed}
+    there = {identity(row): row["test_error"] for row in store.reread(table) if _kind_of_device(row) == here}
+    if not set(asked) & set(there):
         return
-    images = jnp.asarray(store.data(wanted.dataset).test.images)
-    for one in encoded(wanted, store):
-        own = float(evaluation.reconstruction_error(*models.decoder_of(one.model, one.params), one.test, images))
-        if not math.isclose(own, known.get(one.seed, own), rel_tol=ROUNDING):
+    for row, named, own in zip(listed, asked, errors(), strict=True):
+        if not math.isclose(own, there.get(named, own), rel_tol=ROUNDING):
+            kind = "" if row["method"] == "autoencoder" else f"{row['method']} "
             raise ValueError(
-                f"{store.file(table)} has rows of another {one.name} of seed {one.seed} at latent {wanted.latent}: its "
-                f"own error is {known[one.seed]:.6f}, that of the one here {own:.6f}; name another folder by --results"
+                f"{store.file(table)} has rows of another {kind}{row['target_model']} of seed {row['target_seed']} at "
+                f"latent {row['latent']}: its own error is {there[named]:.6f}, that of the one here {own:.6f}; name "
+                "another folder by --results"
             )
 
 

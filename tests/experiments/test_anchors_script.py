@@ -134,6 +134,10 @@ def test_rows_of_networks_that_were_trained_elsewhere_are_not_put_beside_these(u
     run = experiment("anchors", *RUN)
     assert run.code == 1 and "table3.jsonl has rows of another mlp of seed 1 at latent 4" in run.err
     assert path.read_bytes() == before
+    # Nor are they shown for networks that had to be trained once more.
+    path.write_text("".join(json.dumps(row) + "\n" for row in apart))
+    shutil.rmtree(experiment.workdir / "networks")
+    assert experiment("anchors", *RUN).code == 1
     path.write_text("".join(json.dumps(row) + "\n" for row in rows[:4]))
     assert experiment("anchors", *RUN).code == 0 and without_time(experiment.rows()) == without_time(rows)
 

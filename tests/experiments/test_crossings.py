@@ -67,6 +67,17 @@ def test_a_plan_asks_for_paired_maps_first_then_fewer_pairs_then_controls(librar
     assert len({results.identity(row) for row in listed}) == len(listed)
     assert {row["dataset"] for row in listed} == {"drawn"}
     assert attempts.cost(few, store) > 0 == vectors.cost(spaces[0], store)
+    # With as many pairs as texts, what uses clouds besides is asked too, and maps from all pairs are asked once.
+    as_many = crossings.plan(dataclasses.replace(wanted, pairs=(20,), controls=()), store)[len(spaces) :]
+    assert [one.methods for one in as_many] == [named.PAIRED, ("unpaired", "centroids", "self-learning")]
+
+
+def test_methods_without_their_package_are_left_out_and_named(library, tmp_path, call, monkeypatch):
+    monkeypatch.setattr(crossings, "NEEDS", {"centroids": "no_such_module"})
+    flags = (f"--vectors={library.file}", "--texts=20", "--held_out=12", f"--workdir={tmp_path}", "--dry_run")
+    done = call("between_encoders", *flags, "--pairs=0", "--between=one:turned", "--methods=ridge,centroids")
+    said = " ".join(done.out.split())
+    assert done.code == 0 and "left out, as scikit-learn is not installed: centroids" in said
 
 
 def test_no_text_is_on_both_sides_or_seen_before_it_is_asked_for(library, store):
@@ -274,3 +285,13 @@ def test_runs_are_right_by_the_map_from_all_pairs_and_counted_by_confidence(tmp_
     text = crossing_page.write(found, tmp_path).read_text()
     assert "| 20 | one → turned | 0 | 0.600 (0.400) | 0.750 (0.500) |" in text
     assert (tmp_path / "pictures" / "encoders_drawn_held12.png").stat().st_size > 10_000
+
+
+def test_a_line_of_the_picture_is_over_the_same_encoders_everywhere():
+    found = {}
+    for ends, pairs, tops in ((("a", "b"), 0, (0.2, 0.4)), (("b", "a"), 0, (0.9,)), (("a", "b"), 5, (0.5,))):
+        found[*ends, pairs] = {"unpaired": [drawn_row(top1=top, key=key) for key, top in enumerate(tops)]}
+    between = {("a", "b"), ("b", "a")}
+    # Of every pair of encoders the mean over its keys, and then of these; none where one of them has no row.
+    assert crossing_page._over_encoders(found, between, 0, "unpaired") == pytest.approx(0.6)
+    assert crossing_page._over_encoders(found, between, 5, "unpaired") is None

@@ -156,6 +156,16 @@ def test_wordnet_lines(tmp_path):
     for part in ("noun", "verb", "adj", "adv"):
         (tmp_path / f"data.{part}").write_text("  1 a licence\n" + (SYNSET if part == "noun" else ""))
     assert corpus.read_pairs(tmp_path) == [("object, physical object", "a tangible and visible entity; an entity")]
+    (tmp_path / "data.adv").write_text("00001740 03 n 01 thing | a thing\n00001741\n")
+    with pytest.raises(ValueError, match="must have WordNet's data files; one has the line '00001741'"):
+        corpus.read_pairs(tmp_path)
+
+
+@pytest.mark.parametrize(("name", "content"), [("some.gz", b"no gzip"), ("some.tsv", b"\xff\tb\n")])
+def test_a_corpus_that_cannot_be_read_is_named(name, content, tmp_path):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=f"{name} is damaged"):
+        corpus.read_pairs(tmp_path / name)
 
 
 def test_the_script_says_what_is_missing(texts, tmp_path):

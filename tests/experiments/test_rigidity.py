@@ -67,6 +67,16 @@ def test_a_variant_changes_one_thing_of_another():
     assert all("," not in name for name in VARIANTS)  # --variants is a list
 
 
+def test_an_architecture_names_its_kernels_where_they_are_not_the_usual_ones():
+    assert str(Architecture()) == "conv 32-32, latent, conv 32-32"
+    assert str(Architecture(channels=(16, 32), sizes=(3, 3))) == "conv 16-32, latent, conv 32-16"
+    assert str(Architecture(sizes=(3, 3))).startswith("conv 32-32 of 3 x 3, 3 x 3, latent")
+    named = {}
+    for variant in VARIANTS.values():
+        named.setdefault(str(variant.architecture), set()).add(variant.architecture)
+    assert max(map(len, named.values())) == 1
+
+
 def test_ours_are_the_networks_of_the_tables(tmp_path):
     from align import models
 

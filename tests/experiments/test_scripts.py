@@ -1,5 +1,6 @@
 """The other scripts whole, with a tiny setting: the rows that their tables ask for. What they plan is in test_plans."""
 
+import json
 from collections import Counter
 
 import pytest
@@ -53,6 +54,13 @@ def test_relative_representations(experiment):
     for seed, other in ((0, 1), (1, 0)):
         assert standard[seed, seed] == pytest.approx(error["decoder_only", seed, seed], abs=1e-5)
         assert abs(standard[seed, other] - error["decoder_only", seed, other]) > 1e-3
+
+    # Rows of networks by these names that were trained elsewhere: no others are put beside them.
+    rows = [row for row in experiment.rows(2) if (row["method"], row["target_seed"]) != ("end2end", 1)]
+    apart = [row | {"test_error": row["test_error"] * (1.0001 if row["method"] == "end2end" else 1)} for row in rows]
+    (experiment.results / "rows" / "table2.jsonl").write_text("".join(json.dumps(row) + "\n" for row in apart))
+    refused = experiment("relative", *SAMPLE, "--anchors=8", "--relative_epochs=1")
+    assert refused.code == 1 and "table2.jsonl has rows of another end2end mlp of seed 0 at latent" in refused.err
 
 
 def test_new_decoders_belong_to_their_encoders(experiment, few):

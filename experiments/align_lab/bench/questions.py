@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -67,6 +68,7 @@ def run(folder: Path) -> None:
 
 
 def _main(words, folder):
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     chosen = [name for name in FLAGS.only if name]
     try:
         if words:
@@ -91,7 +93,11 @@ def _main(words, folder):
         return INTERRUPTED
     from align_lab.bench import bench_report
 
-    print(f"Report: {bench_report.write(results)}")
+    try:
+        print(f"Report: {bench_report.write(results)}")
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     if failed:
         print(f"error: these ended early: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0

@@ -67,18 +67,24 @@ def _beside(rows):
     found, lines = crossing_sums.cells(rows), []
     names = [name for name in METHODS if any(name in methods for methods in found.values())]
     for (texts, source, target, pairs), methods in found.items():
-        if pairs == texts:
+        if pairs == texts and set(methods) <= set(PAIRED):  # these are columns of their own
             continue
         whole = found.get((texts, source, target, texts), {})
-        tops = [_mean(methods, name) for name in names]
-        tops += [_mean(whole, name) for name in PAIRED if name in names]
+        most = max(len(found) for found in methods.values())
+        tops = [_mean(methods, name, most) for name in names]
+        tops += [_mean(whole, name, most) for name in PAIRED if name in names]
         lines.append([f"{texts:,}", f"{source} → {target}", str(pairs), *tops])
     header = ["texts a side", "encoders", "pairs", *names, *(f"{name}, all pairs" for name in PAIRED if name in names)]
-    return ["### Beside others: top-1", markdown.table(header, lines)] if lines else []
+    note = "Means over keys; in brackets how many, where others of the line have more."
+    return ["### Beside others: top-1", note, markdown.table(header, lines)] if lines else []
 
 
-def _mean(methods, name):
-    return f"{fmean(row['top1'] for row in methods[name]):.3f}" if name in methods else ""
+def _mean(methods, name, most):
+    """Give the mean over the keys of a method, with their number where it is below the most."""
+    if name not in methods:
+        return ""
+    rows = methods[name]
+    return f"{fmean(row['top1'] for row in rows):.3f}" + (f" ({len(rows)})" if len(rows) < most else "")
 
 
 def _controls(rows, of_all):
@@ -101,7 +107,7 @@ def _calibration(rows, of_all):
 def plot(rows: Sequence[dict], path: Path) -> Path | None:
     """Draw top-1 against known pairs, a panel for each number of texts a side; None where there is nothing to draw.
 
-    Means over the ordered pairs of encoders that all methods of a panel have rows of.
+    Means over the ordered pairs of encoders that all methods of a panel have rows of, each a mean over its keys.
     """
     found, places = crossing_sums.cells(rows), _known_pairs(rows)
     counts = sorted({texts for texts, *_ in found})
@@ -128,17 +134,21 @@ def _panel(axis: Any, texts, places, found):
     for name in (method for method in METHODS if method in methods):
         line = {}
         for place, pairs in enumerate(places):
-            rows = [row for ends in common for row in found.get((*ends, pairs), {}).get(name, [])]
-            if rows:
-                line[place] = fmean(row["top1"] for row in rows)
+            if (top := _over_encoders(found, common, pairs, name)) is not None:
+                line[place] = top
         style = {"color": f"C{METHODS.index(name)}", "linewidth": 2.2 if name == "unpaired" else 1.2, "markersize": 5}
         axis.plot(list(line), list(line.values()), _LOOKS[name], label=name, **style)
     for name, dash in zip(PAIRED, ("-", ":"), strict=True):
-        whole = [row["top1"] for ends in common for row in found.get((*ends, texts), {}).get(name, [])]
-        if whole:
-            axis.axhline(fmean(whole), color="grey", linestyle=dash, linewidth=1, label=f"{name}, all pairs")
+        if (whole := _over_encoders(found, common, texts, name)) is not None:
+            axis.axhline(whole, color="grey", linestyle=dash, linewidth=1, label=f"{name}, all pairs")
     which = " → ".join(next(iter(common))) if len(common) == 1 else f"{len(common)} ordered pairs of encoders"
     axis.set_title(f"{texts:,} texts a side\n{which}", fontsize=10)
     axis.set_xticks(range(len(places)), [f"{count:,}" for count in places])
     axis.set(xlabel="known pairs", ylim=(0, 1.02), xlim=(-0.3, len(places) - 0.7))
     axis.grid(alpha=0.3)
+
+
+def _over_encoders(found, between, pairs, name):
+    """Give the mean over ordered pairs of encoders of the means over keys, None unless all of them have rows."""
+    rows = [found.get((*ends, pairs), {}).get(name) for ends in between]
+    return fmean(fmean(row["top1"] for row in own) for own in rows) if rows and all(rows) else None

@@ -7,9 +7,9 @@ import os
 from absl import flags
 
 from align.arrays.paths import expanded
-from align_lab.asked import MOST_SEEDS, MOST_TEXTS, check_names, integers
+from align_lab.asked import MOST_SEEDS, MOST_TEXTS, check_names, integers, not_installed
 from align_lab.crossing.crossing_plans import Crossing
-from align_lab.crossing.named import CONTROLS, METHODS, OTHERS, PAIRED, TABLE, UNAIDED
+from align_lab.crossing.named import CONTROLS, METHODS, NEEDS, OTHERS, PAIRED, TABLE, UNAIDED
 from align_lab.launch import Experiment
 from align_lab.texts.text_plans import Library, Space
 
@@ -25,15 +25,18 @@ class Crossings:
     methods: tuple[str, ...]
     controls: tuple[str, ...]
     keys: tuple[int, ...]
+    left_out: tuple[str, ...] = ()
 
     def described(self, store) -> list[str]:
         """Say on what texts, and what will be computed, a text for each."""
         texts, pairs = (", ".join(f"{count:,}" for count in counts) for counts in (self.texts, self.pairs))
         between = ", ".join(f"{source} → {target}" for source, target in self.between)
+        lacking = ", ".join(self.left_out)
         return [
             f"data: {self.library.file or self.library.corpus}, {self.library.held_out:,} texts held out",
             f"to compute: {between}; {texts} texts a side; {pairs} pairs; {', '.join(self.methods)}; "
             f"controls: {', '.join(self.controls) or 'none'}; {len(self.keys)} keys",
+            *([f"left out, as scikit-learn is not installed: {lacking}"] if lacking else []),
         ]
 
     def kept(self, store) -> str:
@@ -73,6 +76,8 @@ class Choices:
         methods, controls = (tuple(dict.fromkeys(filter(None, given[name].value))) for name in ("methods", "controls"))
         check_names("methods", list(methods), METHODS)
         check_names("controls", list(controls), CONTROLS, some=False)
+        left_out = tuple(name for name in not_installed(NEEDS) if name in methods)
+        methods = tuple(name for name in methods if name not in left_out)
         texts = integers("texts", given)
         pairs = tuple(dict.fromkeys(map(_whole, filter(None, given.pairs))))
         file = given.vectors if given.vectors in ("", "sample") else expanded(given.vectors)
@@ -97,9 +102,8 @@ class Choices:
             )
         if "images" in controls and "unpaired" in methods and (given.data_dir or os.environ.get("ALIGN_DATA_DIR")):
             store.data("mnist")  # in a folder that is named they may not be
-        return Crossings(
-            library, _between(given, library, store), texts, pairs, methods, controls, tuple(range(given.keys))
-        )
+        between, keys = _between(given, library, store), tuple(range(given.keys))
+        return Crossings(library, between, texts, pairs, methods, controls, keys, left_out)
 
 
 def _others(given):
@@ -157,7 +161,9 @@ def plan(wanted: Crossings, store) -> list:
     for texts, (source, target) in itertools.product(wanted.texts, wanted.between):
         ends = spaces[source], spaces[target], texts
         cells = [(texts, paired, "")]
-        cells += [(pairs, aided if pairs else others, "") for pairs in wanted.pairs if pairs != texts]
+        for pairs in wanted.pairs:
+            known = aided if pairs else others
+            cells += [(pairs, tuple(m for m in known if m not in paired) if pairs == texts else known, "")]
         cells += [(0, tuple(m for m in others if m == "unpaired"), control) for control in wanted.controls]
         crossings += [Crossing(*ends, count, known, wanted.keys, control) for count, known, control in cells if known]
     targets = dict.fromkeys(target for _, target in wanted.between)

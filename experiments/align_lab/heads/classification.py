@@ -8,14 +8,13 @@ from absl import flags
 
 from align_lab import validation
 from align_lab.asked import ARCHITECTURES, Asked, Defaults, check_names
-from align_lab.heads.head_plans import TABLE, Classifiers, Heads
+from align_lab.heads.head_plans import COUNTS, TABLE, Classifiers, Heads
 from align_lab.launch import Experiment
 
 if TYPE_CHECKING:
     from align.training import Settings
 
 STEPS = ("own", "pairs", "labels", "unpaired", "few", "stitching", "relative")
-COUNTS = (10, 20, 50, 100, 1000, None)
 # Steps whose rows take seconds each have fewer rungs.
 RUNGS = {"pairs": COUNTS, "few": (10, 20, 50, 100), "stitching": (100, 1000, None), "relative": (100,)}
 # Chosen by --held_out=30000 of the training images; what was tried is among the rows.

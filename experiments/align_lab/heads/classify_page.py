@@ -8,7 +8,7 @@ from align import drawing, markdown
 from align_lab import mixtures, pages
 from align_lab.heads import code_maps
 from align_lab.heads.head_comparisons import Compared, compared
-from align_lab.heads.head_plans import TABLE
+from align_lab.heads.head_plans import COUNTS, TABLE
 from align_lab.parting import parted
 
 HEAD = """# The head of a classifier on the mapped codes of another
@@ -19,7 +19,6 @@ same architecture and another seed ("within") or of another architecture ("betwe
 images that it names rightly, and, in brackets, the share on which it says what the target says of its own codes, both
 in %, means over ordered pairs of networks.
 """
-COUNTS = (10, 20, 50, 100, 1000, None)
 # What is compared, in words, and with how many pairs.
 QUESTIONS = {
     "a trained MLP against affine": ("stitching_k2", "affine", (100, 1000, None)),

@@ -12,9 +12,12 @@ from align.stitching import stitching
 from align_lab import draws
 from align_lab.ends import Ends
 
-# Everything in the table of solvers that fits pairs; of the reduced ranks that of the means of ten classes.
-PAIRED = tuple(name for name, one in SOLVERS.items() if one.needs == "pairs")
+# Of the reduced ranks that of the means of ten classes.
 OPTIONS = {"reduced_rank": {"rank": 9}}
+# Everything in the table of solvers that fits pairs.
+PAIRED = tuple(
+    name for name, one in SOLVERS.items() if one.needs == "pairs" and set(one.required) <= set(OPTIONS.get(name, {}))
+)
 # An orthogonal matrix between codes whose axes have mean 0 and deviation 1 over the pairs.
 STANDARDISED = "standardised_orthogonal"
 RELATIVE = ("relative_cosine", "relative_euclidean")

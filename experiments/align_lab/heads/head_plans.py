@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from align.training import Settings
 
 TABLE = "classify"
+COUNTS = (10, 20, 50, 100, 1000, None)  # of pairs, None for all
 
 
 @dataclass(frozen=True)

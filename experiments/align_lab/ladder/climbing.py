@@ -1,5 +1,6 @@
 """The rungs of a step: the rows that they ask for, and how they are made."""
 
+import dataclasses
 import itertools
 import time
 from collections.abc import Callable
@@ -10,6 +11,8 @@ import numpy as np
 from jax import numpy as jnp
 
 from align import evaluation, models
+from align.rows import identity
+from align_lab import trainings
 from align_lab.ends import Ends
 from align_lab.ladder import rung_maps
 from align_lab.ladder.ladder_plans import Rungs
@@ -99,17 +102,19 @@ def _missing(step, store):
 
 
 def cost(step: Rungs, store: Store) -> float:
-    """Estimate the seconds that two cores take for the rows that are not there yet."""
-    count = len(rungs(step)) * len(pairs(step))
+    """Estimate the seconds that two cores take for the rows that are not there yet, or to compare those that are."""
+    missing, count = _missing(step, store), len(rungs(step)) * len(pairs(step))
+    if not missing:  # rows that are there may be of other networks than those that are trained now
+        return trainings.COMPARED_SECONDS if any(trainings.cost(space, store) for space in step.spaces) else 0.0
     runs = len(rungs(step)) if step.step in BY_RUN else 1
-    return len(_missing(step, store)) / max(1, count) * SECONDS[step.step] * len(pairs(step)) / 6 * runs
+    return len(missing) / max(1, count) * SECONDS[step.step] * len(pairs(step)) / 6 * runs
 
 
 def work(step: Rungs, store: Store, advance: Callable[[float], None]) -> None:
     """Make the rows of a step that are not there yet, one by one."""
     missing, data = _missing(step, store), store.data(step.spaces[0].dataset)
     for space in step.spaces:
-        check_rows(TABLE, space, store)
+        _check(step, space, store)
     networks = {(one.name, one.seed): one for space in step.spaces for one in encoded(space, store)}
     images, labels = jnp.asarray(data.test.images), np.asarray(data.train.labels)
     strangers = [one.train for one in encoded(step.strangers, store)] if step.strangers else []
@@ -123,7 +128,24 @@ def work(step: Rungs, store: Store, advance: Callable[[float], None]) -> None:
             fitted, more = rung_maps.fit(*rung, Ends(source, target, labels), strangers)
             jax.block_until_ready(fitted.weight)
         seconds = round(time.perf_counter() - began, 3)
-        decoder = models.decoder_of(target.model, target.params)
-        error = float(evaluation.reconstruction_error(*decoder, fitted(source.test), images))
+        error = _error(target, fitted(source.test), images)
         store.add([{**row, "test_error": error, **more, "seconds": seconds}])
         advance(1 / len(missing))
+
+
+def _check(step, space, store):
+    """Raise ValueError where the table has rows of other networks of a space: their own errors tell."""
+    own = (row for row in rows(dataclasses.replace(step, step="pairs")) if row["method"] == "autoencoder")
+    listed = list({identity(row): row for row in own if row["target_model"] == space.model}.values())
+    images = jnp.asarray(store.data(space.dataset).test.images)
+
+    def errors():
+        found = {one.seed: _error(one, one.test, images) for one in encoded(space, store)}
+        return [found[row["target_seed"]] for row in listed]
+
+    check_rows(listed, errors, store)
+
+
+def _error(network, codes, images):
+    """Give the error of the images that the decoder of a network makes of codes."""
+    return float(evaluation.reconstruction_error(*models.decoder_of(network.model, network.params), codes, images))

@@ -153,7 +153,7 @@ def _direction(latent, found, base):
     """Lay out one direction: by the number of pairs, by the strategy that chose them, and without any."""
     own = _mean(base, "autoencoder", None)
     lines = [f"The target network's own error is {own:.4f}.", ""] if own else []
-    counts = _counts(found, *PAIRED)
+    counts = _counts(found, *PAIRED, "unpaired", "bound")
     if counts := [*counts, *([None] if any(_mean(found, m, None) is not None for m in PAIRED) else [])]:
         names = ("all pairs" if count is None else str(count) for count in counts)
         rows = [[m, *(_text(_mean(found, m, count)) for count in counts)] for m in PAIRED]

@@ -22,7 +22,10 @@ class Architecture:
     rectified: bool = False
 
     def __str__(self) -> str:
-        parts = [f"conv {'-'.join(map(str, self.channels))}"] if self.channels else []
+        # Sizes are named where they are not the usual ones of so many channels, by which rows know these networks.
+        unusual = self.channels and self.sizes != ((5, 3) if self.channels == (32, 32) else (3,) * len(self.channels))
+        kernels = f" of {', '.join(f'{size} x {size}' for size in self.sizes)}" if unusual else ""
+        parts = [f"conv {'-'.join(map(str, self.channels))}{kernels}"] if self.channels else []
         parts += [f"dense {'-'.join(map(str, self.encoder))}"] if self.encoder else []
         parts += ["latent", *(["ReLU"] if self.rectified else [])]
         parts += [f"dense {'-'.join(map(str, self.decoder))}"] if self.decoder else []

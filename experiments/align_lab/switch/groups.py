@@ -20,3 +20,5 @@ GROUPS = {
     "clouds": ("auto, clouds",),
     "peers": ("low-rank affine", "residual network", "isotrieve"),
 }
+# What is left out unless a package is there, by the module of it.
+NEEDS = {"isotrieve": "isotrieve"}

@@ -95,13 +95,13 @@ def cells(rows: list[dict], between: list[tuple[str, str]]) -> dict[tuple, tuple
 
 def _table(rows, between):
     found = cells(rows, between)
-    counts = sorted({anchors for *_, anchors in found if anchors is not None})
+    counts = sorted({anchors for *_, anchors in found if anchors is not None}) or [None]  # bars alone know no pair
     lines = []
     for method, direction in dict.fromkeys(key[:2] for key in found):
         at = [found.get((method, direction, count), found.get((method, direction, None))) for count in counts]
         name = method if direction != "queries" else f"{method}, queries"
         lines.append([name, *("" if one is None else f"{100 * one[0]:.1f} ({100 * one[1]:.1f})" for one in at)])
-    return markdown.table(["pairs", *map(str, counts)], lines)
+    return markdown.table(["pairs", *("" if count is None else str(count) for count in counts)], lines)
 
 
 def regrets(rows: list[dict]) -> dict[str, list[float]]:

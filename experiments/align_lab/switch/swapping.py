@@ -6,8 +6,8 @@ import itertools
 from absl import flags
 
 from align.arrays.paths import expanded
-from align_lab.asked import check_names, integers
-from align_lab.switch.groups import GROUPS, TABLE, TOP
+from align_lab.asked import check_names, integers, not_installed
+from align_lab.switch.groups import GROUPS, NEEDS, TABLE, TOP
 from align_lab.switch.switch_plans import Swap
 from align_lab.texts.text_plans import Library, Space
 
@@ -27,14 +27,17 @@ class Swaps:
     groups: tuple[str, ...]
     anchors: tuple[int, ...]
     seeds: tuple[int, ...]
+    left_out: tuple[str, ...] = ()
 
     def described(self, store) -> list[str]:
         """Say on what texts, and what will be computed, a text for each."""
         between = ", ".join(f"{old} → {new}" for old, new in self.between)
+        lacking = [f"left out, as it is not installed: {name} (pip install {name})" for name in self.left_out]
         return [
             f"data: {self.documents:,} documents and {self.library.held_out:,} queries of {self.library.file}",
             f"to compute: {between}; {', '.join(self.groups)}; {', '.join(map(str, self.anchors))} anchors; "
             f"{len(self.seeds)} seeds",
+            *lacking,
         ]
 
     def kept(self, store) -> str:
@@ -81,7 +84,9 @@ def read(given: flags.FlagValues, store) -> Swaps:
         known = ", ".join(arrays)
         raise ValueError(f"--between must be old:new of {known}; one of them is {':'.join(wrong[0])!r}")
     groups = tuple(name for name in GROUPS if name in given.groups)
-    return Swaps(library, tuple(dict.fromkeys(pairs)), documents, groups, anchors, tuple(range(given.seeds)))
+    left_out = not_installed(NEEDS) if "peers" in groups else ()
+    seeds = tuple(range(given.seeds))
+    return Swaps(library, tuple(dict.fromkeys(pairs)), documents, groups, anchors, seeds, left_out)
 
 
 def plan(wanted: Swaps, store) -> list[Swap]:
@@ -90,7 +95,7 @@ def plan(wanted: Swaps, store) -> list[Swap]:
         Swap(
             *(Space(name, wanted.library) for name in pair),
             wanted.documents,
-            GROUPS[group],
+            tuple(method for method in GROUPS[group] if method not in wanted.left_out),
             wanted.anchors,
             wanted.seeds,
         )

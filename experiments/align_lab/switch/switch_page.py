@@ -22,7 +22,7 @@ Made by `python experiments/embedding_switch.py`.
 
 
 def write(rows: list[dict], results: Path) -> Path:
-    """Write table and picture of some rows into a folder of results."""
+    """Write table and picture of some rows, all of one index and number of queries, into a folder of results."""
     plot(rows, results / "pictures" / f"{TABLE}.png")
     return pages.write(results, TABLE, HEAD + tables(rows), rows)
 
@@ -38,8 +38,9 @@ def summary(rows: list[dict], **cell) -> dict[tuple, tuple]:
 
 def tables(rows: list[dict]) -> str:
     """Lay the rows out as one Markdown table for each old encoder, kind of query, and direction."""
-    counts = sorted({row["anchors"] for row in rows if row["anchors"]})
-    text = "Recall@10 of full re-embedding in %, mean ± deviation over draws of anchors (hit@10 in %).\n"
+    counts, one = sorted({row["anchors"] for row in rows if row["anchors"]}), rows[0]
+    text = f"{one['dataset']}, {one['documents']:,} documents, {one['queries']:,} queries. "
+    text += "Recall@10 of full re-embedding in %, mean ± deviation over draws of anchors (hit@10 in %).\n"
     for (old, asking), direction in itertools.product(_columns(rows), DIRECTIONS):
         cells = summary(rows, old=old, asking=asking, direction=direction)
         new = rows[0]["new"]

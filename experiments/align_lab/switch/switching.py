@@ -6,7 +6,7 @@ import itertools
 from absl import flags
 
 from align.arrays.paths import expanded
-from align_lab.asked import MOST_SEEDS, MOST_TEXTS, check_names, check_pairs, integers
+from align_lab.asked import MOST_SEEDS, MOST_TEXTS, check_names, check_pairs, check_some, integers
 from align_lab.launch import Experiment
 from align_lab.switch import swapping
 from align_lab.switch.groups import TABLE_OF_TEXTS, TOP
@@ -74,6 +74,7 @@ class Choices:
             return swapping.read(given, store)
         from align_lab.texts import corpus
 
+        check_some("old", given.old)
         check_names("asking", given.asking, ASKING)
         check_names("solvers", given.solvers, solvers_of_pairs())
         anchors = integers("anchors", given)

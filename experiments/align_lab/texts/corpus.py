@@ -46,7 +46,7 @@ def read_pairs(corpus: str) -> list[tuple[str, str]]:
     path = Path(corpus)
     if path.is_dir():
         lines = [line for part in ("noun", "verb", "adj", "adv") for line in _lines(path / f"data.{part}")]
-        pairs = [_synset(line) for line in lines if not line.startswith("  ")]
+        pairs = [_synset(line, path) for line in lines if not line.startswith("  ")]
     elif path.is_file():
         pairs = [tuple(line.rstrip("\n").split("\t")) for line in _lines(path)]
         if wrong := [i for i, pair in enumerate(pairs, 1) if len(pair) != 2 or not all(pair)]:
@@ -62,13 +62,17 @@ def _lines(path):
     try:
         with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as file:
             return list(file)
-    except (EOFError, zlib.error) as error:
+    except (EOFError, zlib.error, gzip.BadGzipFile, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is damaged: {error}") from error
 
 
-def _synset(line):
+def _synset(line, path):
     """Return the words and the definition, without its examples, of one line of WordNet's data files (wndb(5))."""
-    fields, gloss = line.split(" | ", 1)
-    fields = fields.split()
-    words = [re.sub(r"\(\w+\)$", "", word).replace("_", " ") for word in fields[4 : 4 + 2 * int(fields[3], 16) : 2]]
+    try:
+        fields, gloss = line.split(" | ", 1)
+        fields = fields.split()
+        words = fields[4 : 4 + 2 * int(fields[3], 16) : 2]
+    except (ValueError, IndexError) as error:
+        raise ValueError(f"{path} must have WordNet's data files; one has the line {line.strip()[:60]!r}") from error
+    words = [re.sub(r"\(\w+\)$", "", word).replace("_", " ") for word in words]
     return ", ".join(words), gloss.split('; "')[0].strip()

@@ -2,6 +2,7 @@
 
 import hashlib
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -88,7 +89,7 @@ def _read(path):
     try:
         with np.load(path, allow_pickle=False) as file:
             return dict(file.items())
-    except (ValueError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"--vectors must be an .npz file of arrays; {path} is none ({error})") from error
 
 
