@@ -111,7 +111,7 @@ def draw_windows(
 
     All rows in their order where subset is None, else a random window of so many at most: its first are a sample too.
     """
-    column = jnp.arange(rows.shape[1])
+    column, subset = jnp.arange(rows.shape[1]), subset and min(subset, rows.shape[1])
     if subset is None:
         return lambda iteration: (rows, column[None] < sizes[:, None])
     # Shuffled once; the windows then run through all rows of a group before they meet one again.

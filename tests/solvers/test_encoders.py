@@ -193,6 +193,19 @@ def test_matches_averaged_over_draws_lead_towards_the_truth():
     assert off[1] < 0.8 * off[0]
 
 
+def test_steps_end_where_images_rest():
+    random = np.random.default_rng(0)
+    clouds = (random.gamma(1.0, size=(2, 900, 20)) - 1) * np.geomspace(2, 0.5, 20)
+    turn = np.linalg.qr(random.normal(size=(20, 20)))[0]
+    x, y = (jnp.asarray(z, jnp.float32) for z in (clouds[0], clouds[1] @ turn))
+    start = wide_search.semiorthogonal(jnp.asarray(turn + 0.1 * random.normal(size=turn.shape), jnp.float32))
+    known = {"width": None, "softness": 0.2, "iterations": 40, "rows": 900}
+    (_, sooner), (_, later) = (
+        wide_search.refined(start, x, y, jnp.zeros((20, 20)), resting=resting, **known) for resting in (0.99, 0.9999)
+    )
+    assert 1 < sooner < later < 40
+
+
 def test_the_effective_rank_counts_directions_by_their_variance():
     random = np.random.default_rng(0)
     white, turn = random.normal(size=(20_000, 12)), np.linalg.qr(random.normal(size=(12, 12)))[0]
